@@ -1,0 +1,48 @@
+"""The Hydra application: ``python -m stilts_xtreme +intermediate=mnli +target=xnli``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+from stilts_xtreme import compose
+from stilts_xtreme.data.catalogue import conf_dir
+
+
+def _task(cfg: Any) -> float | None:
+    from omegaconf import OmegaConf
+
+    from stilts_xtreme.cell import run
+
+    result = run(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+    # what a Hydra sweeper optimises
+    return result["averages"].get("zero_shot_value", result["averages"].get("all_value"))
+
+
+def main() -> int:
+    """Runs the command line; a user's error ends in one sentence and exit code 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    wants_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands exceptions on instead of printing them
+    try:
+        import hydra
+
+        sys.argv = [sys.argv[0], *compose.prepare(sys.argv[1:])]
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(_task)()
+    except KeyboardInterrupt:
+        print("interrupted: the same command continues from the last checkpoint", file=sys.stderr)
+        return 130
+    except Exception as error:
+        known = compose.sentence(error)
+        if known is None or wants_trace:
+            raise
+        print(f"error: {known}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

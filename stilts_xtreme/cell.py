@@ -1,0 +1,298 @@
+"""Runs a cell: its stages in order, then its result, table and predictions in a folder of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from stilts_xtreme.config import Cell, make_cell
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.plan import CellPlan, Stage, plan
+from stilts_xtreme.progress import say
+from stilts_xtreme.store import Store, versions, write_atomic
+
+
+def name_of(cell: Cell, planned: CellPlan) -> str:
+    """The cell's name: what it is, and eight digits of its stages' keys, so that two settings never share a folder."""
+    digest = hashlib.sha256(" ".join(stage.key for stage in planned.stages()).encode()).hexdigest()[:8]
+    middle = "+".join(cell.intermediate) or "none"
+    if len(cell.intermediate) > 3:
+        middle = f"{len(cell.intermediate)}tasks"
+    return "-".join([cell.model.name, middle, cell.target.name if cell.target else "only", f"seed{cell.seed}", digest])
+
+
+def run(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """Runs one cell to its result.
+
+    Args:
+        cfg: The composed configuration, plain.
+
+    Returns:
+        What ``result.json`` holds.
+
+    Raises:
+        StiltsError: One sentence on what is wrong; every finished stage stays.
+    """
+    cell = make_cell(cfg)
+    planned = plan(cell)
+    store = Store(cell.output, cell.on_damage)
+    name = name_of(cell, planned)
+    folder = Path(cell.output) / "cells" / name
+    if planned.missing:
+        say(f"no rows here, left out: {', '.join(planned.missing)}")
+    if cell.target is None:
+        job_type = "intermediate"
+    else:
+        job_type = "cell" if cell.intermediate else "baseline"
+    tags = [cell.model.name, cell.data.kind, *cell.intermediate, *([cell.target.name] if cell.target else [])]
+    from stilts_xtreme.tracking import Tracker
+
+    group = cell.target.name if cell.target else "intermediate"
+    with Tracker(cell.logger, folder, name, group, job_type, tags, cfg) as tracker:
+        made = {stage.key: _ensure(cell, stage, store, tracker) for stage in planned.stages()}
+        result = _result(cell, planned, store, name, made)
+        _publish(folder, cfg, planned, store, result)
+        tracker.result(result["rows"], result["averages"])
+    _print(cell, result, folder, Console(file=sys.stdout))
+    return result
+
+
+def _ensure(cell: Cell, stage: Stage, store: Store, tracker: Any) -> bool:
+    """Makes a stage or finds it; its curve reaches the logger either way."""
+    label = f"{stage.kind} {stage.label}"
+    describe = {
+        "kind": stage.kind,
+        "identity": stage.identity,
+        "parent": stage.parent.key if stage.parent else None,
+    }
+    live: list[dict[str, Any]] = []
+
+    def on_point(values: dict[str, Any]) -> None:
+        live.append(values)
+        tracker.point(stage.label, values)
+
+    def work(scratch: Path) -> dict[str, Any]:
+        say(label)
+        from stilts_xtreme import stages  # torch is imported only when there is something to make
+
+        info = stages.make(cell, stage, store, scratch, on_point)
+        return {**info, "hardware": hardware(cell)}
+
+    path, made = store.ensure(stage.key, label, describe, work, say)
+    if not made:
+        say(f"{label}: done before ({path})")
+        for line in (path / "curve.jsonl").read_text(encoding="utf-8").splitlines() if stage.kind != "evaluate" else ():
+            tracker.point(stage.label, json.loads(line))
+    return made
+
+
+def hardware(cell: Cell) -> dict[str, Any]:
+    """What the numbers were made on."""
+    import torch
+
+    found = {"machine": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
+    if cell.trainer.accelerator == "gpu":
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def _scores(store: Store, stage: Stage) -> dict[str, Any]:
+    return json.loads((store.open(stage.key) / "scores.json").read_text(encoding="utf-8"))
+
+
+def _best_floor(entry: Mapping[str, Any]) -> tuple[str, float] | None:
+    floors = entry.get("floors") or {}
+    return max(floors.items(), key=lambda item: item[1]) if floors else None
+
+
+def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapping[str, bool]) -> dict[str, Any]:
+    synthetic = cell.data.kind == "synthetic"
+    manifests = {stage.key: store.manifest(stage.key) or {} for stage in planned.stages()}
+    own = {stage.key for stage in planned.final.chain()}
+    collapsed = [
+        stage.label for stage in planned.stages() if stage.key in own and manifests[stage.key]["info"].get("collapsed")
+    ]
+    result: dict[str, Any] = {
+        "cell": name,
+        "model": cell.model.name,
+        "intermediate": list(cell.intermediate),
+        "target": cell.target.name if cell.target else None,
+        "seed": cell.seed,
+        "recipe": cell.recipe_name,
+        "data": cell.data.kind,
+        "synthetic": synthetic,
+        "missing_languages": list(planned.missing),
+        "collapsed": collapsed,
+        "rows": [],
+        "comparison": [],
+        "averages": {},
+        "stages": [
+            {
+                "key": stage.key,
+                "kind": stage.kind,
+                "label": stage.label,
+                "made_now": made[stage.key],
+                "seconds": manifests[stage.key]["made"]["seconds"],
+                "info": manifests[stage.key]["info"],
+                "versions": manifests[stage.key]["made"]["versions"],
+            }
+            for stage in planned.stages()
+        ],
+        "provenance": {"versions": versions(), "platform": platform.platform()},
+    }
+    if cell.target is None:
+        result["averages"] = {
+            f"dev_{task}": value for task, value in (manifests[planned.final.key]["info"].get("dev") or {}).items()
+        }
+        return result
+    after = _scores(store, planned.final)
+    before = _scores(store, planned.baseline) if planned.baseline else None
+    source = catalogue.source_language(cell.data)
+    languages = sorted(after["languages"], key=lambda language: (language != source, language))
+    for language in languages:
+        entry = after["languages"][language]
+        common = {
+            "cell": name,
+            "model": cell.model.name,
+            "intermediate": "+".join(cell.intermediate) or "none",
+            "target": cell.target.name,
+            "seed": cell.seed,
+            "language": language,
+            "n": entry["n"],
+            "synthetic": synthetic,
+            "collapsed": bool(collapsed) or bool(entry.get("one_class")),
+            "stage": planned.final.key,
+            "trained": planned.final.parent.key if planned.final.parent else None,
+        }
+        for metric, value in entry["scores"].items():
+            result["rows"].append({**common, "metric": metric, "value": value})
+        floor = _best_floor(entry)
+        result["comparison"].append(
+            {
+                "language": language,
+                "n": entry["n"],
+                "metric": cell.target.metric,
+                "floor": floor[1] if floor else None,
+                "floor_name": floor[0] if floor else None,
+                "baseline": before["languages"][language]["headline"] if before else None,
+                "value": entry["headline"],
+                "gain": entry["headline"] - before["languages"][language]["headline"] if before else None,
+            }
+        )
+    zero_shot = [line for line in result["comparison"] if line["language"] != source]
+    for label, lines in (("all", result["comparison"]), ("zero_shot", zero_shot)):
+        for column in ("value", "baseline", "gain", "floor"):
+            values = [line[column] for line in lines if line[column] is not None]
+            if values and len(values) == len(lines):
+                result["averages"][f"{label}_{column}"] = sum(values) / len(values)
+    if "retrieval" in after:
+        result["retrieval"] = after["retrieval"]
+    return result
+
+
+def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Store, result: dict[str, Any]) -> None:
+    """Writes the cell's folder: configuration, predictions, then the result and its table."""
+    write_atomic(folder / "config.json", json.dumps(cfg, indent=1, ensure_ascii=False))
+    if planned.final.kind == "evaluate":
+        fresh = folder / f".predictions.{os.getpid()}"
+        shutil.copytree(store.path(planned.final.key) / "predictions", fresh)
+        shutil.rmtree(folder / "predictions", ignore_errors=True)
+        os.rename(fresh, folder / "predictions")
+    write_atomic(folder / "table.md", _markdown(result))
+    write_atomic(folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False))
+
+
+def _columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    compared = any(line["baseline"] is not None for line in result["comparison"])
+    columns = [("language", "language"), ("n", "n"), ("metric", "metric")]
+    if any(line["floor"] is not None for line in result["comparison"]):
+        columns.append(("best floor", "floor"))
+    if compared:
+        return [*columns, ("baseline", "baseline"), ("after intermediate", "value"), ("gain", "gain")]
+    return [*columns, ("score", "value")]
+
+
+def _lines(result: Mapping[str, Any]) -> list[list[str]]:
+    columns = _columns(result)
+
+    def cell_text(line: Mapping[str, Any], field: str) -> str:
+        value = line.get(field)
+        if value is None:
+            return ""
+        if field == "gain":
+            return f"{value:+.1f}"
+        return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+    lines = [[cell_text(line, field) for _, field in columns] for line in result["comparison"]]
+    for label, title in (("zero_shot", "mean, zero-shot"), ("all", "mean, all")):
+        averages = {
+            field: result["averages"].get(f"{label}_{field}") for field in ("floor", "baseline", "value", "gain")
+        }
+        if averages["value"] is not None and len(result["comparison"]) > 1:
+            lines.append([cell_text({"language": title, **averages}, field) for _, field in columns])
+    return lines
+
+
+def _title(result: Mapping[str, Any]) -> str:
+    path = " > ".join(filter(None, ["+".join(result["intermediate"]), result["target"]]))
+    data = ", SYNTHETIC data" if result["synthetic"] else ""
+    return f"{result['model']}: {path}, seed {result['seed']}{data}"
+
+
+def _notes(result: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if result["missing_languages"]:
+        known = len(result["comparison"])
+        total = known + len(result["missing_languages"])
+        notes.append(
+            f"The means are over {known} of the target's {total} languages: no rows here for "
+            f"{', '.join(result['missing_languages'])}."
+        )
+    if result["collapsed"]:
+        notes.append(
+            f"COLLAPSED: {', '.join(result['collapsed'])} ended at the loss of guessing; do not average this run."
+        )
+    if result.get("retrieval"):
+        notes.append(f"hidden_states[{result['retrieval']['layer']}], {result['retrieval']['pooling']} pooling.")
+    names = sorted({line["floor_name"] for line in result["comparison"] if line["floor_name"]})
+    if names:
+        notes.append(f"Best floor: the highest score without a model ({', '.join(names)}).")
+    return notes
+
+
+def _markdown(result: Mapping[str, Any]) -> str:
+    titles = [title for title, _ in _columns(result)]
+    table = [titles, ["---"] * len(titles), *_lines(result)] if result["comparison"] else []
+    body = "\n".join("| " + " | ".join(line) + " |" for line in table)
+    return f"# {_title(result)}\n\n{body}\n\n" + "\n\n".join(_notes(result)) + "\n"
+
+
+def _print(cell: Cell, result: Mapping[str, Any], folder: Path, console: Console) -> None:
+    if result["comparison"]:
+        table = Table(title=_title(result))
+        for title, _ in _columns(result):
+            table.add_column(title, justify="left" if title in ("language", "metric") else "right")
+        lines = _lines(result)
+        for at, line in enumerate(lines):
+            table.add_row(*line, end_section=at == len(result["comparison"]) - 1)
+        console.print(table)
+    else:
+        for name, value in result["averages"].items():
+            console.print(f"{name.removeprefix('dev_')}: {value:.1f} on English dev rows", highlight=False)
+    for note in _notes(result):
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"result, table, predictions and curves: {folder}", highlight=False, markup=False, soft_wrap=True)
+    trained = [stage for stage in result["stages"] if stage["kind"] == "train"]
+    if trained:
+        place = Path(cell.output) / "stages" / trained[-1]["key"] / "models"
+        console.print(f"trained model: {place}", highlight=False, markup=False, soft_wrap=True)

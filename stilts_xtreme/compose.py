@@ -1,0 +1,130 @@
+"""From a command line to a checked cell: shorthand, nearest matches, and errors of one sentence instead of tracebacks."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stilts_xtreme.data.catalogue import conf_dir
+from stilts_xtreme.errors import StiltsError, unknown
+
+GROUPS = ("intermediate", "target", "model", "data", "recipe", "trainer", "logger")
+ADDED = ("intermediate", "target")
+
+
+def choices(group: str) -> list[str]:
+    """The choices of a configuration group, in alphabetical order."""
+    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+
+
+def prepare(arguments: Sequence[str]) -> list[str]:
+    """Completes and checks the group choices of a command line.
+
+    ``intermediate=`` and ``target=`` gain their '+'; ``model=FOLDER`` and ``model=OWNER/NAME`` become the custom model.
+
+    Args:
+        arguments: The command line without the program's name; Hydra's own flags pass through.
+
+    Returns:
+        The command line that Hydra gets.
+
+    Raises:
+        StiltsError: For a choice that its group does not have, with the nearest match.
+    """
+    prepared = []
+    for argument in arguments:
+        match = re.fullmatch(r"(\+{0,2})(\w+)=(.*)", argument, flags=re.DOTALL)
+        if argument.startswith("-") or match is None or match.group(2) not in GROUPS:
+            prepared.append(argument)
+            continue
+        plus, group, value = match.groups()
+        if group == "model" and _is_encoder(value):
+            field = "path" if _is_folder(value) else "id"
+            place = str(Path(value).expanduser()) if field == "path" else value
+            prepared += ["model=custom", f"model.{field}='{place}'", f"model.name='{Path(value).name}'"]
+            continue
+        for name in _names(value):
+            if name not in choices(group):
+                raise unknown(group, name, choices(group))
+        if group in ADDED and value:
+            plus = plus or "+"
+        prepared.append(f"{plus}{group}={value}")
+    return prepared
+
+
+def _is_folder(value: str) -> bool:
+    return value.startswith((".", "/", "~")) or os.path.isdir(value)
+
+
+def _is_encoder(value: str) -> bool:
+    return _is_folder(value) or re.fullmatch(r"[\w.-]+/[\w.-]+", value) is not None
+
+
+def _names(value: str) -> list[str]:
+    """The plain names in an override's value; sweep functions such as ``glob(*)`` are left to Hydra."""
+    if "(" in value:
+        return []
+    return [name for name in (part.strip(" '\"") for part in value.strip("[]").split(",")) if name]
+
+
+def sentence(error: Exception) -> StiltsError | None:
+    """The user's error in an exception of Hydra or OmegaConf; None when the exception is not the user's doing."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, StiltsError):
+        return error
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return None
+    text = f"{error} {error.__cause__ or ''}"
+    missing = re.search(r"Could not override '([^']+)'", text)
+    if missing:
+        return unknown(missing.group(1), "...", _options(missing.group(1)))
+    return StiltsError(" ".join(str(error).split()).rstrip(".") + ".")
+
+
+def _options(option: str) -> list[str]:
+    """Every option that the command line could have meant: those of the same group, else all."""
+    from omegaconf import DictConfig
+
+    names: list[str] = []
+
+    def walk(node: Any, prefix: str) -> None:
+        for key in node:
+            value = node._get_node(key)
+            name = f"{prefix}{key}"
+            if isinstance(value, DictConfig) and not value._is_none() and len(value):
+                walk(value, f"{name}.")
+            else:
+                names.append(name)
+
+    walk(compose([], raw=True), "")
+    head = option.split(".")[0].lstrip("+")
+    same = [name for name in names if name.startswith(f"{head}.")]
+    return same or names
+
+
+def compose(arguments: Sequence[str], raw: bool = False) -> Any:
+    """Composes the configuration of one cell without Hydra's application around it.
+
+    Args:
+        arguments: A prepared command line (:func:`prepare`), without flags.
+        raw: Return Hydra's configuration instead of plain containers.
+
+    Returns:
+        The configuration.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    if GlobalHydra.instance().is_initialized():
+        cfg = hydra_compose("config", overrides=list(arguments))
+    else:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="stilts_xtreme"):
+            cfg = hydra_compose("config", overrides=list(arguments))
+    return cfg if raw else OmegaConf.to_container(cfg, resolve=True)

@@ -1,0 +1,315 @@
+"""The composed configuration as typed, frozen specs: everything is checked at the door, in plain containers."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
+from stilts_xtreme.data.schema import DatasetSpec, DataSpec
+from stilts_xtreme.errors import StiltsError, unknown
+
+HEADS = ("classification", "qa", "tagging", "choice", "retrieval")
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """An encoder: a hub id, a local folder, or an architecture that is pretrained here on ``corpus``."""
+
+    name: str
+    id: str | None = None
+    path: str | None = None
+    revision: str | None = None
+    corpus: object = None
+    architecture: Mapping[str, Any] | None = None
+    pretraining: Mapping[str, Any] | None = None
+    retrieval_layer: int | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one training runs. Every field changes the weights, so every field is part of a stage's key.
+
+    Attributes:
+        learning_rate: Peak of the linear schedule.
+        epochs: Passes over the training rows; ignored when ``max_steps`` is set.
+        max_steps: Optimiser steps in all.
+        batch_size: Examples per optimiser step (windows for qa and tagging, as in the example scripts of the field).
+        warmup_ratio: Share of the steps in which the rate rises from zero; ``warmup_steps`` wins when set.
+        weight_decay: AdamW's decay of every weight but biases and layer norms.
+        max_length: Sub-tokens in a sequence, special tokens included.
+        stride: Sub-tokens that neighbouring windows of a long context share.
+        max_query_length: A longer question is cut to this many sub-tokens.
+        dropout: Replaces the encoder's own hidden and attention dropout when set.
+        selection: ``last`` or ``best``: the weights of the last step or of the best score on English dev rows.
+        eval_every: Optimiser steps between two dev scores; None: once an epoch.
+        patience: Dev scores without a new best after which training ends.
+        dev_rows: Dev rows used for selection, the first ones in file order.
+    """
+
+    learning_rate: float
+    epochs: float
+    batch_size: int
+    max_length: int
+    max_steps: int | None = None
+    warmup_ratio: float = 0.1
+    warmup_steps: int | None = None
+    weight_decay: float = 0.01
+    adam_epsilon: float = 1e-8
+    max_grad_norm: float = 1.0
+    stride: int = 128
+    max_query_length: int = 64
+    dropout: float | None = None
+    selection: str = "last"
+    eval_every: int | None = None
+    patience: int | None = None
+    dev_rows: int = 500
+
+
+OPTIMISER_FIELDS = (
+    "learning_rate",
+    "warmup_ratio",
+    "warmup_steps",
+    "weight_decay",
+    "adam_epsilon",
+    "max_grad_norm",
+    "dropout",
+    "selection",
+    "eval_every",
+    "patience",
+)
+"""What the heads of a joint training have in common."""
+
+
+@dataclass(frozen=True)
+class TrainTask:
+    """One head and the data sets whose joined rows it learns from."""
+
+    head: str
+    metric: str
+    datasets: tuple[DatasetSpec, ...]
+    recipe: Recipe
+
+    @property
+    def name(self) -> str:
+        """The data sets' names joined with '+': the name of the head's folder in a stage."""
+        return "+".join(spec.name for spec in self.datasets)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target task: what it trains on, one after the other, and what it is evaluated on."""
+
+    name: str
+    head: str
+    metric: str
+    train: tuple[TrainTask, ...]
+    test: DatasetSpec
+    languages: tuple[str, ...]
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class TrainerSpec:
+    """The machine: nothing here but the precision may change a result beyond rounding."""
+
+    accelerator: str = "auto"
+    precision: str = "auto"
+    devices: int = 1
+    threads: int | None = None
+    micro_batch_tokens: int = 8192
+    accumulation: int | None = None
+    gradient_checkpointing: bool = False
+    checkpoint_seconds: float = 60
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the matrix, fully resolved."""
+
+    model: ModelSpec
+    data: DataSpec
+    intermediate: tuple[str, ...]
+    intermediate_tasks: tuple[TrainTask, ...]
+    target: Target | None
+    trainer: TrainerSpec
+    logger: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    tagging: Mapping[str, Any]
+    retrieval: Mapping[str, Any]
+    seed: int
+    languages: object
+    baseline: bool
+    output: str
+    on_damage: str
+    recipe_name: str
+
+
+def _make(kind: type, option: str, values: Mapping[str, Any] | None) -> Any:
+    values = dict(values or {})
+    fields = {field.name for field in dataclasses.fields(kind)}
+    for key in values:
+        if key not in fields:
+            raise unknown(f"{option}.{key}", values[key], sorted(f"{option}.{name}" for name in fields))
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise StiltsError(f"{option} is incomplete: {error}.") from error
+
+
+def _check(condition: bool, option: str, value: object, rule: str) -> None:
+    if not condition:
+        raise StiltsError(f"{option}={value} is refused: {rule}.")
+
+
+def _number(option: str, value: object, least: float, strict: bool = False, optional: bool = False) -> None:
+    if value is None and optional:
+        return
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    good = good and (value > least if strict else value >= least)  # type: ignore[operator]
+    _check(good, option, value, f"it must be a number {'above' if strict else 'of at least'} {least:g}")
+
+
+def make_recipe(option: str, phase: Mapping[str, Any], task: str) -> Recipe:
+    """The recipe of one task: the phase's values under the task's own.
+
+    Raises:
+        StiltsError: For an unknown field or a value out of range.
+    """
+    values = {key: value for key, value in phase.items() if key != "tasks"}
+    values.update((phase.get("tasks") or {}).get(task) or {})
+    recipe: Recipe = _make(Recipe, option, values)
+    for name in ("learning_rate", "epochs", "batch_size", "adam_epsilon", "max_grad_norm", "dev_rows"):
+        _number(f"{option}.{name}", getattr(recipe, name), 0, strict=True)
+    for name in ("max_steps", "eval_every", "patience"):
+        _number(f"{option}.{name}", getattr(recipe, name), 1, optional=True)
+    for name in ("warmup_ratio", "weight_decay", "stride"):
+        _number(f"{option}.{name}", getattr(recipe, name), 0)
+    _number(f"{option}.max_length", recipe.max_length, 8)
+    _number(f"{option}.max_query_length", recipe.max_query_length, 1)
+    _check(recipe.warmup_ratio <= 1, f"{option}.warmup_ratio", recipe.warmup_ratio, "it is a share, at most 1")
+    if recipe.dropout is not None:
+        _check(0 <= recipe.dropout < 1, f"{option}.dropout", recipe.dropout, "it must be in [0, 1)")
+    if recipe.selection not in ("last", "best"):
+        raise unknown(f"{option}.selection", recipe.selection, ("last", "best"))
+    return recipe
+
+
+def _trainer(values: Mapping[str, Any]) -> TrainerSpec:
+    trainer: TrainerSpec = _make(TrainerSpec, "trainer", values)
+    if trainer.accelerator not in ("auto", "cpu", "gpu"):
+        raise unknown("trainer.accelerator", trainer.accelerator, ("auto", "cpu", "gpu"))
+    if trainer.precision not in PRECISIONS:
+        raise unknown("trainer.precision", trainer.precision, PRECISIONS)
+    _check(trainer.devices == 1, "trainer.devices", trainer.devices, "a cell is one process on one device")
+    _number("trainer.micro_batch_tokens", trainer.micro_batch_tokens, 1)
+    _number("trainer.accumulation", trainer.accumulation, 1, optional=True)
+    _number("trainer.threads", trainer.threads, 1, optional=True)
+    _number("trainer.checkpoint_seconds", trainer.checkpoint_seconds, 0)
+    gpu = gpu_visible()
+    accelerator = trainer.accelerator if trainer.accelerator != "auto" else ("gpu" if gpu else "cpu")
+    if accelerator == "gpu" and not gpu:
+        raise StiltsError(
+            "trainer.accelerator=gpu, but no CUDA device is visible here; take trainer=cpu or trainer=auto."
+        )
+    precision = (
+        trainer.precision if trainer.precision != "auto" else ("bf16-mixed" if accelerator == "gpu" else "32-true")
+    )
+    return dataclasses.replace(trainer, accelerator=accelerator, precision=precision)
+
+
+def gpu_visible() -> bool:
+    """Whether a CUDA device is visible, found without importing torch (which takes seconds)."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return hidden not in ("", "-1") and os.path.exists("/dev/nvidiactl")
+
+
+def make_cell(cfg: Mapping[str, Any]) -> Cell:
+    """Turns a composed configuration into a checked cell.
+
+    Args:
+        cfg: The configuration as plain containers (``OmegaConf.to_container(cfg, resolve=True)``).
+
+    Returns:
+        The cell; intermediate tasks sorted by name, so that their order on the command line does not matter.
+
+    Raises:
+        StiltsError: One sentence naming the option, the value and the choices.
+    """
+    data: DataSpec = _make(DataSpec, "data", cfg["data"])
+    if data.kind not in ("synthetic", "hub"):
+        raise unknown("data.kind", data.kind, ("synthetic", "hub"))
+    if data.bad_rows not in ("skip", "refuse"):
+        raise unknown("data.bad_rows", data.bad_rows, ("skip", "refuse"))
+    if data.root is not None and not os.path.isdir(data.root):
+        raise StiltsError(f"data.root={data.root} is not a folder; it must hold data sets as <owner>/<name>/....")
+    model: ModelSpec = _make(ModelSpec, "model", cfg["model"])
+    if model.path is not None and not os.path.isfile(os.path.join(model.path, "config.json")):
+        raise StiltsError(f"model={model.path} is not a saved encoder: there is no config.json in it.")
+    _check(
+        sum(value is not None for value in (model.id, model.path, model.architecture)) == 1,
+        "model",
+        model.name,
+        "it needs exactly one of a hub id, a folder or an architecture",
+    )
+    composed = {name: spec_from_mapping(values) for name, values in (cfg.get("dataset") or {}).items()}
+
+    def dataset(name: str) -> DatasetSpec:
+        return composed[name] if name in composed else load_spec(name)
+
+    recipe = cfg["recipe"]
+    chosen = cfg.get("intermediate") or {}
+    tasks = []
+    for name, task in sorted(chosen.items()):
+        if task["head"] not in HEADS:
+            raise unknown(f"intermediate.{name}.head", task["head"], HEADS)
+        phase = make_recipe("recipe.intermediate", recipe["intermediate"], name)
+        if len(chosen) > 1:  # one optimiser serves all heads: its settings are the phase's own, not a task's
+            common = make_recipe("recipe.intermediate", recipe["intermediate"], "")
+            phase = dataclasses.replace(phase, **{field: getattr(common, field) for field in OPTIMISER_FIELDS})
+        tasks.append(TrainTask(task["head"], task["metric"], tuple(dataset(d) for d in task["datasets"]), phase))
+    target = None
+    if cfg.get("target"):
+        raw = cfg["target"]
+        if raw["head"] not in HEADS:
+            raise unknown("target.head", raw["head"], HEADS)
+        phase = make_recipe("recipe.target", recipe["target"], raw["name"])
+        train = tuple(TrainTask(raw["head"], raw["metric"], (dataset(name),), phase) for name in raw["train"])
+        target = Target(
+            raw["name"], raw["head"], raw["metric"], train, dataset(raw["test"]), tuple(raw["languages"]), phase
+        )
+    if target is None and not tasks:
+        raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
+    seed = cfg["seed"]
+    _check(isinstance(seed, int) and seed >= 0, "seed", seed, "it must be a whole number of at least 0")
+    on_damage = cfg["store"]["damaged"]
+    if on_damage not in ("refuse", "retrain"):
+        raise unknown("store.damaged", on_damage, ("refuse", "retrain"))
+    for name, choices in (("tagging.first_token", ("any", "content")), ("retrieval.pooling", ("mean", "cls"))):
+        group, key = name.split(".")
+        if cfg[group][key] not in choices:
+            raise unknown(name, cfg[group][key], choices)
+    _number("retrieval.layer", cfg["retrieval"]["layer"], 0, optional=True)
+    return Cell(
+        model=model,
+        data=data,
+        intermediate=tuple(sorted(chosen)),
+        intermediate_tasks=tuple(tasks),
+        target=target,
+        trainer=_trainer(cfg["trainer"]),
+        logger=dict(cfg["logger"]),
+        evaluation=dict(cfg["evaluation"]),
+        tagging=dict(cfg["tagging"]),
+        retrieval=dict(cfg["retrieval"]),
+        seed=seed,
+        languages=cfg["languages"],
+        baseline=bool(cfg["baseline"]),
+        output=str(cfg["output"]),
+        on_damage=on_damage,
+        recipe_name=str(recipe["name"]),
+    )

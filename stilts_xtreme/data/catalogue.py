@@ -1,0 +1,302 @@
+"""The catalogue of data sets (``conf/dataset/*.yaml``) and the one entry to their canonical rows."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+
+from stilts_xtreme.data import hub, readers
+from stilts_xtreme.data.checks import Report, check, refuse_blind
+from stilts_xtreme.data.schema import FORMATS, SPLITS, Columns, DatasetSpec, DataSpec
+from stilts_xtreme.errors import StiltsError, unknown
+
+_log = logging.getLogger(__name__)
+_UNSPACED = ("zh", "ja", "th")  # written without spaces between words
+_TEXTS = {
+    "classification": ("text_a", "text_b"),
+    "qa": ("context", "question"),
+    "choice": ("context", "question"),
+    "retrieval": ("text_a", "text_b"),
+    "text": ("text",),
+}
+
+
+def conf_dir() -> Path:
+    """The folder of the configuration: inside the package where it was installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+CONF: Path = conf_dir()
+
+
+def names() -> list[str]:
+    """Names of all data sets."""
+    return sorted(path.stem for path in (CONF / "dataset").glob("*.yaml"))
+
+
+def load_spec(name: str) -> DatasetSpec:
+    """Reads the description of a data set from its YAML.
+
+    Raises:
+        StiltsError: If there is no such data set.
+    """
+    if name not in names():
+        raise unknown("dataset", name, names())
+    return spec_from_mapping(yaml.safe_load((CONF / "dataset" / f"{name}.yaml").read_text(encoding="utf-8")))
+
+
+def spec_from_mapping(mapping: Mapping[str, Any]) -> DatasetSpec:
+    """Checks and types the description of a data set.
+
+    Args:
+        mapping: Plain containers with the fields of :class:`DatasetSpec`.
+
+    Raises:
+        StiltsError: If a field, the format, the reader or a split is not known, or name or format is missing.
+    """
+    name = mapping.get("name") or "?"
+    known = [field.name for field in fields(DatasetSpec)]
+    for key in mapping:
+        if key not in known:
+            raise unknown(f"field of dataset.{name}", key, known)
+    for key in ("name", "format"):
+        if not mapping.get(key):
+            raise StiltsError(f"dataset.{name} lacks the field '{key}'.")
+    if mapping["format"] not in FORMATS:
+        raise unknown(f"dataset.{name}.format", mapping["format"], FORMATS)
+    if mapping.get("reader", "columns") not in readers.READERS:
+        raise unknown(f"dataset.{name}.reader", mapping["reader"], readers.READERS)
+    for split in [*(mapping.get("splits") or {}), *(mapping.get("blind") or [])]:
+        if split not in SPLITS:
+            raise unknown(f"split of dataset.{name}", split, SPLITS)
+    for column in mapping.get("columns") or {}:
+        if column not in FORMATS[mapping["format"]]:
+            raise unknown(f"column of dataset.{name}", column, FORMATS[mapping["format"]])
+    values = {key: value for key, value in mapping.items() if value is not None}
+    for key in ("labels", "languages", "blind"):
+        if key in values:
+            values[key] = tuple(values[key])
+    return DatasetSpec(**values)
+
+
+def source_language(data: DataSpec) -> str:
+    """The language that is trained on: English, or the synthetic world's first language."""
+    return "qaa" if data.kind == "synthetic" else "en"
+
+
+def labels(spec: DatasetSpec, data: DataSpec) -> tuple[str, ...]:
+    """Label names in canonical order; the synthetic world and the user's CCGbank have their own."""
+    if _is_synthetic(data):
+        return tuple(_synthetic().labels(spec.name))
+    return readers.ccg_labels(data.root) if spec.reader == "ccg" else spec.labels
+
+
+def languages(spec: DatasetSpec, split: str, data: DataSpec) -> tuple[str, ...]:
+    """Languages that have rows in a split, in the order of the catalogue; with a root, those whose rows are there."""
+    if _is_synthetic(data):
+        return _synthetic_languages(spec, split, data)
+    raw = _raw_split(spec, split)
+    if not hub.raw_splits(spec, raw):
+        return ()
+    if data.root:
+        _check_root(data.root)
+        return tuple(language for language in spec.languages if hub.present(spec, raw, language, data.root))
+    by_language = any(isinstance(value, Mapping) for value in spec.counts.values())
+    return tuple(
+        language
+        for language in spec.languages
+        if not by_language or language not in spec.counts or raw in spec.counts[language]  # type: ignore[operator]
+    )
+
+
+def rows(spec: DatasetSpec, split: str, language: str, data: DataSpec) -> tuple[Columns, Report]:
+    """Loads and checks the canonical rows of one split in one language.
+
+    Where the spec names a ``dev`` share, ``validation`` is that share of the split it is taken from, chosen by the text
+    so that all questions of a passage fall on one side, and that split is what is left.
+
+    Raises:
+        StiltsError: If the split is blind or missing, the rows cannot be reached, or they are not as the spec says.
+    """
+    if _is_synthetic(data):
+        world, module = _world(data), _synthetic()
+        present = _synthetic_languages(spec, split, data)
+        if language not in present:
+            raise unknown(f"language of the synthetic {spec.name}/{split}", language, present)
+        spec = replace(spec, labels=labels(spec, data), blind=())
+        return _report(
+            *check(module.rows(world, spec.name, split, language), spec, split, data.bad_rows, language=language)
+        )
+    refuse_blind(spec, split)
+    if data.root:
+        _check_root(data.root)
+    spec = replace(spec, labels=labels(spec, data))
+    columns = hub.read(spec, _raw_split(spec, split), language, data.root, spec.labels)
+    _compare_count(spec, split, language, data, _length(columns))
+    columns = _dev_share(columns, spec, split)
+    if not _length(columns):
+        raise StiltsError(f"{spec.name}/{split} holds no rows in '{language}'.")
+    return _report(*check(columns, spec, split, data.bad_rows, language=language))
+
+
+def corpus(spec: DatasetSpec, data: DataSpec) -> dict[str, list[str]]:
+    """All text of a data set without its labels, to learn a tokenizer and a language model from.
+
+    Returns:
+        Language -> texts of all its splits, each once: contexts and questions of QA, choices beside them, the words of
+        tagging joined by spaces (by nothing in zh, ja and th).
+    """
+    seen: dict[str, dict[str, None]] = {}
+    for split in SPLITS:
+        if split == "validation" and spec.dev and not _is_synthetic(data):
+            continue  # rows of another split, which is read whole
+        for language in languages(spec, split, data):
+            if _is_synthetic(data):
+                if language not in seen:
+                    seen[language] = dict.fromkeys(_synthetic().corpus(_world(data), language))
+                continue
+            columns = hub.read(spec, split, language, data.root, None)
+            seen.setdefault(language, {}).update(dict.fromkeys(_texts(columns, spec, language)))
+    return {language: [text for text in texts if text.strip()] for language, texts in seen.items()}
+
+
+def expected_rows(spec: DatasetSpec, split: str, language: str, data: DataSpec) -> int | None:
+    """Rows of a split without reading it, before any is dropped; None where that is not known.
+
+    Counts of a split that gives or takes the ``dev`` share are estimates.
+    """
+    if _is_synthetic(data):
+        return int(_synthetic().size(_world(data), spec.name, split))
+    raw = _raw_split(spec, split)
+    if not hub.raw_splits(spec, raw):
+        return None
+    n = hub.count(spec, raw, language, data.root) if data.root else _declared_count(spec, raw, language)
+    if n is None or not spec.dev or raw != spec.dev["split"]:
+        return n
+    share = round(n * float(spec.dev["fraction"]))  # type: ignore[arg-type]
+    return share if split == "validation" else n - share
+
+
+def identity(spec: DatasetSpec, split: str, langs: Iterable[str], data: DataSpec) -> dict[str, Any]:
+    """What the content of these rows depends on, in plain containers, for hashing into a key. Holds no path."""
+    langs = list(langs)
+    # Lists, not tuples: what is written as JSON and read again must be equal.
+    what: dict[str, Any] = {"dataset": spec.name, "split": split, "languages": langs, "bad_rows": data.bad_rows}
+    what["format"], what["labels"] = spec.format, list(labels(spec, data))
+    if _is_synthetic(data):
+        options = asdict(_world(data))  # with the defaults that were not written
+        return {"kind": "synthetic", "version": _synthetic().WORLD_VERSION, "world": options, **what}
+    raw = _raw_split(spec, split)
+    where: dict[str, Any] = {}
+    for language in langs:
+        if data.root:
+            where[language] = {name: hub.digests(spec, name, language, data.root) for name in hub.raw_splits(spec, raw)}
+        else:
+            where[language] = [*asdict(hub.source(spec, language)).values(), *hub.raw_splits(spec, raw)]
+    what |= {"columns": dict(spec.columns), "label_values": dict(spec.label_values), "reader": spec.reader}
+    what |= {"codes": {language: spec.codes[language] for language in langs if language in spec.codes}}
+    what |= {
+        "dev": dict(spec.dev) if spec.dev else None,
+        "limits": [hub.sliced(n)[1] for n in hub.raw_splits(spec, raw)],
+    }
+    return {"kind": "hub", "rows": where, **what}
+
+
+def _is_synthetic(data: DataSpec) -> bool:
+    if data.kind not in ("synthetic", "hub"):
+        raise unknown("data.kind", data.kind, ("synthetic", "hub"))
+    return data.kind == "synthetic"
+
+
+def _synthetic() -> ModuleType:
+    from stilts_xtreme.data import synthetic  # not needed for real rows
+
+    return synthetic
+
+
+def _world(data: DataSpec) -> Any:
+    return _synthetic().World.from_mapping(data.world)
+
+
+def _synthetic_languages(spec: DatasetSpec, split: str, data: DataSpec) -> tuple[str, ...]:
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    module = _synthetic()
+    inventory = module.LANGUAGES[: _world(data).languages]
+    return tuple(language for language in module.splits(spec.name).get(split, ()) if language in inventory)
+
+
+def _check_root(root: str) -> None:
+    if not Path(root).is_dir():
+        raise StiltsError(
+            f"data.root={root} is not a folder; expected one laid out as <owner>/<name>/<configuration>/."
+        )
+
+
+def _raw_split(spec: DatasetSpec, split: str) -> str:
+    """The canonical split whose rows are read: validation may be a share of another one."""
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    return str(spec.dev["split"]) if split == "validation" and spec.dev else split
+
+
+def _length(columns: Columns) -> int:
+    return len(next(iter(columns.values()), []))
+
+
+def _dev_share(columns: Columns, spec: DatasetSpec, split: str) -> Columns:
+    if not spec.dev or split not in ("validation", spec.dev["split"]):
+        return columns
+    limit = float(spec.dev["fraction"]) * 2**64  # type: ignore[arg-type]
+
+    @functools.cache
+    def is_dev(text: str) -> bool:
+        return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") < limit
+
+    key = "tokens" if spec.format == "tagging" else _TEXTS[spec.format][0]
+    texts = [" ".join(value) if isinstance(value, list) else value for value in columns[key]]
+    if spec.format == "choice":  # a question without a context stands for itself
+        texts = [text or question for text, question in zip(texts, columns["question"], strict=True)]
+    kept = [i for i, text in enumerate(texts) if is_dev(text) == (split == "validation")]
+    return {name: [values[i] for i in kept] for name, values in columns.items()}
+
+
+def _texts(columns: Columns, spec: DatasetSpec, language: str) -> list[str]:
+    if spec.format == "tagging":
+        space = "" if language in _UNSPACED else " "
+        return [space.join(tokens) for tokens in columns["tokens"]]
+    sides = [columns[name] for name in _TEXTS[spec.format]]
+    texts = [text for row in zip(*sides, strict=True) for text in row]
+    return texts + [choice for row in columns.get("choices", []) for choice in row]
+
+
+def _declared_count(spec: DatasetSpec, split: str, language: str) -> int | None:
+    value = spec.counts.get(language, {} if any(isinstance(v, Mapping) for v in spec.counts.values()) else spec.counts)
+    n = value.get(split) if isinstance(value, Mapping) else None
+    limits = [hub.sliced(name)[1] for name in hub.raw_splits(spec, split)]
+    if n is None or None in limits:
+        return n
+    return min(n, sum(limit or 0 for limit in limits))
+
+
+def _compare_count(spec: DatasetSpec, split: str, language: str, data: DataSpec, n: int) -> None:
+    declared = _declared_count(spec, _raw_split(spec, split), language)
+    if declared is not None and declared != n:
+        level = logging.INFO if data.root else logging.WARNING  # a cut in a folder is normal
+        _log.log(level, "%s/%s/%s: %d rows read, %d declared.", spec.name, split, language, n, declared)
+
+
+def _report(columns: Columns, report: Report) -> tuple[Columns, Report]:
+    if report.problems:
+        _log.warning("%s", report)
+    return columns, report

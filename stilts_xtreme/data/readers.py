@@ -1,0 +1,288 @@
+"""Turns the raw columns of a source into canonical ones. Labels are mapped by name, never by position."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stilts_xtreme.data.schema import FORMATS, Columns, DatasetSpec
+from stilts_xtreme.errors import StiltsError
+
+_COPA_QUESTIONS = {"cause": "What was the cause?", "effect": "What happened as a result?"}  # XTREME-R's wording
+_WORDS = "list of string"
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "label": ("label", "string", "integer"),
+    "tags": ("list of label", "list of string", "list of integer"),
+    "tokens": (_WORDS,),
+    "choices": (_WORDS, "string"),
+    "answer_texts": (_WORDS,),
+    "answer_starts": ("list of integer",),
+    "id": ("string", "integer"),
+}  # every other canonical column is a string
+UNREADABLE = {"bucc": "bitext mining", "lareqa": "answer retrieval", "mewsli_x": "entity linking"}
+READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", *UNREADABLE)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Rows as the source holds them.
+
+    Attributes:
+        columns: Raw column -> values.
+        features: Raw column -> the source's type of it, as the library ``datasets`` describes it.
+        ids: One text per row that names it where the source has no ids.
+        where: How an error names the source.
+    """
+
+    columns: Columns
+    features: Mapping[str, object]
+    ids: Sequence[str]
+    where: str
+
+
+def lacks(where: str, what: str, wanted: str, there: Sequence[str]) -> StiltsError:
+    """Builds the error for something that a source should hold, naming what is there and the nearest match."""
+    near = difflib.get_close_matches(wanted, there, n=1, cutoff=0.5)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    shown = ", ".join(list(there)[:60]) + (", ..." if len(there) > 60 else "")
+    return StiltsError(f"{where} has no {what} '{wanted}'{hint}; it holds: {shown or 'nothing'}.")
+
+
+def raw_columns(spec: DatasetSpec, there: Sequence[str]) -> list[str]:
+    """The raw columns that the spec needs, each once; a dotted name stands for a field of a struct column."""
+    wanted = [part.strip() for names in spec.columns.values() for part in names.split(",")]
+    return list(dict.fromkeys(name if name in there else name.split(".")[0] for name in wanted))
+
+
+def language_of_id(row_id: str) -> str:
+    """TyDi QA: ``finnish-123-1`` -> ``finnish``."""
+    return row_id.split("-", 1)[0]
+
+
+def read(raw: Raw, spec: DatasetSpec, labels: Sequence[str] | None) -> Columns:
+    """Makes the canonical columns of ``spec.format``.
+
+    Args:
+        raw: Rows of one split, of one language.
+        spec: The data set.
+        labels: Label names in canonical order; None leaves every row without labels.
+
+    Returns:
+        Canonical columns; -1 where a row has no label.
+
+    Raises:
+        StiltsError: If a column is missing or has another type than expected, or a label is not known.
+    """
+    refuse_unreadable(spec)
+    n = len(raw.ids)
+    out: Columns = {}
+    for name in FORMATS[spec.format]:
+        source = spec.columns.get(name)
+        if name in ("label", "tags"):
+            out[name] = _no_labels(out, name, n) if labels is None else _label_reader(spec)(raw, source, spec, labels)
+        elif source is None:
+            out[name] = list(raw.ids) if name == "id" else [""] * n
+        elif name == "choices":
+            out[name] = _choices(raw, source, spec)
+        else:
+            out[name] = _column(raw, source, _KINDS.get(name, ("string",)))
+    if "id" in out:
+        out["id"] = [str(value) for value in out["id"]]
+    for name in ("text", "text_a", "text_b", "context", "question"):
+        if name in out:
+            out[name] = [value or "" for value in out[name]]
+    if spec.reader == "tatoeba":  # some copies keep the newline of the source's files
+        out["text_a"], out["text_b"] = ([text.strip() for text in out[side]] for side in ("text_a", "text_b"))
+    if spec.reader == "copa":
+        out["question"] = [_copa_question(value, raw.where) for value in out["question"]]
+    return out
+
+
+def refuse_unreadable(spec: DatasetSpec) -> None:
+    """Raises StiltsError for the data sets that the catalogue describes and no reader reads."""
+    if spec.reader in UNREADABLE:
+        raise StiltsError(f"{spec.name} ({UNREADABLE[spec.reader]}) cannot be read by this version.")
+
+
+def kind(feature: object) -> str:
+    """The type of a column in words: ``string``, ``integer``, ``label``, ``list of string``, ``struct`` ..."""
+    if isinstance(feature, Mapping):
+        return "struct"
+    if isinstance(feature, list | tuple):
+        return f"list of {kind(feature[0])}"
+    name = type(feature).__name__
+    if name == "ClassLabel":
+        return "label"
+    if hasattr(feature, "feature"):  # List, LargeList and the older Sequence
+        return f"list of {kind(feature.feature)}"
+    dtype = str(getattr(feature, "dtype", name))
+    if dtype in ("string", "large_string", "string_view"):
+        return "string"
+    return "integer" if dtype.startswith(("int", "uint")) else dtype
+
+
+def _inner(feature: object) -> object:
+    return feature[0] if isinstance(feature, list | tuple) else feature.feature  # type: ignore[attr-defined]
+
+
+def _dig(raw: Raw, source: str) -> tuple[list, object]:
+    """The values and the feature of a column, or of a field of a struct column (or of a list of structs)."""
+    if source in raw.columns:
+        return raw.columns[source], raw.features[source]
+    column, _, key = source.partition(".")
+    if column not in raw.columns:
+        raise lacks(raw.where, "column", column, list(raw.features))
+    values, feature = raw.columns[column], raw.features[column]
+    fields = feature if isinstance(feature, Mapping) else None
+    if fields is None and kind(feature) == "list of struct":
+        fields = _inner(feature)
+    if not key or fields is None:
+        expected = f"a struct with '{key}'" if key else "a column"
+        raise StiltsError(f"{raw.where}: the column '{column}' holds {kind(feature)}; expected {expected}.")
+    if key not in fields:
+        raise lacks(f"{raw.where}, column '{column}'", "field", key, list(fields))
+    if fields is feature:
+        return [row[key] if row else [] for row in values], fields[key]
+    return [[item[key] for item in row] for row in values], [fields[key]]
+
+
+def _column(raw: Raw, source: str, kinds: Sequence[str]) -> list:
+    values, feature = _dig(raw, source)
+    _expect(raw, source, feature, kinds)
+    if kinds[0].startswith("list"):
+        return [list(value) if value is not None else [] for value in values]
+    return values
+
+
+def _expect(raw: Raw, source: str, feature: object, kinds: Sequence[str]) -> None:
+    found = kind(feature)
+    if found not in kinds and not found.endswith("null"):  # null: the file has no value to tell a type by
+        wanted = " or ".join(kinds)
+        raise StiltsError(f"{raw.where}: the column '{source}' holds {found}; expected {wanted}.")
+
+
+def _no_labels(out: Columns, name: str, n: int) -> list:
+    return [-1] * n if name == "label" else [[-1] * len(tokens) for tokens in out["tokens"]]
+
+
+def _choices(raw: Raw, source: str, spec: DatasetSpec) -> list:
+    if spec.reader == "commonsense_qa":
+        return _column(raw, f"{source}.text", (_WORDS,))
+    names = [name.strip() for name in source.split(",")]
+    if len(names) == 1:
+        return _column(raw, source, (_WORDS,))
+    columns = [_column(raw, name, ("string",)) for name in names]
+    return [[choice or "" for choice in row] for row in zip(*columns, strict=True)]
+
+
+def _labels(raw: Raw, source: str | None, spec: DatasetSpec, labels: Sequence[str]) -> list:
+    if source is None:
+        return [-1] * len(raw.ids)
+    name = "tags" if spec.format == "tagging" else "label"
+    values, feature = _dig(raw, source)
+    _expect(raw, source, feature, _KINDS[name])
+    names = getattr(_inner(feature) if name == "tags" else feature, "names", None)
+    position = _positions(raw, source, spec, labels, names)
+    if name == "tags":
+        return [[position(tag) for tag in row or []] for row in values]
+    return [position(value) for value in values]
+
+
+def _positions(
+    raw: Raw, source: str, spec: DatasetSpec, labels: Sequence[str], names: Sequence[str] | None
+) -> Callable[[object], int | None]:
+    """Raw value -> canonical position, by the name that the source or ``label_values`` gives the value."""
+    known: dict[object, int | None] = {None: None, -1: -1, "": -1, "-1": -1}
+    canonical = {name: i for i, name in enumerate(labels)}
+
+    def position(value: object) -> int | None:
+        if value not in known:
+            if names is not None and isinstance(value, int):
+                if not 0 <= value < len(names):  # means nothing in the source: kept out of range for the checks
+                    known[value] = value if value < 0 else len(labels) + value
+                    return known[value]
+                text = names[value]
+            else:
+                text = str(value)
+            name = spec.label_values.get(text, text)
+            if name not in canonical:
+                raise lacks(f"{raw.where}, column '{source}': the list of labels", "label", name, list(labels))
+            known[value] = canonical[name]
+        return known[value]
+
+    return position
+
+
+def _answer_key(raw: Raw, source: str, spec: DatasetSpec, labels: Sequence[str]) -> list:
+    """CommonsenseQA: the letter is looked up among the letters of the row's own choices."""
+    keys = _column(raw, source, ("string",))
+    letters = _column(raw, f"{spec.columns['choices']}.label", (_WORDS,))
+    out = []
+    for key, row in zip(keys, letters, strict=True):
+        if key and key not in row:
+            raise lacks(f"{raw.where}, column '{source}': the row's own list of choices", "label", key, row)
+        out.append(row.index(key) if key else -1)
+    return out
+
+
+def _label_reader(spec: DatasetSpec) -> Callable[..., list]:
+    return _answer_key if spec.reader == "commonsense_qa" else _labels
+
+
+def _copa_question(value: str, where: str) -> str:
+    if value not in _COPA_QUESTIONS:
+        raise lacks(f"{where}, column 'question': COPA", "question", value, list(_COPA_QUESTIONS))
+    return _COPA_QUESTIONS[value]
+
+
+@dataclass(frozen=True)
+class _Value:
+    """Types a column of local files, which no library describes."""
+
+    dtype: str = "string"
+
+
+def ccg(root: str | Path | None, raw_split: str) -> Raw:
+    """The sentences of the user's CCGbank files: tokens<TAB>supertags, both split by spaces."""
+    rows = [row for path in ccg_files(root, raw_split) for row in _ccg_rows(path)]
+    columns = {"tokens": [tokens for tokens, _ in rows], "tags": [tags for _, tags in rows]}
+    ids = [f"{raw_split}-{i}" for i in range(len(rows))]
+    return Raw(columns, {name: [_Value()] for name in columns}, ids, "local/ccg")
+
+
+def ccg_files(root: str | Path | None, raw_split: str) -> list[Path]:
+    """The user's CCGbank files of a split.
+
+    Raises:
+        StiltsError: If there are none; says where they belong.
+    """
+    found = sorted((Path(root) / "local" / "ccg").glob(f"*.{raw_split}.tsv")) if root else []
+    if not found:
+        raise StiltsError(
+            "ccg is CCGbank (LDC2005T13), which is licensed and has no public copy: put *.train.tsv and *.val.tsv, one "
+            "sentence a line as tokens<TAB>supertags, into FOLDER/local/ccg and pass data.root=FOLDER."
+        )
+    return found
+
+
+def ccg_labels(root: str | Path | None) -> tuple[str, ...]:
+    """The supertags of the user's CCGbank files: in the order of ``*.tags_to_id.json``, or else sorted."""
+    paths = ccg_files(root, "*")
+    inventories = [json.loads(path.read_text("utf-8")) for path in sorted(paths[0].parent.glob("*.tags_to_id.json"))]
+    if inventories:
+        return tuple(dict.fromkeys(tag for ids in inventories for tag in sorted(ids, key=ids.get)))
+    return tuple(sorted({tag for path in paths for _, tags in _ccg_rows(path) for tag in tags}))
+
+
+def _ccg_rows(path: Path) -> list[tuple[list[str], list[str]]]:
+    rows = []
+    for number, line in enumerate(path.read_text("utf-8").split("\n"), start=1):
+        if line.strip():
+            tokens, tab, tags = line.rstrip("\r").partition("\t")
+            if not tab:
+                raise StiltsError(f"{path.name}, line {number}: expected tokens<TAB>supertags, found no tab.")
+            rows.append((tokens.split(), tags.split()))
+    return rows

@@ -1,0 +1,97 @@
+"""The canonical columns of each task format, and the description of a data set.
+
+Every source (hub, mirror folder, synthetic world) yields the same columns, so a head never knows where rows came from:
+
+================  ====================================================================================
+format            columns
+================  ====================================================================================
+classification    id, text_a, text_b, label
+qa                id, context, question, answer_texts, answer_starts
+tagging           id, tokens, tags
+choice            id, context, question, choices, label
+retrieval         id, text_a (other language), text_b (English); row i of one is the translation of the other
+text              text
+================  ====================================================================================
+
+``label`` and ``tags`` are positions in :attr:`DatasetSpec.labels` (or the position of the right choice); -1 means that
+the row has no label. ``answer_starts`` count Unicode characters in ``context``. An unanswerable question has empty lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Columns = dict[str, list]
+"""Rows as columns of equal length: column name -> one value per row."""
+
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "classification": ("id", "text_a", "text_b", "label"),
+    "qa": ("id", "context", "question", "answer_texts", "answer_starts"),
+    "tagging": ("id", "tokens", "tags"),
+    "choice": ("id", "context", "question", "choices", "label"),
+    "retrieval": ("id", "text_a", "text_b"),
+    "text": ("text",),
+}
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """One YAML of ``conf/dataset``: where the rows are and what they mean.
+
+    Attributes:
+        name: The name of the YAML file.
+        format: A key of :data:`FORMATS`.
+        id: Hub id ``owner/name``; None for data that has no public copy.
+        config: Hub configuration; ``{lang}`` is filled with the language, ``{code}`` with ``codes[language]``.
+        revision: Pinned revision, or None for the hub's main branch.
+        splits: ``train``, ``validation`` and ``test`` -> raw split name, several names (their rows are joined), or None.
+        columns: Canonical column -> raw column.
+        labels: Label names in canonical order; empty for qa and retrieval. For ``choice``: the names of the choices.
+        label_values: Raw label value (as text) -> label name, where the raw values are neither names nor positions.
+        languages: ISO 639-1 codes with rows in at least one split.
+        codes: Language -> the source's own name of it.
+        sources: Language -> ``{id, config, revision}`` where a language lives elsewhere than the others.
+        counts: Split -> rows, or language -> split -> rows; what the source is known to hold. Empty when not known.
+        reader: How raw rows become canonical: ``columns`` (by the mapping above) or a named reader of ``data/hub.py``.
+        blind: Splits whose labels are withheld; scoring one is refused.
+        dev: Where dev rows come from when the source has no validation split to select on: ``{split, fraction}``.
+        notes: What a reader of the scores must know.
+    """
+
+    name: str
+    format: str
+    id: str | None = None
+    config: str | None = None
+    revision: str | None = None
+    splits: Mapping[str, str | list[str] | None] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    label_values: Mapping[str, str] = field(default_factory=dict)
+    languages: tuple[str, ...] = ("en",)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    counts: Mapping[str, object] = field(default_factory=dict)
+    reader: str = "columns"
+    blind: tuple[str, ...] = ()
+    dev: Mapping[str, object] | None = None
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """The ``data`` group: which source, and what to do with rows that cannot be used.
+
+    Attributes:
+        kind: ``synthetic`` or ``hub``.
+        root: Folder laid out like the hub; None reads the hub itself.
+        bad_rows: ``skip`` (counted and named) or ``refuse``.
+        world: Options of the synthetic world; empty for ``hub``.
+    """
+
+    kind: str
+    root: str | None = None
+    bad_rows: str = "skip"
+    world: Mapping[str, object] = field(default_factory=dict)

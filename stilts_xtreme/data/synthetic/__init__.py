@@ -1,0 +1,146 @@
+"""A generated multilingual benchmark: languages, an unlabelled corpus, and rows of every task format.
+
+The meaning of a row is drawn once, without words, and then said in each language, so the rows of all languages are
+parallel. ``qaa`` is the source language and plays the part of English. Everything follows from :data:`WORLD_VERSION`,
+the options of :class:`World`, the data set and the split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stilts_xtreme.data.schema import Columns
+from stilts_xtreme.data.synthetic.draws import WORLD_VERSION, Draw
+from stilts_xtreme.data.synthetic.grammar import grammar
+from stilts_xtreme.data.synthetic.languages import BY_CODE, INVENTORY, describe
+from stilts_xtreme.data.synthetic.tasks import DATASETS, SOURCE, Spec, generate, row_count
+from stilts_xtreme.data.synthetic.texts import document
+from stilts_xtreme.data.synthetic.world import World, knowledge
+from stilts_xtreme.errors import StiltsError, unknown
+
+__all__ = ["DESCRIPTIONS", "LANGUAGES", "WORLD_VERSION", "World", "corpus", "labels", "rows", "size", "splits"]
+
+LANGUAGES: tuple[str, ...] = tuple(language.code for language in INVENTORY)
+"""Private-use codes, the source language first; a world of n languages has the first n."""
+
+DESCRIPTIONS: Mapping[str, str] = {language.code: describe(language) for language in INVENTORY}
+"""Language -> script, word order, resource share, segmentation."""
+
+
+def labels(dataset: str) -> tuple[str, ...]:
+    """Returns the label names of a data set, in the order of the real one.
+
+    Args:
+        dataset: A name such as ``xnli``.
+
+    Returns:
+        Label names; empty for question answering and retrieval.
+
+    Raises:
+        StiltsError: If the data set is not known.
+    """
+    return _dataset(dataset).labels
+
+
+def splits(dataset: str) -> Mapping[str, tuple[str, ...]]:
+    """Returns split -> languages that have it (in a world of all languages).
+
+    Args:
+        dataset: A name such as ``xnli``.
+
+    Returns:
+        The splits that exist; training splits have the source language alone.
+
+    Raises:
+        StiltsError: If the data set is not known.
+    """
+    spec = _dataset(dataset)
+    everywhere = tuple(code for code in LANGUAGES if code != SOURCE or spec.format != "retrieval")
+    return {split: everywhere if spec.multilingual and split != "train" else (SOURCE,) for split in spec.splits}
+
+
+def size(world: World, dataset: str, split: str) -> int:
+    """Returns the rows of a split, per language.
+
+    Args:
+        world: Options of the world.
+        dataset: A name such as ``xnli``.
+        split: ``train``, ``validation`` or ``test``.
+
+    Returns:
+        The number of rows that :func:`rows` gives.
+
+    Raises:
+        StiltsError: If the data set or the split does not exist.
+    """
+    _split(dataset, split)
+    return row_count(world, dataset, split)
+
+
+def rows(world: World, dataset: str, split: str, language: str) -> Columns:
+    """Generates the rows of one split in one language.
+
+    Args:
+        world: Options of the world.
+        dataset: A name such as ``xnli``.
+        split: ``train``, ``validation`` or ``test``.
+        language: A code of :data:`LANGUAGES`.
+
+    Returns:
+        The canonical columns of the data set's format; row i has the same id and meaning in every language.
+
+    Raises:
+        StiltsError: If the data set, the split or the language does not exist, or the split lacks the language.
+    """
+    have = _split(dataset, split)
+    _language(world, language)
+    if language not in have:
+        raise StiltsError(
+            f"language={language} has no split '{split}' of {dataset}; choose one of: "
+            f"{', '.join(code for code in have if code in LANGUAGES[: world.languages])}."
+        )
+    return generate(world, dataset, split, language)
+
+
+def corpus(world: World, language: str) -> list[str]:
+    """Generates the unlabelled text of a language.
+
+    Args:
+        world: Options of the world.
+        language: A code of :data:`LANGUAGES`.
+
+    Returns:
+        Documents of a few connected sentences; in all about ``world.sentences`` times the language's share of
+        sentences. The documents of two languages are drawn independently, so none is the translation of another.
+
+    Raises:
+        StiltsError: If the world does not have the language.
+    """
+    _language(world, language)
+    say, known = grammar(world.seed, language), knowledge(world.seed)
+    draw = Draw(world.seed, "corpus", language)
+    wanted = max(1, round(world.sentences * BY_CODE[language].share))
+    documents, written = [], 0
+    while written < wanted:
+        sentences = say.sentences(document(draw, known))
+        written += len(sentences)
+        documents.append(say.layout(sentences)[0])
+    return documents
+
+
+def _dataset(name: str) -> Spec:
+    if name not in DATASETS:
+        raise unknown("dataset", name, DATASETS)
+    return DATASETS[name]
+
+
+def _split(dataset: str, split: str) -> tuple[str, ...]:
+    have = splits(dataset)
+    if split not in have:
+        raise unknown(f"split of {dataset}", split, have)
+    return have[split]
+
+
+def _language(world: World, language: str) -> None:
+    if language not in LANGUAGES[: world.languages]:
+        raise unknown("language", language, LANGUAGES[: world.languages])

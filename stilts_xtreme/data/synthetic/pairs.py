@@ -1,0 +1,268 @@
+"""Meanings of sentence pairs: inference and paraphrase.
+
+A hypothesis is drawn first, without regard to the label, and the premise is made to fit: so a hypothesis alone tells
+nothing. Each label comes with no, one or more words that the premise lacks, so that counting shared words tells little.
+Conventions that make labels follow: the sentences of a premise tell of one occasion each, and the same deed by the same
+person on the same thing happened once; so another time, place or quality of it is a contradiction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from stilts_xtreme.data.synthetic import vocabulary as v
+from stilts_xtreme.data.synthetic import world as w
+from stilts_xtreme.data.synthetic.draws import Draw
+from stilts_xtreme.data.synthetic.world import Clause, Thing
+
+ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
+Pair = tuple[tuple[Clause, ...], tuple[Clause, ...], int]
+_Change = Callable[[Draw, Clause], Clause | None]
+
+
+def _patient(clause: Clause, **change: Any) -> Clause:
+    assert clause.patient is not None
+    return clause._replace(patient=clause.patient._replace(**change))
+
+
+def _add(draw: Draw, clause: Clause) -> Clause | None:
+    """Adds a detail: a quality, a place or a time."""
+    assert clause.patient is not None
+    options = [
+        name
+        for name, free in (("adj", not clause.patient.adj), ("place", not clause.place), ("time", not clause.time))
+        if free
+    ]
+    if not options:
+        return None
+    name = draw.pick(options)
+    if name == "adj":
+        return _patient(clause, adj=draw.pick(v.QUALITIES))
+    change: dict[str, Any] = {name: w.place(draw) if name == "place" else draw.pick(v.TIMES)}
+    return clause._replace(**change)
+
+
+def _drop(draw: Draw, clause: Clause) -> Clause | None:
+    """Takes a detail away."""
+    assert clause.patient is not None
+    options = [
+        name for name, there in (("adj", clause.patient.adj), ("place", clause.place), ("time", clause.time)) if there
+    ]
+    if not options:
+        return None
+    name = draw.pick(options)
+    if name == "adj":
+        return _patient(clause, adj="")
+    change: dict[str, Any] = {name: None if name == "place" else ""}
+    return clause._replace(**change)
+
+
+def _lower(draw: Draw, clause: Clause) -> Clause | None:
+    """Animal -> dog."""
+    kinds = v.KINDS.get(clause.patient.head if clause.patient else "")
+    return _patient(clause, head=draw.pick(kinds)) if kinds else None
+
+
+def _raise(draw: Draw, clause: Clause) -> Clause | None:
+    """Dog -> animal."""
+    group = v.HYPERNYM.get(clause.patient.head if clause.patient else "")
+    return _patient(clause, head=group) if group else None
+
+
+def _same(draw: Draw, clause: Clause) -> Clause | None:
+    """Puts a synonym for one word."""
+    sites = synonym_sites(clause)
+    return replace_synonyms(clause, [draw.pick(sites)]) if sites else None
+
+
+def _exclude(draw: Draw, clause: Clause) -> Clause | None:
+    """Puts another value for one detail that can have only one."""
+    assert clause.patient is not None
+    options = [
+        name for name, there in (("adj", clause.patient.adj), ("place", clause.place), ("time", clause.time)) if there
+    ]
+    if not options:
+        return None
+    # Qualities first: opposites are what a dictionary knows, another time is only another word.
+    name = "adj" if "adj" in options and draw.chance(0.6) else draw.pick(options)
+    if name == "adj":
+        return _patient(clause, adj=w.exclusive(draw, clause.patient.adj))
+    if name == "place":
+        assert clause.place is not None
+        return clause._replace(place=clause.place._replace(head=draw.other(v.PLACES, clause.place.head)))
+    return clause._replace(time=draw.other(v.TIMES, clause.time))
+
+
+def _elsewhere(draw: Draw, clause: Clause) -> Clause | None:
+    """Another person, or another deed."""
+    if draw.chance(0.5):
+        return clause._replace(agent=w.person(draw))
+    return clause._replace(pred=draw.other(v.GENERAL_VERBS, clause.pred, v.SAME.get(clause.pred)))
+
+
+def _keep(draw: Draw, clause: Clause) -> Clause | None:
+    return clause
+
+
+# (weight, change, premise denied). For a denied hypothesis the monotone changes turn round: 'bought no animal' gives
+# 'bought no dog', and 'bought no red dog' leaves 'bought no dog' open.
+_RECIPES: dict[tuple[int, bool], tuple[tuple[int, _Change, bool], ...]] = {
+    (ENTAILMENT, False): ((1, _keep, False), (3, _add, False), (3, _lower, False), (3, _same, False)),
+    (CONTRADICTION, False): ((4, _exclude, False), (1, _keep, True), (1, _drop, True), (1, _same, True)),
+    (NEUTRAL, False): ((2, _drop, False), (1, _raise, False), (3, _elsewhere, False), (1, _add, True)),
+    (ENTAILMENT, True): ((1, _keep, True), (2, _drop, True), (2, _raise, True), (2, _same, True), (3, _exclude, False)),
+    (CONTRADICTION, True): ((2, _keep, False), (2, _add, False), (2, _lower, False), (2, _same, False)),
+    (NEUTRAL, True): ((2, _add, True), (1, _lower, True), (3, _elsewhere, True), (2, _drop, False)),
+}
+
+
+def synonym_sites(clause: Clause) -> list[str]:
+    """Returns the parts of a clause that have a synonym."""
+    sites = ["pred"] if clause.pred in v.SAME else []
+    if clause.patient is not None:
+        sites += [name for name in ("head", "adj") if getattr(clause.patient, name) in v.SAME]
+    return sites
+
+
+def replace_synonyms(clause: Clause, sites: list[str]) -> Clause:
+    """Puts synonyms at the given parts."""
+    for site in sites:
+        if site == "pred":
+            clause = clause._replace(pred=v.SAME[clause.pred])
+        else:
+            clause = _patient(clause, **{site: v.SAME[getattr(clause.patient, site)]})
+    return clause
+
+
+def _filler(draw: Draw, hypothesis: Clause, taken: str) -> Clause:
+    """An unrelated sentence that repeats words of the hypothesis, whatever the label."""
+    filler = varied(draw, w.event(draw))
+    filler = filler._replace(pred=draw.other(v.GENERAL_VERBS, hypothesis.pred, v.SAME.get(hypothesis.pred), taken))
+    if hypothesis.time and draw.chance(0.5):
+        filler = filler._replace(time=hypothesis.time)
+    if hypothesis.place and draw.chance(0.5):
+        filler = filler._replace(place=hypothesis.place)
+    quality = hypothesis.pred if hypothesis.kind == "be" else hypothesis.patient.adj if hypothesis.patient else ""
+    if quality and draw.chance(0.5):
+        filler = _patient(filler, adj=quality)
+    if hypothesis.kind == "event" and draw.chance(0.4):
+        filler = filler._replace(agent=hypothesis.agent)
+    return filler
+
+
+def _hypothesis(draw: Draw) -> Clause:
+    clause = w.event(draw, 0.45)._replace(negated=draw.chance(0.35), manner="")
+    if draw.chance(0.3):
+        clause = _patient(clause, head=draw.pick(tuple(v.KINDS)))
+    return varied(draw, clause)
+
+
+def _described(draw: Draw, label: int) -> tuple[Clause, Clause]:
+    """A premise sentence and the hypothesis 'the dog is (not) red'."""
+    quality, negated = draw.pick(v.QUALITIES), draw.chance(0.5)
+    premise = w.event(draw)
+    seen = {ENTAILMENT: quality, CONTRADICTION: w.exclusive(draw, quality), NEUTRAL: ""}[label]
+    if negated and label != NEUTRAL:
+        seen = w.exclusive(draw, quality) if label == ENTAILMENT else quality
+    premise = _patient(premise, adj=seen, det="a")
+    assert premise.patient is not None
+    return premise, w.described(Thing(premise.patient.head, det="the"), quality, negated=negated)
+
+
+def inference(draw: Draw, fillers: int, described: float, surface: float = 0.3) -> Pair:
+    """Draws a premise, a hypothesis and their label.
+
+    Args:
+        draw: Source of choices.
+        fillers: Unrelated sentences in the premise.
+        described: Share of hypotheses of the form 'the dog is red'.
+        surface: Chance that the hypothesis puts its time or place first.
+
+    Returns:
+        Clauses of the premise, clauses of the hypothesis, label.
+    """
+    label = draw.below(3)
+    if draw.chance(described):
+        premise, hypothesis = _described(draw, label)
+    else:
+        hypothesis = _hypothesis(draw)
+        options = [
+            (weight, changed._replace(negated=denied))
+            for weight, change, denied in _RECIPES[label, hypothesis.negated]
+            if (changed := change(draw, hypothesis)) is not None
+        ]
+        premise = draw.pick([clause for weight, clause in options for _ in range(weight)])
+        if draw.chance(0.4) and not premise.negated and not premise.manner:
+            premise = premise._replace(manner=draw.pick(v.MANNERS))
+    told = [premise]
+    for _ in range(fillers):
+        told.insert(draw.below(len(told) + 1), _filler(draw, hypothesis, premise.pred))
+    return tuple(told), (_fronted(draw, hypothesis, surface),), label
+
+
+def _fronted(draw: Draw, clause: Clause, probability: float) -> Clause:
+    options = [name for name in ("time", "place") if getattr(clause, name)]
+    return clause._replace(front=draw.pick(options)) if options and draw.chance(probability) else clause
+
+
+def varied(draw: Draw, clause: Clause) -> Clause:
+    """Puts synonyms at random, so that both words of a pair are equally common."""
+    return replace_synonyms(clause, [site for site in synonym_sites(clause) if draw.chance(0.5)])
+
+
+def paraphrase(draw: Draw, question: bool) -> Pair:
+    """Draws two sentences that mean the same (label 1) or nearly (label 0).
+
+    One or two words differ at places drawn before the label: all by a synonym, or one of them by a word of another
+    meaning. So neither sentence alone, nor the number and place of the differences, tells the label. In a quarter of
+    the statements no word differs but two persons change places, or time and place do.
+
+    Args:
+        draw: Source of choices.
+        question: Whether both are questions for a detail that they share.
+
+    Returns:
+        The two sentences and the label.
+    """
+    changed = draw.pick((1, 1, 2) if question else (0, 1, 1, 2))
+    if changed == 0:
+        return _swapped(draw)
+    label = draw.below(2)
+    while True:
+        first = varied(draw, w.event(draw, 0.7))
+        sites = synonym_sites(first)
+        if len(sites) >= changed:
+            break
+    sites = draw.sample(sites, changed)
+    second = replace_synonyms(first, sites)
+    if not label:
+        second = _differ(draw, second, sites[0])
+    if question:
+        asked = draw.pick([name for name in ("time", "place", "agent") if getattr(first, name)])
+        return (first._replace(ask=asked),), (second._replace(ask=asked),), label
+    return (_fronted(draw, first, 0.4),), (_fronted(draw, second, 0.6),), label
+
+
+def _differ(draw: Draw, clause: Clause, site: str) -> Clause:
+    """Puts a word of another meaning at a site; it has synonyms too, so that the word itself tells nothing."""
+    groups: dict[str, tuple[str, ...]] = {"pred": v.GENERAL_VERBS, "head": v.THINGS, "adj": v.QUALITIES}
+    before = clause.pred if site == "pred" else getattr(clause.patient, site)
+    pool = [word for word in groups[site] if word in v.SAME and word not in (before, v.SAME[before])]
+    word = draw.pick(pool)
+    word = v.SAME[word] if draw.chance(0.5) else word
+    return clause._replace(pred=word) if site == "pred" else _patient(clause, **{site: word})
+
+
+def _swapped(draw: Draw) -> Pair:
+    """Two persons change places, which matters or not; or only time and place move."""
+    kind = draw.below(4)
+    first = Clause("event", "", w.person(draw), w.person(draw), place=w.place(draw), time=draw.pick(v.TIMES))
+    while first.agent == first.patient:
+        first = first._replace(patient=w.person(draw))
+    mutual = kind == 0
+    plain = [verb for verb in v.PERSON_VERBS if verb not in v.MUTUAL_VERBS]
+    first = varied(draw, first._replace(pred=draw.pick(v.MUTUAL_VERBS if mutual else plain)))
+    second = first if kind == 1 else first._replace(agent=first.patient, patient=first.agent)
+    fronted = draw.sample(("", "time", "place"), 2)
+    return (first._replace(front=fronted[0]),), (second._replace(front=fronted[1]),), int(kind < 2)

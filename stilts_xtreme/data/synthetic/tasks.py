@@ -1,0 +1,203 @@
+"""The data sets: which meanings each has, and how a meaning becomes a row of canonical columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from stilts_xtreme.data.schema import FORMATS, Columns
+from stilts_xtreme.data.synthetic import pairs, stories, texts
+from stilts_xtreme.data.synthetic.draws import Draw, bucket
+from stilts_xtreme.data.synthetic.grammar import SUPERTAGS, Grammar, grammar
+from stilts_xtreme.data.synthetic.stories import Choice, Reading
+from stilts_xtreme.data.synthetic.world import Knowledge, World, knowledge
+from stilts_xtreme.errors import StiltsError
+
+SOURCE = "qaa"
+_NLI = ("entailment", "neutral", "contradiction")
+_UPOS = (
+    "ADJ",
+    "ADP",
+    "ADV",
+    "AUX",
+    "CCONJ",
+    "DET",
+    "INTJ",
+    "NOUN",
+    "NUM",
+    "PART",
+    "PRON",
+    "PROPN",
+    "PUNCT",
+    "SCONJ",
+    "SYM",
+    "VERB",
+    "X",
+)
+_NER = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+_BUCKETS = {"train": (0, 50), "validation": (50, 75), "test": (75, 100)}
+
+Meaning = Any
+"""What a draw function returns and the reader of the same format understands."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One data set.
+
+    Attributes:
+        format: A key of the canonical formats.
+        draw: Draws the meaning of one row.
+        labels: Label names.
+        multilingual: Whether validation and test exist in every language.
+        splits: The splits that exist.
+        train: Rows of the training split relative to the world's.
+        tags: For tagging: which field of a word is the tag.
+    """
+
+    format: str
+    draw: Callable[[Draw, Knowledge], Meaning]
+    labels: tuple[str, ...] = ()
+    multilingual: bool = False
+    splits: tuple[str, ...] = ("train", "validation")
+    train: float = 1.0
+    tags: str = ""
+
+
+_ALL = ("train", "validation", "test")
+_EVALUATION = ("validation", "test")
+
+DATASETS: Mapping[str, Spec] = {
+    "mnli": Spec("classification", lambda d, k: pairs.inference(d, 1, 0.3), _NLI),
+    "snli": Spec("classification", lambda d, k: pairs.inference(d, d.below(2), 0.4, 0.1), _NLI),
+    "anli": Spec("classification", lambda d, k: pairs.inference(d, 2, 0.15, 0.5), _NLI, train=0.5),
+    "xnli": Spec("classification", lambda d, k: pairs.inference(d, 1, 0.3), _NLI, True, _ALL),
+    "qqp": Spec("classification", lambda d, k: pairs.paraphrase(d, True), ("not_duplicate", "duplicate")),
+    "paws_x": Spec("classification", lambda d, k: pairs.paraphrase(d, False), ("0", "1"), True, _ALL),
+    "squad_v1": Spec("qa", lambda d, k: stories.reading(d, 4, 5)),
+    "squad_v2": Spec("qa", lambda d, k: stories.reading(d, 4, 5, 1 / 3)),
+    "xquad": Spec("qa", lambda d, k: stories.reading(d, 4, 5), (), True, _EVALUATION),
+    "mlqa": Spec("qa", lambda d, k: stories.reading(d, 4, 6), (), True, _EVALUATION),
+    "tydiqa_goldp": Spec("qa", lambda d, k: stories.reading(d, 6, 8), (), True, _ALL),
+    "hellaswag": Spec("choice", lambda d, k: stories.script(d), tuple("0123"), train=0.5),
+    "cosmos_qa": Spec("choice", lambda d, k: stories.cause(d, 4, why=True), tuple("0123"), train=0.5),
+    "commonsense_qa": Spec("choice", lambda d, k: stories.fact(d, k), tuple("ABCDE"), train=0.5),
+    "copa": Spec("choice", lambda d, k: stories.cause(d, 2), ("choice1", "choice2"), train=0.1),
+    "xcopa": Spec("choice", lambda d, k: stories.cause(d, 2), ("0", "1"), True, _EVALUATION),
+    "siqa": Spec("choice", lambda d, k: stories.social(d), tuple("123"), train=0.5),
+    "ccg": Spec("tagging", lambda d, k: texts.tagged(d, 0.0), SUPERTAGS, tags="supertag"),
+    "udpos": Spec("tagging", lambda d, k: texts.tagged(d), _UPOS, True, _ALL, tags="upos"),
+    "panx": Spec("tagging", lambda d, k: texts.named_sentence(d), _NER, True, _ALL, tags="ner"),
+    "tatoeba": Spec("retrieval", lambda d, k: texts.translated(d), (), True, ("test",)),
+}
+"""Catalogue name -> data set."""
+
+
+def row_count(world: World, dataset: str, split: str) -> int:
+    """Returns the rows of a split, per language."""
+    if split == "train":
+        return max(1, round(world.train * DATASETS[dataset].train))
+    return world.validation if split == "validation" else world.test
+
+
+def _classification(say: Grammar, meaning: pairs.Pair, spec: Spec) -> dict[str, object]:
+    return {"text_a": say.text(meaning[0]), "text_b": say.text(meaning[1]), "label": meaning[2]}
+
+
+def _qa(say: Grammar, meaning: Reading, spec: Spec) -> dict[str, object]:
+    sentences = say.sentences(meaning.context)
+    context, starts = say.layout(sentences)
+    row: dict[str, object] = {"context": context, "question": say.text((meaning.question,))}
+    row["answer_texts"], row["answer_starts"] = [], []
+    if meaning.sentence >= 0:
+        words = sentences[meaning.sentence]
+        inside = [i for i, token in enumerate(words) if token.slot == meaning.slot]
+        begin = starts[meaning.sentence][inside[0]]
+        end = starts[meaning.sentence][inside[-1]] + len(words[inside[-1]].form)
+        row["answer_texts"], row["answer_starts"] = [context[begin:end]], [begin]
+    return row
+
+
+def _choice(say: Grammar, meaning: Choice, spec: Spec) -> dict[str, object]:
+    return {
+        "context": say.text(meaning.context),
+        "question": say.text((meaning.question,)) if meaning.question else "",
+        "choices": [say.text((choice,)) for choice in meaning.choices],
+        "label": meaning.label,
+    }
+
+
+def _tagging(say: Grammar, meaning: Meaning, spec: Spec) -> dict[str, object]:
+    tokens = [token for sentence in say.sentences(meaning) for token in sentence]
+    return {
+        "tokens": [token.form for token in tokens],
+        "tags": [spec.labels.index(getattr(token, spec.tags)) for token in tokens],
+    }
+
+
+def _retrieval(say: Grammar, meaning: Meaning, spec: Spec) -> dict[str, object]:
+    return {"text_a": say.text(meaning)}
+
+
+_READERS: Mapping[str, Callable[[Grammar, Meaning, Spec], dict[str, object]]] = {
+    "classification": _classification,
+    "qa": _qa,
+    "choice": _choice,
+    "tagging": _tagging,
+    "retrieval": _retrieval,
+}
+
+
+def _source_text(row: dict[str, object], format: str) -> str:
+    """Returns the text that no two rows and no two splits share."""
+    if format == "tagging":
+        return " ".join(row["tokens"])  # type: ignore[arg-type]
+    if format == "choice":
+        # The context if there is one: choices alone must not make two rows of one story.
+        return str(row["context"] or row["question"])
+    return str(row["context"] if format == "qa" else row["text_a"])
+
+
+@lru_cache(maxsize=8)
+def _meanings(world: World, dataset: str, split: str) -> tuple[Meaning, ...]:
+    """Draws the meanings of a split; its texts in the source language belong to this split alone.
+
+    The split of a text is a function of the text, so that splits are disjoint across data sets too (the training rows
+    of mnli and the test rows of xnli have no premise in common).
+    """
+    spec, known, say = DATASETS[dataset], knowledge(world.seed), grammar(world.seed, SOURCE)
+    draw = Draw(world.seed, dataset, split)
+    low, high = _BUCKETS[split]
+    wanted = row_count(world, dataset, split)
+    found: list[Meaning] = []
+    seen: set[str] = set()
+    for _ in range(wanted * 100 + 10_000):
+        if len(found) == wanted:
+            return tuple(found)
+        meaning = spec.draw(draw, known)
+        row = _READERS[spec.format](say, meaning, spec)
+        text = _source_text(row, spec.format)
+        key = text + "\x1f" + "\x1f".join(row.get("choices", ()))  # type: ignore[arg-type]
+        if low <= bucket(text) < high and key not in seen:
+            seen.add(key)
+            found.append(meaning)
+    raise StiltsError(
+        f"data.world.{split}={getattr(world, split)} is more rows than {dataset} has different texts for."
+    )
+
+
+def generate(world: World, dataset: str, split: str, language: str) -> Columns:
+    """Generates the rows of an existing split in a language that has it."""
+    spec = DATASETS[dataset]
+    say = grammar(world.seed, language)
+    columns: Columns = {name: [] for name in FORMATS[spec.format]}
+    for number, meaning in enumerate(_meanings(world, dataset, split)):
+        row = _READERS[spec.format](say, meaning, spec)
+        row["id"] = f"{dataset}-{split}-{number}"
+        if spec.format == "retrieval":
+            row["text_b"] = grammar(world.seed, SOURCE).text(meaning)
+        for name, values in columns.items():
+            values.append(row[name])
+    return columns

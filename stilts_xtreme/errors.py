@@ -1,0 +1,27 @@
+"""Errors that a user can act on: one sentence that names the option, the value and the choices."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class StiltsError(Exception):
+    """A refusal that the command line prints as one sentence, without a traceback, with exit code 1."""
+
+
+def unknown(option: str, value: object, choices: Iterable[object]) -> StiltsError:
+    """Builds the error for a value that is not among its choices.
+
+    Args:
+        option: The option as the user writes it, such as ``target``.
+        value: What the user gave.
+        choices: The values that are accepted.
+
+    Returns:
+        An error whose text names the option, the value, the nearest match if one is close, and all choices.
+    """
+    names = sorted(str(choice) for choice in choices)
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    return StiltsError(f"{option}={value} is not known{hint}; choose one of: {', '.join(names)}.")

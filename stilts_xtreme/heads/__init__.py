@@ -1,0 +1,20 @@
+"""One file per task format: how rows become features, the LightningModule, and how its output is decoded."""
+
+from __future__ import annotations
+
+from stilts_xtreme.heads.base import HeadModule, HeadOptions
+from stilts_xtreme.heads.choice import ChoiceModule
+from stilts_xtreme.heads.classification import ClassificationModule
+from stilts_xtreme.heads.qa import QAModule
+from stilts_xtreme.heads.retrieval import RetrievalModule
+from stilts_xtreme.heads.tagging import TaggingModule
+
+HEADS: dict[str, type[HeadModule]] = {
+    "classification": ClassificationModule,
+    "qa": QAModule,
+    "tagging": TaggingModule,
+    "choice": ChoiceModule,
+    "retrieval": RetrievalModule,
+}
+
+__all__ = ["HEADS", "HeadModule", "HeadOptions"]

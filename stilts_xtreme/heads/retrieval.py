@@ -1,0 +1,67 @@
+"""Sentence retrieval: nothing is trained; sentences are pooled hidden states, neighbours are found by cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from stilts_xtreme.batch import Batch, Features
+from stilts_xtreme.data.schema import Columns
+from stilts_xtreme.encoder import Encoder, Source
+from stilts_xtreme.heads.base import HeadModule, HeadOptions, encode
+
+CHUNK = 1024
+"""Queries compared with all candidates at a time."""
+
+
+def retrieval_layer(config: Any, chosen: int | None) -> int:
+    """The position in ``hidden_states`` to pool: the chosen one, else 14/24 of the depth, rounded.
+
+    Source: the study's code takes ``hidden_states[14]`` of XLM-R large's 24 layers (nyu-mll/jiant).
+    """
+    return chosen if chosen is not None else round(14 * config.num_hidden_layers / 24)
+
+
+class RetrievalModule(HeadModule):
+    """Each English sentence (``text_b``) finds its translation among the other language's sentences (``text_a``)."""
+
+    format = "retrieval"
+
+    def __init__(self, encoder: Encoder, labels: Sequence[str], options: HeadOptions, continues: Source | None = None):
+        super().__init__(encoder, labels, options, continues, with_head=False)
+        self.layer = retrieval_layer(encoder.config, options.layer)
+        if self.layer > encoder.config.num_hidden_layers:
+            from stilts_xtreme.errors import StiltsError
+
+            raise StiltsError(
+                f"retrieval.layer={self.layer} is not there: the encoder has hidden_states[0] to "
+                f"hidden_states[{encoder.config.num_hidden_layers}]."
+            )
+
+    def features(self, rows: Columns, tokenizer: Any) -> Features:
+        """One unit per sentence: all of ``text_a``, then all of ``text_b``, without surrounding white space."""
+        texts = [text.strip() for text in (*rows["text_a"], *rows["text_b"])]
+        parts = encode(tokenizer, self.encoder.config, texts, None, self.options.max_length)
+        count = len(rows["text_a"])
+        return Features(**parts, units=np.ones(2 * count, np.int64), rows=np.tile(np.arange(count), 2))
+
+    def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
+        """Unit-length sentence vectors [U, H]: the mean over all tokens, or the first token."""
+        hidden = self.encoder(batch, layer=self.layer).float()
+        if self.options.pooling == "cls":
+            pooled = hidden[torch.cumsum(batch.lengths, 0) - batch.lengths]
+        else:
+            owner = torch.repeat_interleave(torch.arange(len(batch.lengths), device=hidden.device), batch.lengths)
+            pooled = torch.zeros(len(batch.lengths), hidden.shape[-1], device=hidden.device)
+            pooled = pooled.index_add(0, owner, hidden) / batch.lengths[:, None]
+        return (torch.nn.functional.normalize(pooled, dim=-1),)
+
+    def decode(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[str]:
+        """For each English sentence the position of the nearest other sentence, as text."""
+        count = len(rows["text_a"])
+        candidates, queries = outputs[0][:count], outputs[0][count:]
+        found = [(queries[at : at + CHUNK] @ candidates.T).argmax(-1) for at in range(0, count, CHUNK)]
+        return [str(position) for part in found for position in part]

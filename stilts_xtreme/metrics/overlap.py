@@ -1,0 +1,175 @@
+"""What two texts share, without a model and in any script: words, trigrams, windows and tf-idf neighbours."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from math import log, log1p
+
+import numpy as np
+
+# Thai, Lao, Myanmar, Khmer, kana and ideographs are written without spaces between words.
+_NO_SPACES = (
+    "\u0e00-\u0eff\u1000-\u109f\uaa60-\uaa7f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+
+
+@lru_cache(maxsize=1)
+def _word_pattern() -> re.Pattern[str]:
+    """Words: letters, digits and the marks on them; in scripts without spaces one character with its marks."""
+    # \w leaves out combining marks, which would cut every Devanagari or Thai word at its vowel signs.
+    points = [n for n in range(sys.maxunicode + 1) if unicodedata.category(chr(n))[0] == "M"]
+    runs: list[list[int]] = []
+    for n in points:
+        if runs and n == runs[-1][1] + 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    # Zero-width joiners shape a word and do not end it.
+    marks = "".join(f"{chr(a)}-{chr(b)}" for a, b in runs) + "\u200c\u200d"
+    return re.compile(f"[{_NO_SPACES}][{marks}]*|(?:[^\\W_{_NO_SPACES}]|[{marks}])+")
+
+
+def fold(text: str) -> str:
+    """Folds case and compatibility forms."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, case and compatibility forms folded; characters where a script has no spaces."""
+    # Folded one by one: folding the text first could move a mark to another word (Thai sara am).
+    return [fold(word) for word in _word_pattern().findall(text)]
+
+
+def trigrams(text: str) -> list[str]:
+    """The character trigrams of a text, folded, with one space for each stretch of white space and at both ends."""
+    padded = f" {' '.join(fold(text).split())} "
+    return [padded[i : i + 3] for i in range(len(padded) - 2)]
+
+
+def share(part: float, whole: float) -> float:
+    """A part of a whole; 0 where there is no whole."""
+    return part / whole if whole else 0.0
+
+
+def overlap_features(text_a: str, text_b: str) -> list[float]:
+    """What two texts share, in numbers that mean the same in every language.
+
+    Returns:
+        Share of a's words that are in b, share of b's that are in a (both counted with repeats), log ratio of their
+        numbers of words, and Dice overlap of their character trigrams.
+    """
+    a, b = Counter(words(text_a)), Counter(words(text_b))
+    common, n_a, n_b = (a & b).total(), a.total(), b.total()
+    x, y = Counter(trigrams(text_a)), Counter(trigrams(text_b))
+    dice = share(2 * (x & y).total(), x.total() + y.total())
+    return [share(common, n_a), share(common, n_b), log1p(n_a) - log1p(n_b), dice]
+
+
+def fit_logistic(x: np.ndarray, y: np.ndarray, classes: int, steps: int = 400, decay: float = 1e-3) -> np.ndarray:
+    """Fits multinomial logistic regression by accelerated gradient descent (Nesterov 1983).
+
+    Args:
+        x: (rows, features), the last one constant; its weights are not decayed.
+        y: (rows,) positions of the classes.
+        classes: How many there are.
+        steps: Gradient steps.
+        decay: Weight of half the squared norm.
+
+    Returns:
+        Weights (features, classes).
+    """
+    n = len(x)
+    target = np.eye(classes)[y]
+    penalty = np.full((x.shape[1], 1), decay)
+    penalty[-1] = 0.0
+    # 1/2 bounds the curvature of the softmax, so this step never overshoots.
+    step = 1.0 / (0.5 * np.linalg.eigvalsh(x.T @ x / n)[-1] + decay)
+    weights = ahead = np.zeros((x.shape[1], classes))
+    for t in range(steps):
+        logits = x @ ahead
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        new = ahead - step * (x.T @ (shares - target) / n + penalty * ahead)
+        weights, ahead = new, new + t / (t + 3) * (new - weights)
+    return weights
+
+
+def sliding_window(context: str, question: str, longest: int) -> str:
+    """Finds the answer whose surroundings repeat the question, after the baseline of Richardson et al. 2013 (MCTest).
+
+    A context word that is in the question weighs ``log(1 + 1 / c)``, where c is how often the context has it. A span
+    scores the weights in a window to each side, as many words wide as the question is long, that fall linearly with the
+    distance (the sum over all windows up to that width), minus the weights inside the span: answers stand beside the
+    question's words and seldom repeat them. Ties go to the longer span, then to the earlier one.
+
+    Args:
+        context: Text to answer from.
+        question: The question.
+        longest: Words of the longest span tried.
+
+    Returns:
+        A piece of the context; empty if the context has no words.
+    """
+    places = [(match.start(), match.end()) for match in _word_pattern().finditer(context)]
+    if not places:
+        return ""
+    own = [fold(context[start:end]) for start, end in places]
+    counts = Counter(own)
+    asked = words(question)
+    wanted = set(asked)
+    weights = np.array([log1p(1 / counts[w]) if w in wanted else 0.0 for w in own])
+    n, width = len(own), max(len(asked), 1)
+    kernel = np.arange(width, 0, -1) / width
+    # Position i of `before` sums the words left of i, position i of `after` those right of it.
+    before = np.concatenate([[0.0], np.convolve(weights, kernel)])[:n]
+    after = np.concatenate([[0.0], np.convolve(weights[::-1], kernel)])[:n][::-1]
+    sums = np.concatenate([[0.0], np.cumsum(weights)])
+    best, answer = -np.inf, (0, 1)
+    for length in range(min(longest, n), 0, -1):
+        # Rounding keeps equal sums equal, whatever the order in which they were added up.
+        scores = np.round(before[: n - length + 1] + after[length - 1 :] - (sums[length:] - sums[:-length]), 9)
+        i = int(scores.argmax())
+        if scores[i] > best:
+            best, answer = float(scores[i]), (i, i + length)
+    return context[places[answer[0]][0] : places[answer[1] - 1][1]]
+
+
+def nearest(queries: Sequence[str], candidates: Sequence[str]) -> list[int]:
+    """Nearest candidate of each query by cosine of tf-idf over words and character trigrams (Salton & Buckley 1988).
+
+    Weights are ``(1 + log tf) * log(1 + N / df)`` over queries and candidates together. Ties, and a query that shares
+    nothing with any candidate, go to the first.
+    """
+    bags = [
+        [Counter([*trigrams(text), *(f"\n{w}" for w in words(text))]) for text in side]
+        for side in (queries, candidates)
+    ]
+    df = Counter(piece for side in bags for bag in side for piece in bag)
+    total = len(queries) + len(candidates)
+
+    def weigh(bag: Counter[str]) -> dict[str, float]:
+        weights = {piece: (1 + log(tf)) * log1p(total / df[piece]) for piece, tf in bag.items()}
+        norm = sum(w * w for w in weights.values()) ** 0.5
+        return {piece: w / norm for piece, w in weights.items()}
+
+    postings: dict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
+    for i, bag in enumerate(bags[1]):
+        for piece, weight in weigh(bag).items():
+            postings[piece][0].append(i)
+            postings[piece][1].append(weight)
+    index = {piece: (np.array(rows), np.array(weights)) for piece, (rows, weights) in postings.items()}
+    found = []
+    for bag in bags[0]:
+        scores = np.zeros(len(candidates))
+        for piece, weight in weigh(bag).items():
+            if piece in index:
+                rows, weights = index[piece]
+                scores[rows] += weight * weights
+        found.append(int(np.round(scores, 9).argmax()))
+    return found

@@ -1,0 +1,164 @@
+"""Trained models on disk: plain ``save_pretrained`` folders that ``AutoModelFor...`` and ``pipeline()`` load.
+
+A stage holds ``models/<task>/`` for each of its heads. The encoder of a joint training is written once, as a weight shard
+of its own that the task folders share as hard links.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from stilts_xtreme.config import Cell
+from stilts_xtreme.encoder import Encoder, Source, assemble
+from stilts_xtreme.heads.base import HeadModule
+from stilts_xtreme.plan import Stage
+
+ENCODER_SHARD = "model-00001-of-00002.safetensors"
+HEAD_SHARD = "model-00002-of-00002.safetensors"
+PIPELINES = {"classification": "text-classification", "qa": "question-answering", "tagging": "token-classification"}
+
+
+def model_folder(stage: Path, name: str | None = None) -> Path:
+    """The folder of a stage's model: of the named head, else any (they share the encoder)."""
+    if name is not None:
+        return stage / "models" / name
+    return sorted(entry for entry in (stage / "models").iterdir() if entry.is_dir())[0]
+
+
+def save(
+    stage: Path, encoder: Encoder, heads: Mapping[str, HeadModule], tokenizer: Any, lineage: Sequence[Mapping[str, Any]]
+) -> None:
+    """Writes every head with the encoder as a folder of its own.
+
+    Args:
+        stage: The stage's folder; ``models/`` is made in it.
+        encoder: The shared encoder.
+        heads: Task name -> its module.
+        tokenizer: Saved beside each model.
+        lineage: What the encoder went through, from pretraining to this stage; kept in ``config.json`` and the card.
+    """
+    shared: Path | None = None
+    for name, module in heads.items():
+        assert module.head is not None
+        folder = stage / "models" / name
+        folder.mkdir(parents=True)
+        whole = assemble(encoder, module.head)
+        config = type(whole.config).from_dict(whole.config.to_dict())
+        config.architectures = [type(whole).__name__]
+        config.dtype = "float32"
+        config.stilts_xtreme = {"task": name, "lineage": [dict(step) for step in lineage]}
+        config.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        inside, outside = _split(whole)
+        if shared is None:
+            save_file(inside, folder / ENCODER_SHARD, metadata={"format": "pt"})
+            shared = folder / ENCODER_SHARD
+        elif set(inside) == set(_names(shared)):
+            _link(shared, folder / ENCODER_SHARD)
+        else:  # heads of an architecture that pools inside its encoder
+            save_file(inside, folder / ENCODER_SHARD, metadata={"format": "pt"})
+        save_file(outside, folder / HEAD_SHARD, metadata={"format": "pt"})
+        index = {
+            "metadata": {
+                "total_size": sum(t.numel() * t.element_size() for t in (*inside.values(), *outside.values()))
+            },
+            "weight_map": {**dict.fromkeys(inside, ENCODER_SHARD), **dict.fromkeys(outside, HEAD_SHARD)},
+        }
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+        (folder / "README.md").write_text(_card(name, module, encoder.config, lineage), encoding="utf-8")
+
+
+def _names(shard: Path) -> list[str]:
+    from safetensors import safe_open
+
+    with safe_open(shard, framework="pt") as file:
+        return list(file.keys())
+
+
+def _link(source: Path, destination: Path) -> None:
+    try:
+        os.link(source, destination)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, destination)
+
+
+def _split(whole: Any) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    prefix = f"{whole.base_model_prefix}."
+    tied = set(getattr(whole, "all_tied_weights_keys", None) or {}) if whole.config.tie_word_embeddings else set()
+    inside, outside = {}, {}
+    for name, value in whole.state_dict().items():
+        if name in tied:
+            continue
+        tensor = value.detach().float().cpu().contiguous() if value.is_floating_point() else value.detach().cpu()
+        # the pooler belongs to the head that uses it: others are saved without one
+        (inside if name.startswith(prefix) and not name.startswith(f"{prefix}pooler") else outside)[name] = tensor
+    return inside, outside
+
+
+def _card(name: str, module: HeadModule, config: Any, lineage: Sequence[Mapping[str, Any]]) -> str:
+    steps = "\n".join(f"{at}. {step['what']}" for at, step in enumerate(lineage, 1))
+    synthetic = any(step.get("synthetic") for step in lineage)
+    warning = "\n**Trained on synthetic data: a rehearsal, of no use on real text.**\n" if synthetic else ""
+    task = PIPELINES.get(module.format)
+    use = (
+        f'from transformers import pipeline\n\nmodel = pipeline("{task}", model="PATH OF THIS FOLDER")'
+        if task
+        else 'from transformers import AutoModelForMultipleChoice\n\nmodel = AutoModelForMultipleChoice.from_pretrained("PATH")'
+    )
+    front = ["---", "library_name: transformers", *([f"pipeline_tag: {task}"] if task else []), "---"]
+    return (
+        "\n".join(front)
+        + f"""
+
+# {name} ({config.model_type})
+
+A {module.format} model for cross-lingual transfer, trained with stilts_xtreme.
+{warning}
+## What it went through
+
+{steps}
+
+Labels: {", ".join(module.labels) or "none"}. Sequences of up to {module.options.max_length} tokens.
+
+```python
+{use}
+```
+"""
+    )
+
+
+def lineage(cell: Cell, stage: Stage) -> list[dict[str, Any]]:
+    """What an encoder went through, one entry per training, the first one first."""
+    steps: list[dict[str, Any]] = []
+    if cell.model.architecture is None:
+        place = cell.model.id or Path(str(cell.model.path)).name
+        steps.append({"what": f"pretrained: {place}", "revision": cell.model.revision, "synthetic": False})
+    for ancestor in stage.chain():
+        if ancestor.kind == "evaluate":
+            continue
+        entry: dict[str, Any] = {"key": ancestor.key, "synthetic": cell.data.kind == "synthetic"}
+        if ancestor.kind == "pretrain":
+            entry["what"] = f"pretrained by masked language modelling: {ancestor.label}"
+        else:
+            names = " and ".join(task.name for task in ancestor.tasks)
+            entry["what"] = f"trained on {names} (seed {cell.seed}, recipe {cell.recipe_name})"
+        if entry["synthetic"]:
+            entry["what"] += ", synthetic data"
+        steps.append(entry)
+    return steps
+
+
+def source_of(stage: Path | None, hub: Source | None, name: str | None = None) -> Source:
+    """Where to load an encoder from: a finished stage, or a model from outside."""
+    if stage is not None:
+        return Source(str(model_folder(stage, name)))
+    assert hub is not None
+    return hub

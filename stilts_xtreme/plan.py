@@ -1,0 +1,430 @@
+"""From a cell to the chain of its stages. Pure, and free of torch: it answers in about a second.
+
+``python -m stilts_xtreme.plan [the options of a run]`` prints the stages that the run needs and which of them are done.
+
+What makes a stage is its *identity*, an explicit allow-list; the key is a digest of it. Paths, loggers, device, micro-batch
+and names of tasks are not in it, so that two cells share every stage that would come out the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from stilts_xtreme.config import Cell, Target, TrainTask
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.schema import DatasetSpec
+from stilts_xtreme.data.world import world_identity
+from stilts_xtreme.errors import StiltsError
+
+SCHEMA = 1
+"""Raised whenever the same identity would give other weights or predictions than before."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training or one evaluation.
+
+    Attributes:
+        kind: ``pretrain``, ``train`` or ``evaluate``.
+        label: What people call it; not part of the key.
+        identity: Everything that its result depends on, as JSON.
+        parent: The stage whose encoder it starts from; None for a pretrained encoder from outside.
+        tasks: What a ``train`` stage learns.
+        target: What an ``evaluate`` stage evaluates.
+        head: Name of the parent's head that continues (``train``) or is evaluated; None for a fresh head or none.
+        languages: Languages of an ``evaluate`` stage.
+        rows: Rows that go through the encoder once per epoch, as far as known.
+    """
+
+    kind: str
+    label: str
+    identity: Mapping[str, Any]
+    parent: Stage | None = None
+    tasks: tuple[TrainTask, ...] = ()
+    target: Target | None = None
+    head: str | None = None
+    languages: tuple[str, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def key(self) -> str:
+        """The stage's address: 20 hexadecimal digits of SHA-256 over its identity."""
+        text = json.dumps(self.identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def chain(self) -> list[Stage]:
+        """This stage and its ancestors, the first one first."""
+        return [*(self.parent.chain() if self.parent else ()), self]
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What a cell runs: its own chain, and the same target without the intermediate task to compare with.
+
+    Attributes:
+        final: The last stage: the evaluation, or the intermediate training of a cell without a target.
+        baseline: The evaluation of the baseline; None where there is nothing to compare.
+        missing: Languages of the target without rows here.
+    """
+
+    final: Stage
+    baseline: Stage | None
+    missing: tuple[str, ...]
+
+    def stages(self) -> list[Stage]:
+        """All distinct stages, parents before children."""
+        ordered = {stage.key: stage for stage in (self.baseline.chain() if self.baseline else [])}
+        ordered.update({stage.key: stage for stage in self.final.chain()})
+        return list(ordered.values())
+
+
+@lru_cache(maxsize=64)
+def _file_digest(path: str, size: int, mtime_ns: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def origin(cell: Cell) -> dict[str, Any]:
+    """The identity of a pretrained encoder from outside: hub id and revision, or the digests of a folder's files."""
+    model = cell.model
+    if model.path is None:
+        return {"hub": model.id, "revision": model.revision}
+    files = {}
+    for file in sorted(Path(model.path).iterdir()):
+        if file.suffix in (".json", ".safetensors", ".model", ".txt") and file.is_file():
+            stat = file.stat()
+            files[file.name] = _file_digest(str(file), stat.st_size, stat.st_mtime_ns)
+    return {"files": files}
+
+
+def _corpus_names(cell: Cell) -> list[str]:
+    corpus = cell.model.corpus
+    if corpus in (None, "auto"):
+        if cell.data.kind == "synthetic":
+            return []
+        if cell.target:
+            specs = [spec for task in cell.target.train for spec in task.datasets] + [cell.target.test]
+        else:
+            specs = [spec for task in cell.intermediate_tasks for spec in task.datasets]
+        return sorted({spec.name for spec in specs})
+    if corpus == "synthetic":
+        return []
+    return sorted(str(name) for name in (corpus if isinstance(corpus, list) else [corpus]))
+
+
+def corpus_specs(cell: Cell) -> list[DatasetSpec]:
+    """The data sets whose text ``mini`` is pretrained on; empty for the synthetic world's own corpus."""
+    names = _corpus_names(cell)
+    if names and cell.data.kind == "synthetic":
+        raise StiltsError(
+            f"model.corpus={','.join(names)} needs data=hub; with data=synthetic the corpus is the world's own."
+        )
+    known = {spec.name: spec for task in _all_tasks(cell) for spec in task.datasets}
+    if cell.target:
+        known[cell.target.test.name] = cell.target.test
+    return [known[name] if name in known else catalogue.load_spec(name) for name in names]
+
+
+def _all_tasks(cell: Cell) -> Sequence[TrainTask]:
+    return (*cell.intermediate_tasks, *(cell.target.train if cell.target else ()))
+
+
+def _pretrain(cell: Cell) -> Stage | None:
+    model = cell.model
+    if model.architecture is None:
+        return None
+    specs = corpus_specs(cell)
+    if specs:
+        corpus: object = [
+            catalogue.identity(spec, split, catalogue.languages(spec, split, cell.data), cell.data)
+            for spec in specs
+            for split in ("train", "validation", "test")
+            if spec.splits.get(split)
+        ]
+    else:
+        corpus = world_identity(cell.data)
+    identity = {
+        "schema": SCHEMA,
+        "kind": "pretrain",
+        "architecture": model.architecture,
+        "pretraining": model.pretraining,
+        "corpus": corpus,
+    }
+    name = ", ".join(spec.name for spec in specs) or "synthetic"
+    steps = int((model.pretraining or {})["steps"])
+    return Stage("pretrain", f"{model.name} on {name}", identity, rows={"steps": steps})
+
+
+def _task_identity(cell: Cell, task: TrainTask) -> dict[str, Any]:
+    source = (catalogue.source_language(cell.data),)
+    recipe = asdict(task.recipe)
+    splits = ["train"]
+    if task.recipe.selection == "best":
+        splits.append("validation")
+    else:  # without selection these change nothing
+        for name in ("eval_every", "patience", "dev_rows"):
+            recipe.pop(name)
+    identity = {
+        "head": task.head,
+        "data": [[catalogue.identity(spec, split, source, cell.data) for split in splits] for spec in task.datasets],
+        "recipe": recipe,
+    }
+    if task.recipe.selection == "best":
+        identity["metric"] = task.metric
+    if task.head == "tagging":
+        identity["first_token"] = cell.tagging["first_token"]
+    return identity
+
+
+def _train_rows(cell: Cell, task: TrainTask) -> int:
+    source = catalogue.source_language(cell.data)
+    return sum(catalogue.expected_rows(spec, "train", source, cell.data) or 0 for spec in task.datasets)
+
+
+def _train(cell: Cell, parent: Stage | None, tasks: Sequence[TrainTask], label: str, head: str | None = None) -> Stage:
+    identity = {
+        "schema": SCHEMA,
+        "kind": "train",
+        "parent": parent.key if parent else origin(cell),
+        "tasks": [_task_identity(cell, task) for task in tasks],
+        "head_continues": head is not None,
+        "seed": cell.seed,
+        "precision": cell.trainer.precision,
+    }
+    rows = {task.name: _train_rows(cell, task) for task in tasks}
+    return Stage("train", label, identity, parent, tuple(tasks), head=head, rows=rows)
+
+
+def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The languages to evaluate in, and those of the target that have no rows here.
+
+    Raises:
+        StiltsError: For a language that the target does not have, or one that is missing with ``languages=all``.
+    """
+    present = catalogue.languages(target.test, "test", cell.data)
+    wanted = tuple(target.languages) if cell.data.kind == "hub" else present
+    if isinstance(cell.languages, list | tuple):
+        for language in cell.languages:
+            if language not in wanted:
+                from stilts_xtreme.errors import unknown
+
+                raise unknown("languages", language, wanted)
+        wanted = tuple(dict.fromkeys(cell.languages))
+    elif cell.languages not in ("available", "all"):
+        raise StiltsError(
+            f"languages={cell.languages} is not known; take available, all, or a list such as languages=[{','.join(wanted[:2])}]."
+        )
+    missing = tuple(language for language in wanted if language not in present)
+    if missing and cell.languages != "available":
+        raise StiltsError(
+            f"{target.name}: no test rows for {', '.join(missing)} in {cell.data.root or 'the source'}; bring them, or give "
+            "languages=available to evaluate in the others."
+        )
+    kept = tuple(language for language in wanted if language in present)
+    if not kept:
+        raise StiltsError(f"{target.name}: {cell.data.root or 'the source'} has test rows in none of its languages.")
+    return kept, missing
+
+
+def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple[str, ...], label: str) -> Stage:
+    source = (catalogue.source_language(cell.data),)
+    recipe = target.recipe
+    head: str | None = None
+    settings: dict[str, Any] = {"max_length": recipe.max_length}
+    if target.head == "qa":
+        settings.update(stride=recipe.stride, max_query_length=recipe.max_query_length)
+        settings.update({name: cell.evaluation[name] for name in ("n_best", "max_answer_length", "null_threshold")})
+    if target.head == "tagging":
+        settings["first_token"] = cell.tagging["first_token"]
+    if target.head == "retrieval":
+        layer = cell.retrieval["layer"]
+        settings["layer"] = layer if layer is not None else cell.model.retrieval_layer
+        settings["pooling"] = cell.retrieval["pooling"]
+    if target.train:
+        head = target.train[-1].name
+        floor_rows = [catalogue.identity(spec, "train", source, cell.data) for spec in target.train[-1].datasets]
+    else:
+        floor_rows = []
+    identity = {
+        "schema": SCHEMA,
+        "kind": "evaluate",
+        "parent": parent.key if parent else origin(cell),
+        "task": target.name,
+        "head": target.head,
+        "metric": target.metric,
+        "settings": settings,
+        "data": catalogue.identity(target.test, "test", languages, cell.data),
+        "languages": list(languages),
+        "floors": floor_rows if cell.evaluation["floors"] else None,
+        "precision": cell.trainer.precision,
+    }
+    rows = {lang: catalogue.expected_rows(target.test, "test", lang, cell.data) or 0 for lang in languages}
+    return Stage("evaluate", label, identity, parent, target=target, head=head, languages=languages, rows=rows)
+
+
+def plan(cell: Cell) -> CellPlan:
+    """The stages of a cell.
+
+    Args:
+        cell: A checked cell.
+
+    Returns:
+        Its plan; nothing is read but file sizes, digests and row counts.
+
+    Raises:
+        StiltsError: For missing data or languages.
+    """
+    pretrained = _pretrain(cell)
+    names = "+".join(cell.intermediate)
+    intermediate = _train(cell, pretrained, cell.intermediate_tasks, names) if cell.intermediate_tasks else pretrained
+    target = cell.target
+    if target is None:
+        assert intermediate is not None
+        return CellPlan(intermediate, None, ())
+    languages, missing = target_languages(cell, target)
+
+    def chain(start: Stage | None, prefix: str) -> Stage:
+        stage, head = start, None
+        for task in target.train:
+            stage = _train(cell, stage, (task,), f"{prefix}{task.name}", head)
+            head = task.name
+        return _evaluate(cell, stage, target, languages, f"{prefix}{target.name}")
+
+    if not cell.intermediate_tasks:
+        return CellPlan(chain(pretrained, ""), None, missing)
+    baseline = chain(pretrained, "") if cell.baseline else None
+    return CellPlan(chain(intermediate, f"{names} > "), baseline, missing)
+
+
+TOKENS_PER_ROW = {"classification": 40, "qa": 190, "tagging": 30, "choice": 250, "retrieval": 40, "text": 30}
+"""Rough sub-tokens in a row of real text, for estimates only."""
+
+DEFAULT_RATE = {"cpu": 4e10, "gpu": 1.5e14}
+"""Floating-point operations a second assumed while the store holds no measured training, for estimates only."""
+
+
+def body_parameters(cell: Cell) -> float:
+    """Parameters of the Transformer layers without the embedding: 12 * layers * hidden^2 (4 h^2 attention, 8 h^2 MLP)."""
+    shape = dict(cell.model.architecture or {})
+    if cell.model.path:
+        shape = json.loads(Path(cell.model.path, "config.json").read_text(encoding="utf-8"))
+    known = {"xlmr_large": (24, 1024), "roberta_large": (24, 1024), "xlmr_xl": (36, 2560), "xlmr_xxl": (48, 4096)}
+    known["mmbert_base"] = (22, 768)
+    layers, hidden = known.get(cell.model.name, (12, 768))
+    layers, hidden = shape.get("num_hidden_layers", layers), shape.get("hidden_size", hidden)
+    return 12.0 * layers * hidden**2
+
+
+def flops(cell: Cell, stage: Stage) -> float:
+    """Estimated operations of a stage: 6 per parameter and token in training, 2 in evaluation (Kaplan et al. 2020)."""
+    body = body_parameters(cell)
+    if stage.kind == "pretrain":
+        settings = cell.model.pretraining or {}
+        vocabulary = (cell.model.architecture or {}).get("vocab_size", 0) * (cell.model.architecture or {}).get(
+            "hidden_size", 0
+        )
+        masked = settings.get("mask_probability", 0.15)
+        return 6 * (body + masked * vocabulary) * settings["steps"] * settings["batch_tokens"]
+    if stage.kind == "evaluate":
+        assert stage.target is not None
+        tokens = min(TOKENS_PER_ROW[stage.target.head], 2 * stage.target.recipe.max_length)
+        return 2 * body * sum(stage.rows.values()) * tokens
+    total = 0.0
+    for task in stage.tasks:
+        tokens = TOKENS_PER_ROW[task.head]
+        rows = stage.rows[task.name] * task.recipe.epochs
+        if task.recipe.max_steps:
+            rows = task.recipe.max_steps * task.recipe.batch_size
+        total += 6 * body * rows * tokens
+    return total
+
+
+def estimate(cell: Cell, stages: Sequence[Stage], store: Any) -> list[tuple[str, float]]:
+    """Seconds of each stage: measured for a finished one, else from its operations and the rate of finished ones.
+
+    Returns:
+        For each stage ``("measured" | "estimated", seconds)``.
+    """
+    measured = {}
+    rates = []
+    for stage in stages:
+        manifest = store.manifest(stage.key) if store.done(stage.key) else None
+        if manifest:
+            measured[stage.key] = manifest["made"]["seconds"]
+            if stage.kind != "evaluate" and measured[stage.key] > 0:
+                rates.append(flops(cell, stage) / measured[stage.key])
+    rate = math.exp(sum(math.log(r) for r in rates) / len(rates)) if rates else DEFAULT_RATE[cell.trainer.accelerator]
+    return [
+        ("measured", measured[stage.key]) if stage.key in measured else ("estimated", flops(cell, stage) / rate)
+        for stage in stages
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the stages that a command line would run."""
+    from stilts_xtreme import compose
+    from stilts_xtreme.config import make_cell
+    from stilts_xtreme.store import Store
+
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(__doc__.strip() + "\n\nExample: python -m stilts_xtreme.plan +intermediate=mnli +target=xnli")
+        return 0 if arguments else 2
+    try:
+        cell = make_cell(compose.compose(compose.prepare(arguments)))
+        planned = plan(cell)
+        show(cell, planned, Store(cell.output))
+    except Exception as error:
+        known = compose.sentence(error)
+        if known is None or os.environ.get("HYDRA_FULL_ERROR"):
+            raise
+        print(f"error: {known}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def show(cell: Cell, planned: CellPlan, store: Any) -> None:
+    """Prints a plan as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    stages = planned.stages()
+    table = Table("stage", "what", "key", "rows", "state", "time", title=f"{len(stages)} stages, each made once")
+    times = estimate(cell, stages, store)
+    left = 0.0
+    for stage, (source, seconds) in zip(stages, times, strict=True):
+        done = source == "measured"
+        left += 0 if done else seconds
+        rows = f"{sum(stage.rows.values()):,}" + (" steps" if stage.kind == "pretrain" else "")
+        took = f"{_duration(seconds)}" if done else f"about {_duration(seconds)}"
+        table.add_row(stage.kind, stage.label, stage.key, rows, "done" if done else "to do", took)
+    console = Console()
+    console.print(table)
+    if planned.missing:
+        console.print(f"no rows here, left out: {', '.join(planned.missing)}")
+    console.print(
+        f"To do: {sum(source == 'estimated' for source, _ in times)} of {len(stages)} stages, about {_duration(left)} on one "
+        f"{'GPU' if cell.trainer.accelerator == 'gpu' else 'CPU'} (6 operations per parameter and token; rough until the "
+        "store holds a measured training)."
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""Pretraining of ``mini``: a unigram tokenizer and an encoder learned from the text of the data at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+
+from stilts_xtreme.batch import Features, fill, order
+from stilts_xtreme.config import Cell, ModelSpec
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.world import world_corpus
+from stilts_xtreme.encoder import Encoder
+from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.heads.base import HeadOptions, Optimisation, Step
+from stilts_xtreme.heads.mlm import MLMModule
+from stilts_xtreme.models import lineage, save
+from stilts_xtreme.plan import Stage, corpus_specs
+from stilts_xtreme.progress import phase, say
+from stilts_xtreme.store import RESUME
+from stilts_xtreme.training import Guard, StepStream, fit, write_curve
+
+SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+"""The first four stand at XLM-R's positions, 0 to 3; the mask follows."""
+
+SEED = 0
+"""Pretraining is a constant of the model, as a downloaded encoder's is: the cell's seed does not change it."""
+
+
+def texts_of(cell: Cell, limit: int) -> dict[str, list[str]]:
+    """The corpus: language -> texts, evenly thinned to about ``limit`` in all."""
+    specs = corpus_specs(cell)
+    texts: dict[str, list[str]] = {}
+    if specs:
+        for spec in specs:
+            for language, found in catalogue.corpus(spec, cell.data).items():
+                texts.setdefault(language, []).extend(found)
+    else:
+        texts = world_corpus(cell.data)
+    total = sum(map(len, texts.values()))
+    if total > limit:
+        every = total / limit
+        texts = {
+            language: [found[int(at)] for at in np.arange(0, len(found), every)] for language, found in texts.items()
+        }
+    return {language: [text for text in dict.fromkeys(found) if text.strip()] for language, found in texts.items()}
+
+
+def train_tokenizer(texts: list[str], vocabulary: int, max_length: int) -> PreTrainedTokenizerFast:
+    """A unigram tokenizer like XLM-R's: NFKC, words marked with '▁', pairs as ``<s> A </s></s> B </s>``."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    trainer = trainers.UnigramTrainer(
+        vocab_size=vocabulary, special_tokens=list(SPECIALS), unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    first, last = tokenizer.token_to_id("<s>"), tokenizer.token_to_id("</s>")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", first), ("</s>", last)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        cls_token="<s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+        model_max_length=max_length,
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+class TokenStream(StepStream):
+    """Steps that hold about the same number of tokens, drawn from the corpus in a new order each pass."""
+
+    def __init__(self, features: Features, tokens: int, steps: int, seed: int):
+        self.features, self.seed, self.next = features, seed, 0
+        self.plan: list[np.ndarray] = []
+        epoch = 0
+        while len(self.plan) < steps:
+            drawn = order(seed, "pretrain", epoch, len(features))
+            # sentences of like length share a step, so that little of it is padding; the steps are shuffled again
+            block = 64 * max(1, int(tokens / max(1.0, float(features.unit_widest.mean()))))
+            groups = []
+            for at in range(0, len(drawn), block):
+                part = drawn[at : at + block]
+                groups += [part[group] for group in fill(features.unit_widest[part], features.units[part], tokens)]
+            self.plan += [groups[at] for at in order(seed, "steps", epoch, len(groups))]
+            epoch += 1
+        self.plan = self.plan[:steps]
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def step(self, index: int) -> Step:
+        """The texts of step ``index``."""
+        return Step("mlm", self.features, self.plan[index], index)
+
+
+def pretrain(cell: Cell, stage: Stage, scratch: Path, on_point: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Learns the tokenizer and the encoder, and writes them as ``models/pretrained``.
+
+    Args:
+        cell: The cell, for its model, data and machine.
+        stage: The stage being made.
+        scratch: Its scratch folder.
+        on_point: Told every point of the training curve.
+
+    Returns:
+        Facts for the manifest.
+    """
+    model: ModelSpec = cell.model
+    settings = dict(model.pretraining or {})
+    shape = dict(model.architecture or {})
+    texts = texts_of(cell, int(settings["max_sentences"]))
+    everything = [text for language in sorted(texts) for text in texts[language]]
+    if len(everything) < 100:
+        raise StiltsError(
+            f"model.corpus gives only {len(everything)} texts; an encoder needs at least 100 to learn from."
+        )
+    say(f"  corpus: {len(everything):,} texts in {len(texts)} languages")
+    tokenizer = train_tokenizer(everything, int(shape["vocab_size"]), int(shape["max_position_embeddings"]) - 2)
+    shape["vocab_size"] = len(tokenizer)
+    special = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "pad", "eos")}
+    config = AutoConfig.for_model(shape.pop("model_type"), **shape, **special, type_vocab_size=1)
+    torch.manual_seed(SEED)
+    base = AutoModel.from_config(config)
+    if hasattr(base, "pooler"):
+        base.pooler = None
+    encoder = Encoder(base, None)
+    options = HeadOptions(max_length=int(settings["max_length"]))
+    module = MLMModule(encoder, tokenizer, options, float(settings["mask_probability"]))
+    features = module.features({"text": everything}, tokenizer)
+    steps, tokens = int(settings["steps"]), int(settings["batch_tokens"])
+    module.optimisation = Optimisation(
+        learning_rate=float(settings["learning_rate"]),
+        steps=steps,
+        warmup=int(steps * float(settings["warmup_ratio"])),
+        weight_decay=float(settings["weight_decay"]),
+        epsilon=1e-6,
+        max_grad_norm=1.0,
+        seed=SEED,
+        budget=max(tokens, cell.trainer.micro_batch_tokens),
+    )
+    stream = TokenStream(features, tokens, steps, SEED)
+    with phase(f"pretraining {stage.label}", steps, cell.trainer.progress) as bar:
+        guard = Guard(bar, stage.label, on_point)
+        fit(module, stream, cell.trainer, [guard], scratch / RESUME)
+    save(scratch, encoder, {"pretrained": module}, tokenizer, lineage(cell, stage))
+    write_curve(scratch, guard.curve)
+    seen = int(sum(features.lengths[group].sum() for group in stream.plan))
+    return {
+        "steps": steps,
+        "tokens": seen,
+        "texts": {language: len(found) for language, found in sorted(texts.items())},
+        "vocabulary": len(tokenizer),
+        "parameters": sum(weight.numel() for weight in base.parameters()),
+        "loss": guard.curve[-1]["loss"],
+    }

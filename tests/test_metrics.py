@@ -1,0 +1,435 @@
+"""The official metrics against their reference packages, independent restatements and hand-computed cases."""
+
+from __future__ import annotations
+
+import random
+import re
+import string
+import subprocess
+import sys
+import unicodedata
+import warnings
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.metrics import METRICS, headline
+from stilts_xtreme.metrics import scores as S
+from stilts_xtreme.metrics.answers import mlqa_tokens, squad_tokens
+
+ALPHABETS = {
+    "iob2": ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"],
+    "broken": ["O", "I-PER", "I-LOC", "B-PER", "E-PER", "S-LOC", "B", "I", "E-LOC", ".", "B-X-Y", "B-"],
+    "bare": ["NOUN", "INTJ", "SCONJ", "CCONJ", "X", "SYM", "PUNCT", "O", "VERB", "B", "_"],
+}
+TEXTS = st.one_of(
+    st.text(max_size=12),
+    st.text(alphabet="aAthen T.,!'-$ \t", max_size=14),
+    st.text(alphabet="กขาำ่้ ๆ", max_size=8),
+    st.text(alphabet="ال كتاب،؟ ـ", max_size=10),
+    st.text(alphabet="中国人 a。，龥龦", max_size=8),
+    st.sampled_from(["", " ", "😀", "👩‍👩‍👧 x", "the", "a", "der Hund", "el la", "của bạn"]),
+)
+
+
+@st.composite
+def tag_corpora(draw):
+    tags = st.sampled_from(ALPHABETS[draw(st.sampled_from(sorted(ALPHABETS)))])
+    lengths = draw(st.lists(st.integers(0, 6), min_size=1, max_size=7))
+    return tuple([draw(st.lists(tags, min_size=n, max_size=n)) for n in lengths] for _ in range(2))
+
+
+def seqeval_scores(pred, gold):
+    from seqeval.metrics import f1_score, precision_score, recall_score
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {
+            "f1": 100 * f1_score(gold, pred),
+            "precision": 100 * precision_score(gold, pred),
+            "recall": 100 * recall_score(gold, pred),
+        }
+
+
+@settings(max_examples=250, deadline=None)
+@given(tag_corpora())
+def test_chunk_f1_is_seqeval(corpus):
+    pred, gold = corpus
+    assert S.chunk_f1(pred, gold) == pytest.approx(seqeval_scores(pred, gold), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(ALPHABETS))
+def test_chunk_f1_is_seqeval_on_a_large_noisy_corpus(name):
+    rng = random.Random(name)
+    gold = [[rng.choice(ALPHABETS[name]) for _ in range(rng.randrange(12))] for _ in range(400)]
+    pred = [[t if rng.random() < 0.8 else rng.choice(ALPHABETS[name]) for t in s] for s in gold]
+    scores = S.chunk_f1(pred, gold)
+    assert 0 < scores["f1"] < 100
+    assert scores == pytest.approx(seqeval_scores(pred, gold), abs=1e-9)
+
+
+def test_bare_tags_by_hand():
+    # CCONJ and SCONJ share the type CONJ; two NOUNs in a row are one chunk; the share of right tokens differs.
+    gold, pred = [["NOUN", "NOUN", "CCONJ"]], [["NOUN", "VERB", "SCONJ"]]
+    scores = S.pos_f1(pred, gold)
+    assert scores["precision"] == pytest.approx(100 / 3)  # predicted: OUN(0) ERB(1) CONJ(2); gold: OUN(0-1) CONJ(2)
+    assert scores["recall"] == pytest.approx(50)
+    assert scores["token_accuracy"] == pytest.approx(100 / 3)
+    assert headline("pos_f1", scores) == pytest.approx(40)
+
+
+def test_a_chunk_of_x_takes_the_start_of_the_latest_chunk_as_in_seqeval():
+    gold = [["NOUN", "VERB"], ["X", "NOUN"]]
+    pred = [["NOUN", "NOUN"], ["X", "NOUN"]]
+    assert S.chunk_f1(pred, gold)["f1"] == pytest.approx(seqeval_scores(pred, gold)["f1"])
+    assert S.chunk_f1(pred[1:], gold[1:])["f1"] == pytest.approx(100)
+
+
+@pytest.mark.parametrize("by_forward", [False, True])
+def test_streamed_chunks_of_x_remember_the_start_from_earlier_batches(by_forward):
+    from stilts_xtreme.metrics.modules import ChunkF1
+
+    gold = [["NOUN", "VERB"], ["X", "NOUN"], ["X", "X", "VERB"], ["VERB", "NOUN"], ["X", "DET"]]
+    pred = [["NOUN", "NOUN"], ["X", "NOUN"], ["NOUN", "X", "VERB"], ["NOUN", "NOUN"], ["X", "DET"]]
+    expected = seqeval_scores(pred, gold)
+    metric = ChunkF1()
+    for p, g in zip(pred, gold, strict=True):
+        (metric if by_forward else metric.update)([p], [g])
+    assert floats(metric.compute()) == pytest.approx(expected, rel=1e-5)
+    # Right: OUN and ERB in sentences 1 and 2, ET in 4. The chunks of X that both have began at other tokens.
+    assert (int(metric.tp), int(metric.n_pred), int(metric.n_gold)) == (3, 9, 10)
+
+
+def test_accuracy_by_hand():
+    assert S.accuracy(["a", "b", "c", "c"], ["a", "b", "a", "c"]) == {"accuracy": 75.0}
+    assert S.accuracy([0, 1], [1, 0]) == {"accuracy": 0.0}
+    assert S.retrieval_accuracy([2, 1, 0], [0, 1, 2]) == pytest.approx({"accuracy": 100 / 3})
+
+
+# --- question answering -----------------------------------------------------------------------------------------------
+
+
+def best_overlap(p, g):
+    """Token F1 by removing matches one at a time, with no counters."""
+    left, same = list(g), 0
+    for token in p:
+        if token in left:
+            left.remove(token)
+            same += 1
+    return 0.0 if same == 0 else 2 * same / (len(p) + len(g))
+
+
+def plain_words(text):
+    for mark in string.punctuation:
+        text = text.replace(mark, "")
+    return text
+
+
+def brute_squad_tokens(text):
+    text = plain_words(text.lower())
+    # Articles bounded by non-word characters become spaces, found by scanning runs of word characters.
+    runs = re.split(r"(\w+)", text)
+    return "".join(" " if run in ("a", "an", "the") else run for run in runs).split()
+
+
+def brute_mlqa_tokens(text, language):
+    text = "".join(c for c in text.lower() if c not in string.punctuation and unicodedata.category(c)[0] != "P")
+    articles = {
+        "en": "a an the",
+        "es": "un una unos unas el la los las",
+        "vi": "của là cái chiếc những",
+        "de": "ein eine einen einem eines einer der die das den dem des",
+    }.get(language, "")
+    runs = re.split(r"(\w+)", text)
+    text = "".join(" " if run in articles.split() and run else run for run in runs)
+    if language == "ar":
+        text = " ".join(text.split("ال"))
+    if language != "zh":
+        return text.split()
+    tokens, held = [], ""
+    for c in text:
+        if 0x4E00 <= ord(c) <= 0x9FA5:
+            tokens += [*held.split(), c]
+            held = ""
+        else:
+            held += c
+    return tokens + held.split()
+
+
+def brute_qa(tokens, predictions, gold, version2=False):
+    exact = f1 = 0.0
+    for key, answers in gold.items():
+        if key not in predictions:
+            continue
+        p = tokens(predictions[key])
+        gs = [tokens(a) for a in answers]
+        if version2:
+            gs = [g for g in gs if g]
+        if not gs:
+            exact += p == []
+            f1 += p == []
+            continue
+        exact += p in gs
+        f1 += max(best_overlap(p, g) for g in gs)
+    return {"exact_match": 100 * exact / len(gold), "f1": 100 * f1 / len(gold)}
+
+
+GOLDS = st.dictionaries(st.sampled_from("abcdefg"), st.lists(TEXTS, max_size=3), min_size=1)
+PREDS = st.dictionaries(st.sampled_from("abcdefg"), TEXTS)
+
+
+@settings(max_examples=250, deadline=None)
+@given(PREDS, GOLDS, st.booleans())
+def test_squad_is_the_restated_script(predictions, gold, copy):
+    if copy:  # near misses: gold answers with an article before them
+        predictions = {**predictions, **{k: "The " + v[0] + "!" for k, v in gold.items() if v}}
+    assert S.squad(predictions, gold) == pytest.approx(brute_qa(brute_squad_tokens, predictions, gold))
+    both = S.squad_v2(predictions, gold)
+    assert {k: both[k] for k in ("exact_match", "f1")} == pytest.approx(
+        brute_qa(brute_squad_tokens, predictions, gold, version2=True)
+    )
+
+
+@settings(max_examples=250, deadline=None)
+@given(PREDS, GOLDS, st.sampled_from(["en", "es", "hi", "vi", "de", "ar", "zh"]))
+def test_mlqa_is_the_restated_script(predictions, gold, language):
+    expected = brute_qa(lambda text: brute_mlqa_tokens(text, language), predictions, gold)
+    assert S.mlqa(predictions, gold, language) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("metric", "prediction", "golds", "language", "exact", "f1"),
+    [
+        ("squad", "The Eiffel Tower!", ["eiffel  tower"], "en", 100, 100),
+        ("squad", "tower", ["the Eiffel tower", "a bridge"], "en", 0, 200 / 3),
+        ("squad", "x x y", ["x y y"], "en", 0, 200 / 3),
+        ("squad", "the", ["a"], "en", 100, 0),  # v1.1: no shared token is F1 0, though both normalise to nothing
+        ("squad", "«tower»", ["tower"], "fr", 0, 0),  # only ASCII punctuation is removed
+        ("squad", "", [], "en", 100, 100),
+        ("squad", "tower", [], "en", 0, 0),
+        ("squad_v2", "the", ["a"], "en", 100, 100),
+        ("mlqa", "«der Turm»", ["Turm"], "de", 100, 100),
+        ("mlqa", "der Turm", ["Turm"], "en", 0, 200 / 3),
+        ("mlqa", "北京市", ["北京"], "zh", 0, 80),
+        ("mlqa", "北京市", ["北京"], "hi", 0, 0),
+        ("mlqa", "IBM公司", ["ibm 公司"], "zh", 100, 100),
+        ("mlqa", "الكتاب", ["كتاب"], "ar", 100, 100),
+        ("mlqa", "مالك", ["م ك"], "ar", 100, 100),  # the letters go anywhere in a word, as in the script
+        ("mlqa", "el perro", ["perro"], "es", 100, 100),
+        ("mlqa", "cái nhà", ["nhà"], "vi", 100, 100),
+    ],
+)
+def test_answers_by_hand(metric, prediction, golds, language, exact, f1):
+    scores = METRICS[metric].score({"q": prediction}, {"q": golds}, language)
+    assert (scores["exact_match"], scores["f1"]) == pytest.approx((exact, f1))
+    assert headline(metric, scores) == pytest.approx((exact + f1) / 2)
+
+
+@pytest.mark.parametrize(
+    ("language", "articles"),
+    [
+        ("en", "a an the"),
+        ("es", "un una unos unas el la los las"),
+        ("vi", "của là cái chiếc những"),
+        ("de", "ein eine einen einem eines einer der die das den dem des"),
+        ("hi", ""),
+        ("zh", ""),
+    ],
+)
+def test_mlqa_removes_just_these_articles(language, articles):
+    everything = (
+        "a an the un una unos unas el la los las của là cái chiếc những "
+        "ein eine einen einem eines einer der die das den dem des"
+    )
+    kept = [word for word in everything.split() if word not in articles.split()]
+    assert mlqa_tokens(everything.upper(), language) == kept
+    assert mlqa_tokens("thea xun", language) == ["thea", "xun"]
+
+
+def test_squad_and_chinese_tokens():
+    assert squad_tokens("A an THE, bath.the x-y") == ["baththe", "xy"]
+    assert mlqa_tokens("一龥龦龧 ab中c。", "zh") == ["一", "龥", "龦龧", "ab", "中", "c"]
+
+
+def test_missing_answers_score_zero_even_for_unanswerable_questions(caplog):
+    gold = {"1": ["yes"], "2": []}
+    assert S.squad({"1": "yes", "9": "?"}, gold) == {"exact_match": 50.0, "f1": 50.0}
+    assert "1 of 2 questions have no predicted answer" in caplog.text
+    assert "1 predicted answers belong to no question" in caplog.text
+
+
+def test_squad_v2_breakdown():
+    scores = S.squad_v2({"1": "big dog", "2": "", "3": "x"}, {"1": ["dog"], "2": [], "3": []})
+    assert scores["has_ans_total"] == 1
+    assert scores["no_ans_total"] == 2
+    assert scores["has_ans_exact_match"] == 0
+    assert scores["has_ans_f1"] == pytest.approx(200 / 3)
+    assert scores["no_ans_exact_match"] == scores["no_ans_f1"] == 50
+    assert scores["f1"] == pytest.approx((200 / 3 + 100) / 3)
+    assert "no_ans_f1" not in S.squad_v2({"1": "a"}, {"1": ["a"]})
+
+
+# --- refusals and the registry ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: S.accuracy([1], [1, 2]), "1 labels are predicted for 2"),
+        (lambda: S.accuracy([], []), "0 rows"),
+        (lambda: S.accuracy(["a"], [1]), "texts and the gold labels are numbers"),
+        (lambda: S.accuracy([1, "a"], [1, 2]), "number, text"),
+        (lambda: S.accuracy([1.0], [1]), "float"),
+        (lambda: S.accuracy([0, 0, 0], [-1, 0, -1]), "2 of 3 gold labels are withheld"),
+        (lambda: S.accuracy("ab", "ab"), "a list of labels"),
+        (lambda: S.retrieval_accuracy(["0"], [0]), "positions are needed"),
+        (lambda: S.chunk_f1([["O"]], [["O"], ["O"]]), "1 sentences are predicted for 2"),
+        (
+            lambda: S.chunk_f1([["O"], [], ["O"]], [["O", "O"], [], []]),
+            "2 of 3 sentences .* sentence 0 .1 predicted, 2",
+        ),
+        (lambda: S.chunk_f1([["O", 3]], [["O", "O"]]), r"1 predicted tags .* 3 \(int\) in sentence 0"),
+        (lambda: S.chunk_f1([["O"]], [[""]]), "1 gold tags"),
+        (lambda: S.chunk_f1(["O"], ["O"]), "1 of 1 predicted sentences"),
+        (lambda: S.chunk_f1([], []), "0 sentences"),
+        (lambda: S.token_accuracy([[]], [[]]), "0 tokens to score in 1"),
+        (lambda: S.squad([("a", "x"), ("a", "y"), ("b", "")], {"a": []}), "1 predicted ids occur more than once.*'a'"),
+        (lambda: S.squad({"a": 3}, {"a": ["x"]}), "1 predicted answers are not text, first id 'a'"),
+        (lambda: S.squad({"a": "x"}, {"a": "x"}), "1 lists of gold answers"),
+        (lambda: S.squad({}, {}), "0 questions"),
+        (lambda: S.mlqa({}, {"a": ["x"]}, "fr"), "mlqa metric=fr is not known"),
+        (lambda: headline("acuracy", {}), "did you mean 'accuracy'"),
+        (lambda: headline("squad", {"f1": 1.0}), "1 main scores of 'squad' are missing: exact_match"),
+    ],
+)
+def test_refusals_say_what_and_how_many(call, text):
+    with pytest.raises(StiltsError, match=text):
+        call()
+
+
+def test_registry_names_and_headlines():
+    assert set(METRICS) == {"accuracy", "chunk_f1", "pos_f1", "squad", "squad_v2", "mlqa", "retrieval_accuracy"}
+    assert all(METRICS[name].name == name for name in METRICS)
+    assert METRICS["accuracy"].score([1, 2], [1, 1]) == {"accuracy": 50.0}
+    assert headline("squad", {"exact_match": 10.0, "f1": 40.0}) == 25.0
+
+
+def test_scoring_imports_no_torch():
+    code = (
+        "import sys, stilts_xtreme.metrics, stilts_xtreme.predictions; "
+        "print([m for m in ('torch', 'numpy') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+# --- streaming modules ------------------------------------------------------------------------------------------------
+
+PIECES = st.lists(st.integers(0, 7), max_size=4)
+
+
+def pieces(rows, cuts):
+    edges = [0, *sorted(min(c, len(rows)) for c in cuts), len(rows)]
+    return [rows[a:b] for a, b in pairwise(edges)]
+
+
+def floats(result):
+    return {key: float(value) for key, value in result.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(tag_corpora(), PIECES, st.booleans())
+def test_streamed_chunks_are_the_pure_function_however_split(corpus, cuts, by_forward):
+    from stilts_xtreme.metrics.modules import ChunkF1
+
+    metric = ChunkF1()
+    for p, g in zip(pieces(corpus[0], cuts), pieces(corpus[1], cuts), strict=True):
+        if by_forward:
+            metric(p, g)
+        else:
+            metric.update(p, g)
+    assert floats(metric.compute()) == pytest.approx(S.chunk_f1(*corpus), rel=1e-5)
+    metric.reset()
+    metric.update(*corpus)
+    assert floats(metric.compute()) == pytest.approx(S.chunk_f1(*corpus), rel=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(TEXTS, st.lists(TEXTS, max_size=2)), min_size=1, max_size=7),
+    PIECES,
+    st.sampled_from(["squad", "squad_v2", "mlqa"]),
+)
+def test_streamed_answers_are_the_pure_function_however_split(rows, cuts, name):
+    from stilts_xtreme.metrics.modules import ExactMatchF1
+
+    metric = ExactMatchF1(name, language="zh")
+    for piece in pieces(rows, cuts):
+        metric(([p for p, _ in piece]), [g for _, g in piece])
+    pure = METRICS[name].score(
+        {str(i): p for i, (p, _) in enumerate(rows)}, {str(i): g for i, (_, g) in enumerate(rows)}, "zh"
+    )
+    assert floats(metric.compute()) == pytest.approx({k: pure[k] for k in ("exact_match", "f1")}, rel=1e-5)
+
+
+def test_streamed_accuracy_in_percent():
+    import torch
+
+    from stilts_xtreme.metrics.modules import accuracy_metric
+
+    rng = torch.Generator().manual_seed(1)
+    gold, logits = torch.randint(0, 3, (50,), generator=rng), torch.randn(50, 3, generator=rng)
+    metric = accuracy_metric(3)
+    for a, b in ((0, 7), (7, 8), (8, 50)):
+        metric.update(logits[a:b], gold[a:b])
+    expected = S.accuracy(logits.argmax(1).tolist(), gold.tolist())["accuracy"]
+    assert 0 < expected < 100
+    assert float(metric.compute()) == pytest.approx(expected, rel=1e-5)
+
+
+class Gathered:
+    """Stands in for the gathering of states from two processes, the second of which is another metric object."""
+
+    def __init__(self, other):
+        self.values = {name: getattr(other, name) for name in other._defaults}
+        self.order = list(other._defaults)
+
+    def __call__(self, tensor, group=None):
+        return [tensor, self.values[self.order.pop(0)]]
+
+
+def test_states_add_over_processes():
+    from stilts_xtreme.metrics.modules import ChunkF1, ExactMatchF1
+
+    rng = random.Random(3)
+    gold = [[rng.choice(ALPHABETS["broken"]) for _ in range(5)] for _ in range(20)]
+    pred = [[t if rng.random() < 0.7 else "O" for t in s] for s in gold]
+    second = ChunkF1()
+    second.update(pred[9:], gold[9:])
+    first = ChunkF1(distributed_available_fn=lambda: True, dist_sync_fn=Gathered(second))
+    first.update(pred[:9], gold[:9])
+    assert floats(first.compute()) == pytest.approx(S.chunk_f1(pred, gold), rel=1e-5)
+
+    other = ExactMatchF1()
+    other.update(["x", "y z"], [["x"], ["y"]])
+    one = ExactMatchF1(distributed_available_fn=lambda: True, dist_sync_fn=Gathered(other))
+    one.update(["n"], [["x"]])
+    assert floats(one.compute()) == pytest.approx({"exact_match": 100 / 3, "f1": (100 + 200 / 3) / 3}, rel=1e-5)
+
+
+def test_module_refusals():
+    from stilts_xtreme.metrics.modules import ChunkF1, ExactMatchF1, accuracy_metric
+
+    with pytest.raises(StiltsError, match="at least 2"):
+        accuracy_metric(1)
+    with pytest.raises(StiltsError, match="metric=rouge"):
+        ExactMatchF1("rouge")
+    with pytest.raises(StiltsError, match="mlqa metric=None"):
+        ExactMatchF1("mlqa")
+    with pytest.raises(StiltsError, match="2 answers are predicted for 1"):
+        ExactMatchF1().update(["a", "b"], [["a"]])
+    with pytest.raises(StiltsError, match="1 of 1 sentences"):
+        ChunkF1().update([["O"]], [["O", "O"]])
