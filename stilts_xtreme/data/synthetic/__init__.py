@@ -110,21 +110,32 @@ def corpus(world: World, language: str) -> list[str]:
         language: A code of :data:`LANGUAGES`.
 
     Returns:
-        Documents of a few connected sentences; in all about ``world.sentences`` times the language's share of
-        sentences. The documents of two languages are drawn independently, so none is the translation of another.
+        About ``world.sentences`` times the language's share of sentences: three in ten documents and those with a question
+        whole, a few connected sentences each, the others a sentence a text, since copying from a neighbour would otherwise be all there is to
+        learn. The documents of two languages are drawn independently; of ``world.bilingual`` percent of the documents
+        each sentence stands beside itself in the source language.
 
     Raises:
         StiltsError: If the world does not have the language.
     """
     _language(world, language)
     say, known = grammar(world.seed, language), knowledge(world.seed)
-    draw = Draw(world.seed, "corpus", language)
+    source = grammar(world.seed, SOURCE)
+    draw, both = Draw(world.seed, "corpus", language), Draw(world.seed, "bilingual", language)
     wanted = max(1, round(world.sentences * BY_CODE[language].share))
     documents, written = [], 0
     while written < wanted:
-        sentences = say.sentences(document(draw, known))
+        meaning = document(draw, known)
+        sentences = say.sentences(meaning)
         written += len(sentences)
-        documents.append(say.layout(sentences)[0])
+        if language != SOURCE and both.chance(world.bilingual / 100):
+            repeated = source.sentences(meaning)
+            lines = [(say.layout([a])[0], source.layout([b])[0]) for a, b in zip(sentences, repeated, strict=True)]
+            documents += [f"{b} {a}" if both.chance(0.5) else f"{a} {b}" for a, b in lines]
+        elif both.chance(0.7) and not any(clause.ask for clause in meaning):
+            documents += [say.layout([sentence])[0] for sentence in sentences]
+        else:
+            documents.append(say.layout(sentences)[0])
     return documents
 
 

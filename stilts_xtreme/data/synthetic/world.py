@@ -20,6 +20,7 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "validation": (20, 5_000),
     "test": (20, 5_000),
     "sentences": (200, 1_000_000),
+    "bilingual": (0, 100),
 }
 
 
@@ -34,6 +35,8 @@ class World:
         validation: Rows of a validation split, per language.
         test: Rows of a test split, per language.
         sentences: Unlabelled sentences of the languages with the most text.
+        bilingual: Percentage of the other languages' documents whose sentences are also said in the source language, as
+            on some pages of any web corpus.
     """
 
     seed: int = 0
@@ -42,6 +45,7 @@ class World:
     validation: int = 200
     test: int = 300
     sentences: int = 20_000
+    bilingual: int = 30
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
