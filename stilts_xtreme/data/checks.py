@@ -177,7 +177,8 @@ def _answers(columns: Columns, train: bool) -> tuple[Columns, list[int], dict[st
         for context, counter in votes.items()
         if counter
     }
-    moved, lost = [], {"some": [], "all": []}
+    moved: list[int] = []
+    lost: dict[str, list[int]] = {"some": [], "all": []}
     all_texts, all_starts = [], []
     for i, (context, (texts, starts)) in enumerate(zip(contexts, pairs, strict=True)):
         places = [

@@ -136,9 +136,9 @@ def _dig(raw: Raw, source: str) -> tuple[list, object]:
     if column not in raw.columns:
         raise lacks(raw.where, "column", column, list(raw.features))
     values, feature = raw.columns[column], raw.features[column]
-    fields = feature if isinstance(feature, Mapping) else None
+    fields: Mapping | None = feature if isinstance(feature, Mapping) else None
     if fields is None and kind(feature) == "list of struct":
-        fields = _inner(feature)
+        fields = _inner(feature)  # type: ignore[assignment]
     if not key or fields is None:
         expected = f"a struct with '{key}'" if key else "a column"
         raise StiltsError(f"{raw.where}: the column '{column}' holds {kind(feature)}; expected {expected}.")

@@ -14,7 +14,7 @@ text              text
 ================  ====================================================================================
 
 ``label`` and ``tags`` are positions in :attr:`DatasetSpec.labels` (or the position of the right choice); -1 means that
-the row has no label. ``answer_starts`` count Unicode characters in ``context``. An unanswerable question has empty lists.
+the row has no label. ``answer_starts`` count characters in ``context``. An unanswerable question has empty lists.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class DatasetSpec:
         id: Hub id ``owner/name``; None for data that has no public copy.
         config: Hub configuration; ``{lang}`` is filled with the language, ``{code}`` with ``codes[language]``.
         revision: Pinned revision, or None for the hub's main branch.
-        splits: ``train``, ``validation`` and ``test`` -> raw split name, several names (their rows are joined), or None.
+        splits: ``train``, ``validation`` and ``test`` -> raw split name, several names (rows are joined), or None.
         columns: Canonical column -> raw column.
         labels: Label names in canonical order; empty for qa and retrieval. For ``choice``: the names of the choices.
         label_values: Raw label value (as text) -> label name, where the raw values are neither names nor positions.

@@ -110,10 +110,10 @@ def corpus(world: World, language: str) -> list[str]:
         language: A code of :data:`LANGUAGES`.
 
     Returns:
-        About ``world.sentences`` times the language's share of sentences: three in ten documents and those with a question
-        whole, a few connected sentences each, the others a sentence a text, since copying from a neighbour would otherwise be all there is to
-        learn. The documents of two languages are drawn independently; of ``world.bilingual`` percent of the documents
-        each sentence stands beside itself in the source language.
+        About ``world.sentences`` times the language's share of sentences. Three in ten documents, and those with a
+        question, are whole, a few connected sentences each; the others are given a sentence a text, since copying from a
+        neighbour would otherwise be all there is to learn. The documents of two languages are drawn independently; of
+        ``world.bilingual`` percent of them each sentence stands beside itself in the source language.
 
     Raises:
         StiltsError: If the world does not have the language.
