@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from stilts_xtreme.batch import Features, fill, order
@@ -52,14 +54,40 @@ def texts_of(cell: Cell, limit: int) -> dict[str, list[str]]:
 
 
 def train_tokenizer(texts: list[str], vocabulary: int, max_length: int) -> PreTrainedTokenizerFast:
-    """A unigram tokenizer like XLM-R's: NFKC, words marked with '▁', pairs as ``<s> A </s></s> B </s>``."""
-    tokenizer = Tokenizer(models.Unigram())
+    """A unigram tokenizer like XLM-R's: NFKC, words marked with '▁', pairs as ``<s> A </s></s> B </s>``.
+
+    The pieces are learned by SentencePiece, as XLM-R's were. The trainer of ``tokenizers`` gives other scores each time
+    it runs on the same text, so that no run could be repeated.
+
+    Args:
+        texts: What to learn from.
+        vocabulary: Pieces at the most; little text gives fewer.
+        max_length: The longest sequence that the encoder takes.
+    """
+    model = io.BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_writer=model,
+        model_type="unigram",
+        vocab_size=vocabulary - len(SPECIALS),
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        normalization_rule_name="nfkc",
+        bos_id=-1,
+        eos_id=-1,
+        num_threads=1,
+        minloglevel=2,
+    )
+    learned = SentencePieceProcessor(model_proto=model.getvalue())
+    pieces = [
+        (learned.id_to_piece(at), learned.get_score(at)) for at in range(len(learned)) if not learned.is_unknown(at)
+    ]
+    vocabulary_list = [(name, 0.0) for name in SPECIALS] + [piece for piece in pieces if piece[0] not in SPECIALS]
+    tokenizer = Tokenizer(models.Unigram(vocabulary_list, unk_id=SPECIALS.index("<unk>")))
+    tokenizer.add_special_tokens(list(SPECIALS))
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
-    trainer = trainers.UnigramTrainer(
-        vocab_size=vocabulary, special_tokens=list(SPECIALS), unk_token="<unk>", show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
     first, last = tokenizer.token_to_id("<s>"), tokenizer.token_to_id("</s>")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", first), ("</s>", last)]
