@@ -25,7 +25,8 @@ def main() -> int:
     """Runs the command line; a user's error ends in one sentence and exit code 1."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    wants_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    wants_trace = before == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands exceptions on instead of printing them
     try:
         import hydra
@@ -41,6 +42,11 @@ def main() -> int:
             raise
         print(f"error: {known}", file=sys.stderr)
         return 1
+    finally:
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before
     return 0
 
 

@@ -1,7 +1,7 @@
 """Ragged batches: sequences end to end in flat arrays, without padding; what the encoder takes and what heads label.
 
-A *unit* is what is drawn, counted and scored: a pair of sentences, a window of a passage or of a sentence's words, or an
-example of multiple choice with all its choices. A unit has one or more *sequences*.
+A *unit* is what is drawn, counted and scored: a pair of sentences, a window of a passage or of a sentence's words, or
+an example of multiple choice with all its choices. A unit has one or more *sequences*.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Features:
     types: np.ndarray | None = None
     labels: dict[str, tuple[str, np.ndarray]] = field(default_factory=dict)
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    extra: Mapping[str, Sequence] = field(default_factory=dict)
+    extra: Mapping[str, Sequence | np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._token = spans(self.lengths)

@@ -19,7 +19,7 @@ from stilts_xtreme.config import Cell, make_cell
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.plan import CellPlan, Stage, plan
 from stilts_xtreme.progress import say
-from stilts_xtreme.store import Store, versions, write_atomic
+from stilts_xtreme.store import Store, disk_errors, versions, write_atomic
 
 
 def name_of(cell: Cell, planned: CellPlan) -> str:
@@ -58,7 +58,12 @@ def run(cfg: Mapping[str, Any]) -> dict[str, Any]:
     from stilts_xtreme.tracking import Tracker
 
     group = cell.target.name if cell.target else "intermediate"
-    with Tracker(cell.logger, folder, name, group, job_type, tags, cfg) as tracker:
+    # the lock of the cell: its folder, curves among it, has one writer
+    with (
+        disk_errors(store.root),
+        store.lock(name, f"the cell {name}", say),
+        Tracker(cell.logger, folder, name, group, job_type, tags, cfg) as tracker,
+    ):
         made = {stage.key: _ensure(cell, stage, store, tracker) for stage in planned.stages()}
         result = _result(cell, planned, store, name, made)
         _publish(folder, cfg, planned, store, result)
@@ -75,10 +80,8 @@ def _ensure(cell: Cell, stage: Stage, store: Store, tracker: Any) -> bool:
         "identity": stage.identity,
         "parent": stage.parent.key if stage.parent else None,
     }
-    live: list[dict[str, Any]] = []
 
     def on_point(values: dict[str, Any]) -> None:
-        live.append(values)
         tracker.point(stage.label, values)
 
     def work(scratch: Path) -> dict[str, Any]:
@@ -204,7 +207,8 @@ def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Sto
     """Writes the cell's folder: configuration, predictions, then the result and its table."""
     write_atomic(folder / "config.json", json.dumps(cfg, indent=1, ensure_ascii=False))
     if planned.final.kind == "evaluate":
-        fresh = folder / f".predictions.{os.getpid()}"
+        fresh = folder / ".predictions"
+        shutil.rmtree(fresh, ignore_errors=True)  # of a killed run
         shutil.copytree(store.path(planned.final.key) / "predictions", fresh)
         shutil.rmtree(folder / "predictions", ignore_errors=True)
         os.rename(fresh, folder / "predictions")

@@ -1,4 +1,4 @@
-"""From a command line to a checked cell: shorthand, nearest matches, and errors of one sentence instead of tracebacks."""
+"""From a command line to a checked cell: shorthand, nearest matches, and errors of one sentence, not tracebacks."""
 
 from __future__ import annotations
 
@@ -41,10 +41,11 @@ def prepare(arguments: Sequence[str]) -> list[str]:
             prepared.append(argument)
             continue
         plus, group, value = match.groups()
-        if group == "model" and _is_encoder(value):
+        if group == "model" and value not in choices(group) and _is_encoder(value):
             field = "path" if _is_folder(value) else "id"
             place = str(Path(value).expanduser()) if field == "path" else value
-            prepared += ["model=custom", f"model.{field}='{place}'", f"model.name='{Path(value).name}'"]
+            name = Path(place).resolve().name if field == "path" else Path(value).name
+            prepared += ["model=custom", f"model.{field}={_quoted(place)}", f"model.name={_quoted(name)}"]
             continue
         for name in _names(value):
             if name not in choices(group):
@@ -53,6 +54,11 @@ def prepare(arguments: Sequence[str]) -> list[str]:
             plus = plus or "+"
         prepared.append(f"{plus}{group}={value}")
     return prepared
+
+
+def _quoted(value: str) -> str:
+    """A value in Hydra's quotes, whatever characters a path may have."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _is_folder(value: str) -> bool:
@@ -82,7 +88,7 @@ def sentence(error: Exception) -> StiltsError | None:
     text = f"{error} {error.__cause__ or ''}"
     missing = re.search(r"Could not override '([^']+)'", text)
     if missing:
-        return unknown(missing.group(1), "...", _options(missing.group(1)))
+        return unknown("option", missing.group(1), _options(missing.group(1)))
     return StiltsError(" ".join(str(error).split()).rstrip(".") + ".")
 
 
@@ -104,7 +110,7 @@ def _options(option: str) -> list[str]:
     walk(compose([], raw=True), "")
     head = option.split(".")[0].lstrip("+")
     same = [name for name in names if name.startswith(f"{head}.")]
-    return same or names
+    return same or [*GROUPS, *names]
 
 
 def compose(arguments: Sequence[str], raw: bool = False) -> Any:

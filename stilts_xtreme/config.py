@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
 from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
+from stilts_xtreme.metrics.scores import METRICS
 
+OPTIONS = (
+    *("model", "data", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
+    *("seed", "languages", "baseline", "output", "evaluation", "tagging", "retrieval", "store"),
+)
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "evaluation": ("n_best", "max_answer_length", "null_threshold", "floors"),
+    "tagging": ("first_token",),
+    "retrieval": ("layer", "pooling"),
+    "store": ("damaged",),
+    "recipe": ("name", "source", "intermediate", "target"),
+    "target": ("name", "head", "metric", "train", "test", "languages"),
+    "logger": ("kind", "project", "entity", "mode", "tags"),
+}
+PRETRAINING: Mapping[str, tuple[float, bool]] = {
+    **dict.fromkeys(("steps", "batch_tokens", "max_sentences"), (1, True)),
+    **dict.fromkeys(("warmup_ratio", "weight_decay", "mask_probability"), (0, False)),
+    "max_length": (8, True),
+    "learning_rate": (0, False),
+}
+"""Option of ``model.pretraining`` -> its least value and whether it is a whole number."""
 HEADS = ("classification", "qa", "tagging", "choice", "retrieval")
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true")
 
@@ -155,7 +177,7 @@ def _make(kind: type, option: str, values: Mapping[str, Any] | None) -> Any:
     fields = {field.name for field in dataclasses.fields(kind)}
     for key in values:
         if key not in fields:
-            raise unknown(f"{option}.{key}", values[key], sorted(f"{option}.{name}" for name in fields))
+            raise unknown("option", f"{option}.{key}", [f"{option}.{name}" for name in fields])
     try:
         return kind(**values)
     except TypeError as error:
@@ -171,8 +193,29 @@ def _number(option: str, value: object, least: float, strict: bool = False, opti
     if value is None and optional:
         return
     good = isinstance(value, int | float) and not isinstance(value, bool)
-    good = good and (value > least if strict else value >= least)  # type: ignore[operator]
+    good = good and math.isfinite(value) and (value > least if strict else value >= least)  # type: ignore
     _check(good, option, value, f"it must be a number {'above' if strict else 'of at least'} {least:g}")
+
+
+def _whole(option: str, value: object, least: int, optional: bool = False) -> None:
+    if value is None and optional:
+        return
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    _check(good, option, value, f"it must be a whole number of at least {least}")
+
+
+def _known(option: str, values: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuses keys that nothing reads; Hydra lets '+' add any."""
+    known = [f"{option}.{name}" if option else name for name in names]
+    for key in values:
+        full = f"{option}.{key}" if option else str(key)
+        if full not in known:
+            raise unknown("option", full, known)
+
+
+def _switch(option: str, value: object) -> bool:
+    _check(isinstance(value, bool), option, value, "it must be true or false")
+    return bool(value)
 
 
 def make_recipe(option: str, phase: Mapping[str, Any], task: str) -> Recipe:
@@ -184,20 +227,33 @@ def make_recipe(option: str, phase: Mapping[str, Any], task: str) -> Recipe:
     values = {key: value for key, value in phase.items() if key != "tasks"}
     values.update((phase.get("tasks") or {}).get(task) or {})
     recipe: Recipe = _make(Recipe, option, values)
-    for name in ("learning_rate", "epochs", "batch_size", "adam_epsilon", "max_grad_norm", "dev_rows"):
+    for name in ("learning_rate", "epochs", "adam_epsilon", "max_grad_norm"):
         _number(f"{option}.{name}", getattr(recipe, name), 0, strict=True)
-    for name in ("max_steps", "eval_every", "patience"):
-        _number(f"{option}.{name}", getattr(recipe, name), 1, optional=True)
-    for name in ("warmup_ratio", "weight_decay", "stride"):
+    for name in ("warmup_ratio", "weight_decay"):
         _number(f"{option}.{name}", getattr(recipe, name), 0)
-    _number(f"{option}.max_length", recipe.max_length, 8)
-    _number(f"{option}.max_query_length", recipe.max_query_length, 1)
+    for name, least in (("batch_size", 1), ("dev_rows", 1), ("stride", 0), ("max_length", 8), ("max_query_length", 1)):
+        _whole(f"{option}.{name}", getattr(recipe, name), least)
+    for name, least in (("max_steps", 1), ("eval_every", 1), ("patience", 1), ("warmup_steps", 0)):
+        _whole(f"{option}.{name}", getattr(recipe, name), least, optional=True)
     _check(recipe.warmup_ratio <= 1, f"{option}.warmup_ratio", recipe.warmup_ratio, "it is a share, at most 1")
-    if recipe.dropout is not None:
-        _check(0 <= recipe.dropout < 1, f"{option}.dropout", recipe.dropout, "it must be in [0, 1)")
+    _number(f"{option}.dropout", recipe.dropout, 0, optional=True)
+    _check(recipe.dropout is None or recipe.dropout < 1, f"{option}.dropout", recipe.dropout, "it must be below 1")
     if recipe.selection not in ("last", "best"):
         raise unknown(f"{option}.selection", recipe.selection, ("last", "best"))
     return recipe
+
+
+def _pretraining(model: ModelSpec) -> None:
+    if model.architecture is None:
+        return
+    settings = model.pretraining or {}
+    _known("model.pretraining", settings, PRETRAINING)
+    for name, (least, whole) in PRETRAINING.items():
+        _check(name in settings, f"model.pretraining.{name}", None, "an architecture is pretrained here and needs it")
+        if whole:
+            _whole(f"model.pretraining.{name}", settings[name], int(least))
+        else:
+            _number(f"model.pretraining.{name}", settings[name], least)
 
 
 def _trainer(values: Mapping[str, Any]) -> TrainerSpec:
@@ -207,9 +263,11 @@ def _trainer(values: Mapping[str, Any]) -> TrainerSpec:
     if trainer.precision not in PRECISIONS:
         raise unknown("trainer.precision", trainer.precision, PRECISIONS)
     _check(trainer.devices == 1, "trainer.devices", trainer.devices, "a cell is one process on one device")
-    _number("trainer.micro_batch_tokens", trainer.micro_batch_tokens, 1)
-    _number("trainer.accumulation", trainer.accumulation, 1, optional=True)
-    _number("trainer.threads", trainer.threads, 1, optional=True)
+    _whole("trainer.micro_batch_tokens", trainer.micro_batch_tokens, 1)
+    _whole("trainer.accumulation", trainer.accumulation, 1, optional=True)
+    _whole("trainer.threads", trainer.threads, 1, optional=True)
+    for name in ("gradient_checkpointing", "progress"):
+        _switch(f"trainer.{name}", getattr(trainer, name))
     _number("trainer.checkpoint_seconds", trainer.checkpoint_seconds, 0)
     gpu = gpu_visible()
     accelerator = trainer.accelerator if trainer.accelerator != "auto" else ("gpu" if gpu else "cpu")
@@ -241,6 +299,9 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     Raises:
         StiltsError: One sentence naming the option, the value and the choices.
     """
+    _known("", cfg, OPTIONS)
+    for group, names in GROUPS.items():
+        _known(group, cfg.get(group) or {}, names)
     data: DataSpec = _make(DataSpec, "data", cfg["data"])
     if data.kind not in ("synthetic", "hub"):
         raise unknown("data.kind", data.kind, ("synthetic", "hub"))
@@ -257,6 +318,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         model.name,
         "it needs exactly one of a hub id, a folder or an architecture",
     )
+    _pretraining(model)
     composed = {name: spec_from_mapping(values) for name, values in (cfg.get("dataset") or {}).items()}
 
     def dataset(name: str) -> DatasetSpec:
@@ -273,11 +335,17 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
             common = make_recipe("recipe.intermediate", recipe["intermediate"], "")
             phase = dataclasses.replace(phase, **{field: getattr(common, field) for field in OPTIMISER_FIELDS})
         tasks.append(TrainTask(task["head"], task["metric"], tuple(dataset(d) for d in task["datasets"]), phase))
+    for name, task in chosen.items():
+        _known(f"intermediate.{name}", task, ("head", "metric", "datasets"))
+        if task["metric"] not in METRICS:
+            raise unknown(f"intermediate.{name}.metric", task["metric"], METRICS)
     target = None
     if cfg.get("target"):
         raw = cfg["target"]
         if raw["head"] not in HEADS:
             raise unknown("target.head", raw["head"], HEADS)
+        if raw["metric"] not in METRICS:
+            raise unknown("target.metric", raw["metric"], METRICS)
         phase = make_recipe("recipe.target", recipe["target"], raw["name"])
         train = tuple(TrainTask(raw["head"], raw["metric"], (dataset(name),), phase) for name in raw["train"])
         target = Target(
@@ -286,7 +354,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     if target is None and not tasks:
         raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
     seed = cfg["seed"]
-    _check(isinstance(seed, int) and seed >= 0, "seed", seed, "it must be a whole number of at least 0")
+    _whole("seed", seed, 0)
     on_damage = cfg["store"]["damaged"]
     if on_damage not in ("refuse", "retrain"):
         raise unknown("store.damaged", on_damage, ("refuse", "retrain"))
@@ -294,7 +362,11 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         group, key = name.split(".")
         if cfg[group][key] not in choices:
             raise unknown(name, cfg[group][key], choices)
-    _number("retrieval.layer", cfg["retrieval"]["layer"], 0, optional=True)
+    _whole("retrieval.layer", cfg["retrieval"]["layer"], 0, optional=True)
+    for name in ("n_best", "max_answer_length"):
+        _whole(f"evaluation.{name}", cfg["evaluation"][name], 1)
+    _number("evaluation.null_threshold", cfg["evaluation"]["null_threshold"], -math.inf)
+    _switch("evaluation.floors", cfg["evaluation"]["floors"])
     return Cell(
         model=model,
         data=data,
@@ -308,7 +380,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         retrieval=dict(cfg["retrieval"]),
         seed=seed,
         languages=cfg["languages"],
-        baseline=bool(cfg["baseline"]),
+        baseline=_switch("baseline", cfg["baseline"]),
         output=str(cfg["output"]),
         on_damage=on_damage,
         recipe_name=str(recipe["name"]),

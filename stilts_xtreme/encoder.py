@@ -1,18 +1,21 @@
 """The shared encoder: loaded as Hugging Face's own module, given ragged batches, answering with flat hidden states.
 
 A head is Hugging Face's own too: the ``AutoModelFor...`` of the encoder's class with its encoder taken out
-(:func:`head_of`), so that its layers, initialisation, dropout and state names are exactly those that ``save_pretrained``
-and ``pipeline()`` expect, for every architecture that has one.
+(:func:`head_of`), so that its layers, initialisation, dropout and state names are exactly those that
+``save_pretrained`` and ``pipeline()`` expect, for every architecture that has one.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -40,6 +43,18 @@ HEAD_CLASSES: dict[str, Any] = {
     "choice": AutoModelForMultipleChoice,
     "mlm": AutoModelForMaskedLM,
 }
+
+DROPOUTS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "embedding_dropout",
+    "attention_dropout",
+    "mlp_dropout",
+)
+"""What the architectures call their hidden and attention dropout."""
+
+UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, StrictDataclassError)
+"""What a missing, damaged or nonsensical checkpoint raises below."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +88,12 @@ def load_config(source: Source) -> Any:
     """
     try:
         config = AutoConfig.from_pretrained(source.place, revision=source.revision)
-    except (OSError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise _sentence(source, error) from error
     if type(config) not in MODEL_FOR_MASKED_LM_MAPPING or getattr(config, "is_encoder_decoder", False):
         raise StiltsError(
-            f"The checkpoint {source.place} is a {config.model_type} model, not a masked-language-model encoder such as "
-            "XLM-R, BERT, DeBERTa or ModernBERT."
+            f"The checkpoint {source.place} is a {config.model_type} model, not a masked-language-model encoder "
+            "such as XLM-R, BERT, DeBERTa or ModernBERT."
         )
     return config
 
@@ -87,7 +102,7 @@ def load_tokenizer(source: Source) -> Any:
     """The fast tokenizer of an encoder; byte-level ones mark the start of a word (needed for pre-split words)."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.place, revision=source.revision, add_prefix_space=True)
-    except (OSError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise _sentence(source, error) from error
     if not tokenizer.is_fast:
         raise StiltsError(
@@ -148,7 +163,7 @@ def load(source: Source, gradient_checkpointing: bool = False, dropout: float | 
     """
     config = load_config(source)
     if dropout is not None:
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "embedding_dropout", "attention_dropout"):
+        for name in DROPOUTS:
             if hasattr(config, name):
                 setattr(config, name, dropout)
     try:
@@ -160,7 +175,7 @@ def load(source: Source, gradient_checkpointing: bool = False, dropout: float | 
             use_safetensors=None if not source.local else True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except UNREADABLE as error:
         raise _sentence(source, error) from error
     missing = sorted(report["missing_keys"])
     unfilled = [name for name in missing if "pooler" not in name]
@@ -171,8 +186,9 @@ def load(source: Source, gradient_checkpointing: bool = False, dropout: float | 
             f"{len(unfilled)} weights are missing and {len(wrong)} have another shape, such as {(unfilled + wrong)[0]}."
         )
     pooler = getattr(base, "pooler", None)
-    if pooler is not None and any("pooler" in name for name in missing):
-        pooler = None  # random weights: a head that wants a pooler brings its own, drawn from the run's seed
+    of_head = (getattr(config, "stilts_xtreme", None) or {}).get("pooler") == "head"
+    if of_head or any("pooler" in name for name in missing):
+        pooler = None  # a head that wants one brings its own, drawn from the run's seed or its own checkpoint
     if hasattr(base, "pooler"):
         base.pooler = None
     if gradient_checkpointing:
@@ -237,26 +253,25 @@ def head_of(encoder: Encoder, kind: str, labels: tuple[str, ...] = (), continues
         continues: A saved model of the same format whose head weights to take.
 
     Raises:
-        StiltsError: When the architecture has no such head.
+        StiltsError: When the architecture has no such head, or the saved model no head that can continue.
     """
     config = type(encoder.config).from_dict(encoder.config.to_dict())
-    if labels and kind in ("classification", "tagging"):
-        config.num_labels = len(labels)
-        config.id2label = dict(enumerate(labels))
-        config.label2id = {name: position for position, name in enumerate(labels)}
-        config.problem_type = "single_label_classification" if kind == "classification" else None
-    if kind == "qa":
-        config.num_labels = 2
+    # names that an earlier task left in the config are not this head's
+    names = labels if kind in ("classification", "tagging") else ()
+    config.id2label = dict(enumerate(names or ("LABEL_0", "LABEL_1")))
+    config.label2id = {name: position for position, name in config.id2label.items()}
+    config.problem_type = "single_label_classification" if kind == "classification" else None
     if hasattr(config, "classifier_pooling"):
         config.classifier_pooling = "cls"  # a head sees the first token's hidden state, in every architecture alike
-    classes = HEAD_CLASSES[kind]
-    try:
-        if continues is not None:
-            model = classes.from_pretrained(continues.place, config=config, dtype=torch.float32)
-        else:
-            model = classes.from_config(config)
-    except ValueError as error:
-        raise StiltsError(f"{config.model_type} has no {kind} head in transformers.") from error
+    if type(config) not in HEAD_CLASSES[kind]._model_mapping:
+        raise StiltsError(f"{config.model_type} has no {kind} head in transformers.")
+    if continues is not None:
+        model = _continued(continues, kind, config)
+    elif kind == "mlm":
+        config.tie_word_embeddings = True
+        model = HEAD_CLASSES[kind].from_config(config)
+    else:
+        model = _fresh(kind, config)
     model.float()
     head = HeadModel(model, kind, encoder.pooler)
     if kind == "mlm":  # the output matrix is the input embedding, also when they were made apart
@@ -264,13 +279,51 @@ def head_of(encoder: Encoder, kind: str, labels: tuple[str, ...] = (), continues
     return head
 
 
+def _fresh(kind: str, config: Any) -> PreTrainedModel:
+    """A model whose head is initialised as Hugging Face does, and whose encoder takes neither memory nor time."""
+    with torch.device("meta"):
+        model = HEAD_CLASSES[kind].from_config(config)
+    setattr(model, model.base_model_prefix, Unplugged(getattr(model.base_model, "pooler", None)))
+    model.to_empty(device="cpu")
+    model.initialize_weights()
+    return model
+
+
+def _continued(source: Source, kind: str, config: Any) -> PreTrainedModel:
+    """The saved model whose head goes on.
+
+    Raises:
+        StiltsError: When its labels are others, or it has no weights for such a head.
+    """
+    saved = load_config(source)
+    before, now = ([c.id2label[at] for at in sorted(c.id2label)] for c in (saved, config))
+    if kind in ("classification", "tagging") and before != now:
+        raise StiltsError(
+            f"The head in {source.place} knows the labels {', '.join(before)}, in this order, and cannot continue on "
+            f"{', '.join(now)}."
+        )
+    try:
+        model, report = HEAD_CLASSES[kind].from_pretrained(
+            source.place,
+            revision=source.revision,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=None if not source.local else True,
+            output_loading_info=True,
+        )
+    except UNREADABLE as error:
+        raise _sentence(source, error) from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise StiltsError(f"The checkpoint {source.place} has no weights for a {kind} head, such as {missing[0]}.")
+    return model
+
+
 def assemble(encoder: Encoder, head: HeadModel) -> PreTrainedModel:
     """The head with the encoder plugged in: a plain Hugging Face model that shares the weights of both.
 
     The head stays as it is; the returned model is a shallow copy of its module.
     """
-    import copy
-
     whole = copy.copy(head.model)
     whole._modules = dict(head.model._modules)
     base = copy.copy(encoder.base)

@@ -35,7 +35,7 @@ MAX_SPAN = 30
 METRICS_OF: Mapping[str, tuple[str, ...]] = {
     "classification": ("accuracy",),
     "choice": ("accuracy",),
-    "tagging": ("chunk_f1", "pos_f1"),
+    "tagging": ("chunk_f1", "pos_f1", "token_accuracy"),
     "qa": ("squad", "squad_v2", "mlqa"),
     "retrieval": ("retrieval_accuracy", "accuracy"),
 }

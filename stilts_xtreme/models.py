@@ -1,7 +1,7 @@
 """Trained models on disk: plain ``save_pretrained`` folders that ``AutoModelFor...`` and ``pipeline()`` load.
 
-A stage holds ``models/<task>/`` for each of its heads. The encoder of a joint training is written once, as a weight shard
-of its own that the task folders share as hard links.
+A stage holds ``models/<task>/`` for each of its heads. The encoder of a joint training is written once, as a weight
+shard of its own that the task folders share as hard links.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ import torch
 from safetensors.torch import save_file
 
 from stilts_xtreme.config import Cell
-from stilts_xtreme.encoder import Encoder, Source, assemble
+from stilts_xtreme.encoder import HEAD_CLASSES, Encoder, Source, assemble
 from stilts_xtreme.heads.base import HeadModule
 from stilts_xtreme.plan import Stage
 
 ENCODER_SHARD = "model-00001-of-00002.safetensors"
 HEAD_SHARD = "model-00002-of-00002.safetensors"
-PIPELINES = {"classification": "text-classification", "qa": "question-answering", "tagging": "token-classification"}
+PIPELINES = {"classification": "text-classification", "tagging": "token-classification", "mlm": "fill-mask"}
+"""Formats that ``pipeline()`` knows; transformers 5 has none for questions and for multiple choice."""
+
+HUB_TAGS = {**PIPELINES, "qa": "question-answering", "choice": "multiple-choice"}
+"""What the hub calls the formats."""
 
 
 def model_folder(stage: Path, name: str | None = None) -> Path:
@@ -54,17 +58,20 @@ def save(
         config = type(whole.config).from_dict(whole.config.to_dict())
         config.architectures = [type(whole).__name__]
         config.dtype = "float32"
-        config.stilts_xtreme = {"task": name, "lineage": [dict(step) for step in lineage]}
+        # a pooler that came with the encoder goes on with it, one that a head brought is the head's alone
+        pooler = "head" if module.head.plug.pooler is not None and encoder.pooler is None else None
+        config.stilts_xtreme = {"task": name, "pooler": pooler, "lineage": [dict(step) for step in lineage]}
         config.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         inside, outside = _split(whole)
+        if encoder.pooler is not None:  # also where the head does not use it: the next one may
+            prefix = f"{whole.base_model_prefix}.pooler."
+            outside.update({f"{prefix}{key}": _plain(value) for key, value in encoder.pooler.state_dict().items()})
         if shared is None:
             save_file(inside, folder / ENCODER_SHARD, metadata={"format": "pt"})
             shared = folder / ENCODER_SHARD
-        elif set(inside) == set(_names(shared)):
+        else:
             _link(shared, folder / ENCODER_SHARD)
-        else:  # heads of an architecture that pools inside its encoder
-            save_file(inside, folder / ENCODER_SHARD, metadata={"format": "pt"})
         save_file(outside, folder / HEAD_SHARD, metadata={"format": "pt"})
         index = {
             "metadata": {
@@ -74,13 +81,6 @@ def save(
         }
         (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
         (folder / "README.md").write_text(_card(name, module, encoder.config, lineage), encoding="utf-8")
-
-
-def _names(shard: Path) -> list[str]:
-    from safetensors import safe_open
-
-    with safe_open(shard, framework="pt") as file:
-        return list(file.keys())
 
 
 def _link(source: Path, destination: Path) -> None:
@@ -93,14 +93,20 @@ def _link(source: Path, destination: Path) -> None:
 def _split(whole: Any) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     prefix = f"{whole.base_model_prefix}."
     tied = set(getattr(whole, "all_tied_weights_keys", None) or {}) if whole.config.tie_word_embeddings else set()
-    inside, outside = {}, {}
+    inside: dict[str, torch.Tensor] = {}
+    outside: dict[str, torch.Tensor] = {}
     for name, value in whole.state_dict().items():
         if name in tied:
             continue
-        tensor = value.detach().float().cpu().contiguous() if value.is_floating_point() else value.detach().cpu()
-        # the pooler belongs to the head that uses it: others are saved without one
-        (inside if name.startswith(prefix) and not name.startswith(f"{prefix}pooler") else outside)[name] = tensor
+        # a pooler may be one head's own, so it is not in the shard that the heads share
+        (inside if name.startswith(prefix) and not name.startswith(f"{prefix}pooler.") else outside)[name] = _plain(
+            value
+        )
     return inside, outside
+
+
+def _plain(value: torch.Tensor) -> torch.Tensor:
+    return value.detach().float().cpu().contiguous() if value.is_floating_point() else value.detach().cpu()
 
 
 def _card(name: str, module: HeadModule, config: Any, lineage: Sequence[Mapping[str, Any]]) -> str:
@@ -108,12 +114,12 @@ def _card(name: str, module: HeadModule, config: Any, lineage: Sequence[Mapping[
     synthetic = any(step.get("synthetic") for step in lineage)
     warning = "\n**Trained on synthetic data: a rehearsal, of no use on real text.**\n" if synthetic else ""
     task = PIPELINES.get(module.format)
-    use = (
-        f'from transformers import pipeline\n\nmodel = pipeline("{task}", model="PATH OF THIS FOLDER")'
-        if task
-        else 'from transformers import AutoModelForMultipleChoice\n\nmodel = AutoModelForMultipleChoice.from_pretrained("PATH")'
-    )
-    front = ["---", "library_name: transformers", *([f"pipeline_tag: {task}"] if task else []), "---"]
+    if task:
+        use = f'from transformers import pipeline\n\nmodel = pipeline("{task}", model="PATH OF THIS FOLDER")'
+    else:
+        kind = HEAD_CLASSES[module.format].__name__
+        use = f'from transformers import {kind}\n\nmodel = {kind}.from_pretrained("PATH OF THIS FOLDER")'
+    front = ["---", "library_name: transformers", f"pipeline_tag: {HUB_TAGS[module.format]}", "---"]
     return (
         "\n".join(front)
         + f"""

@@ -2,8 +2,8 @@
 
 ``python -m stilts_xtreme.plan [the options of a run]`` prints the stages that the run needs and which of them are done.
 
-What makes a stage is its *identity*, an explicit allow-list; the key is a digest of it. Paths, loggers, device, micro-batch
-and names of tasks are not in it, so that two cells share every stage that would come out the same.
+What makes a stage is its *identity*, an explicit allow-list; the key is a digest of it. Paths, loggers, device,
+micro-batch and names of tasks are not in it, so that two cells share every stage that would come out the same.
 """
 
 from __future__ import annotations
@@ -158,10 +158,16 @@ def _pretrain(cell: Cell) -> Stage | None:
         "architecture": model.architecture,
         "pretraining": model.pretraining,
         "corpus": corpus,
+        "precision": cell.trainer.precision,
     }
     name = ", ".join(spec.name for spec in specs) or "synthetic"
     steps = int((model.pretraining or {})["steps"])
     return Stage("pretrain", f"{model.name} on {name}", identity, rows={"steps": steps})
+
+
+def _answer_settings(cell: Cell) -> dict[str, Any]:
+    """What turns the scores of spans into answers."""
+    return {name: cell.evaluation[name] for name in ("n_best", "max_answer_length", "null_threshold")}
 
 
 def _task_identity(cell: Cell, task: TrainTask) -> dict[str, Any]:
@@ -180,6 +186,8 @@ def _task_identity(cell: Cell, task: TrainTask) -> dict[str, Any]:
     }
     if task.recipe.selection == "best":
         identity["metric"] = task.metric
+        if task.head == "qa":  # how answers are picked decides which weights score best
+            identity["evaluation"] = _answer_settings(cell)
     if task.head == "tagging":
         identity["first_token"] = cell.tagging["first_token"]
     return identity
@@ -221,13 +229,14 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
         wanted = tuple(dict.fromkeys(cell.languages))
     elif cell.languages not in ("available", "all"):
         raise StiltsError(
-            f"languages={cell.languages} is not known; take available, all, or a list such as languages=[{','.join(wanted[:2])}]."
+            f"languages={cell.languages} is not known; take available, all, or a list such as "
+            f"languages=[{','.join(wanted[:2])}]."
         )
     missing = tuple(language for language in wanted if language not in present)
     if missing and cell.languages != "available":
         raise StiltsError(
-            f"{target.name}: no test rows for {', '.join(missing)} in {cell.data.root or 'the source'}; bring them, or give "
-            "languages=available to evaluate in the others."
+            f"{target.name}: no test rows for {', '.join(missing)} in {cell.data.root or 'the source'}; bring them, or "
+            "give languages=available to evaluate in the others."
         )
     kept = tuple(language for language in wanted if language in present)
     if not kept:
@@ -242,7 +251,7 @@ def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple
     settings: dict[str, Any] = {"max_length": recipe.max_length}
     if target.head == "qa":
         settings.update(stride=recipe.stride, max_query_length=recipe.max_query_length)
-        settings.update({name: cell.evaluation[name] for name in ("n_best", "max_answer_length", "null_threshold")})
+        settings.update(_answer_settings(cell))
     if target.head == "tagging":
         settings["first_token"] = cell.tagging["first_token"]
     if target.head == "retrieval":
@@ -299,9 +308,10 @@ def plan(cell: Cell) -> CellPlan:
             head = task.name
         return _evaluate(cell, stage, target, languages, f"{prefix}{target.name}")
 
+    # every label is its own within a cell, whatever the tasks: a logger tells the curves apart by it
     if not cell.intermediate_tasks:
-        return CellPlan(chain(pretrained, ""), None, missing)
-    baseline = chain(pretrained, "") if cell.baseline else None
+        return CellPlan(chain(pretrained, "none > "), None, missing)
+    baseline = chain(pretrained, "none > ") if cell.baseline else None
     return CellPlan(chain(intermediate, f"{names} > "), baseline, missing)
 
 
@@ -313,7 +323,7 @@ DEFAULT_RATE = {"cpu": 4e10, "gpu": 1.5e14}
 
 
 def body_parameters(cell: Cell) -> float:
-    """Parameters of the Transformer layers without the embedding: 12 * layers * hidden^2 (4 h^2 attention, 8 h^2 MLP)."""
+    """Parameters of the Transformer layers without the embedding: 12 * layers * hidden^2 (4 h^2 attention, 8 MLP)."""
     shape = dict(cell.model.architecture or {})
     if cell.model.path:
         shape = json.loads(Path(cell.model.path, "config.json").read_text(encoding="utf-8"))
@@ -360,8 +370,9 @@ def estimate(cell: Cell, stages: Sequence[Stage], store: Any) -> list[tuple[str,
         manifest = store.manifest(stage.key) if store.done(stage.key) else None
         if manifest:
             measured[stage.key] = manifest["made"]["seconds"]
-            if stage.kind != "evaluate" and measured[stage.key] > 0:
-                rates.append(flops(cell, stage) / measured[stage.key])
+            operations = flops(cell, stage)  # 0 where the number of rows is not known
+            if stage.kind != "evaluate" and measured[stage.key] > 0 and operations > 0:
+                rates.append(operations / measured[stage.key])
     rate = math.exp(sum(math.log(r) for r in rates) / len(rates)) if rates else DEFAULT_RATE[cell.trainer.accelerator]
     return [
         ("measured", measured[stage.key]) if stage.key in measured else ("estimated", flops(cell, stage) / rate)
@@ -411,10 +422,11 @@ def show(cell: Cell, planned: CellPlan, store: Any) -> None:
     console.print(table)
     if planned.missing:
         console.print(f"no rows here, left out: {', '.join(planned.missing)}")
+    to_do = sum(source == "estimated" for source, _ in times)
+    device = "GPU" if cell.trainer.accelerator == "gpu" else "CPU"
     console.print(
-        f"To do: {sum(source == 'estimated' for source, _ in times)} of {len(stages)} stages, about {_duration(left)} on one "
-        f"{'GPU' if cell.trainer.accelerator == 'gpu' else 'CPU'} (6 operations per parameter and token; rough until the "
-        "store holds a measured training)."
+        f"To do: {to_do} of {len(stages)} stages, about {_duration(left)} on one {device} (6 operations per parameter "
+        "and token; rough until the store holds a measured training)."
     )
 
 

@@ -60,4 +60,4 @@ def phase(label: str, total: int, show: bool = True) -> Iterator[Phase]:
 
 def say(text: str) -> None:
     """Prints one line of what is going on."""
-    CONSOLE.print(text, highlight=False, markup=False)
+    CONSOLE.print(text, highlight=False, markup=False, soft_wrap=True)

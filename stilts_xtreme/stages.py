@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,6 +35,8 @@ from stilts_xtreme.training import Course, Guard, Select, StepStream, device_of,
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 
+log = logging.getLogger(__name__)
+
 PointSink = Callable[[dict[str, Any]], None]
 
 
@@ -50,6 +53,8 @@ def make(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: PointS
     Returns:
         Facts for the manifest.
     """
+    if cell.trainer.threads:
+        torch.set_num_threads(cell.trainer.threads)
     if stage.kind == "pretrain":
         return pretrain(cell, stage, scratch, on_point)
     if stage.kind == "train":
@@ -230,20 +235,48 @@ def predict(head: HeadModule, features: Features, spec: TrainerSpec, bar: Phase 
     """
     was_training = head.training
     head.eval()
+    budget = 2 * spec.micro_batch_tokens  # no gradients are held
+    try:
+        while True:
+            try:
+                return _predict(head, features, spec, budget, bar)
+            except torch.OutOfMemoryError:
+                pass
+            # outside of the handler, whose traceback holds the tensors
+            widest = int((features.unit_widest * features.units).max())
+            if budget <= widest:
+                raise StiltsError(
+                    f"Out of memory on the device even with one example of {widest} tokens at a time; take a smaller "
+                    "model or recipe.*.max_length."
+                )
+            budget //= 2
+            torch.cuda.empty_cache()
+            log.warning("out of memory: batches of prediction now hold at most %d tokens", budget)
+    finally:
+        head.train(was_training)
+
+
+def _predict(
+    head: HeadModule, features: Features, spec: TrainerSpec, budget: int, bar: Phase | None
+) -> list[np.ndarray]:
     whole: list[np.ndarray] = []
+    done = 0
     try:
         with torch.inference_mode(), precision_context(spec):
-            for units, batch in stream(features, 2 * spec.micro_batch_tokens):
+            for units, batch in stream(features, budget):
                 found = head.predict_step(batch)
                 if not whole:
                     whole = [np.zeros((features.count(head.over), *part.shape[1:]), part.dtype) for part in found]
                 where = features.positions(units, head.over)
                 for array, part in zip(whole, found, strict=True):
                     array[where] = part
+                done += len(units)
                 if bar is not None:
                     bar.advance(len(units))
-    finally:
-        head.train(was_training)
+    except torch.OutOfMemoryError:
+        if bar is not None:
+            bar.advance(-done)
+        raise
     return whole
 
 

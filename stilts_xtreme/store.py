@@ -7,7 +7,7 @@ Layout below the output folder::
     locks/<key>.lock         held by the process that makes the stage
     damaged/<key>-<n>/       a stage set aside because its files no longer match its manifest
 
-A stage is made in scratch and published by renaming the folder, so no half-written stage can be taken for a finished one.
+A stage is made in scratch and published by renaming the folder, so no half-written stage can be taken for a whole one.
 Locks are ``filelock``'s, released by the operating system when a process dies.
 """
 
@@ -82,20 +82,35 @@ def write_atomic(path: Path, text: str) -> None:
         scratch.unlink(missing_ok=True)
 
 
+FULL = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing", "unexpected pos")
+"""Words of a full disk in errors that are no OSError: safetensors' own, and the RuntimeError of ``torch.save``."""
+
+
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
     """Turns a full disk or a folder without write permission into one sentence."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except StiltsError:
+        raise
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number in (errno.ENOSPC, errno.EDQUOT) or any(words in str(error) for words in FULL):
             raise StiltsError(
                 f"The disk of {folder} is full; finished stages are untouched: free some space or set output=FOLDER "
                 "elsewhere, then give the same command again."
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        if number in (errno.EACCES, errno.EROFS, errno.EPERM):
+            place = Path(os.fsdecode(getattr(error, "filename", None) or folder))
+            if not place.absolute().is_relative_to(folder.absolute()):  # something that is read, such as data.root
+                raise StiltsError(f"No permission to use {place}.") from error
             raise StiltsError(
                 f"No permission to write below {folder}; set output=FOLDER to one that can be written."
+            ) from error
+        if number in (errno.EEXIST, errno.ENOTDIR):
+            raise StiltsError(
+                f"{getattr(error, 'filename', None) or folder} is a file where a folder is needed; set output=FOLDER "
+                "elsewhere."
             ) from error
         raise
 
@@ -121,7 +136,14 @@ class Store:
             found = json.loads((self.path(key) / "manifest.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
             return None
-        return found if isinstance(found, dict) and "files" in found else None
+        if not isinstance(found, dict):
+            return None
+        if isinstance(found.get("schema"), int) and found["schema"] > STORE_SCHEMA:
+            return found  # of an unknown layout; damage() refuses it
+        if not all(isinstance(found.get(name), dict) for name in ("files", "info", "made")):
+            return None
+        whole = all(isinstance(entry, dict) and {"size", "sha256"} <= entry.keys() for entry in found["files"].values())
+        return found if whole else None
 
     def damage(self, key: str, full: bool = True) -> str | None:
         """What is wrong with a finished stage.
@@ -141,8 +163,8 @@ class Store:
             return "manifest.json is missing or cannot be read"
         if manifest.get("schema", 0) > STORE_SCHEMA:
             raise StiltsError(
-                f"The stage {folder} was written by a newer version of stilts_xtreme (schema {manifest['schema']}, this one "
-                f"reads up to {STORE_SCHEMA}); upgrade, or set output=FOLDER elsewhere."
+                f"The stage {folder} was written by a newer version of stilts_xtreme (schema {manifest['schema']}, "
+                f"this one reads up to {STORE_SCHEMA}); upgrade, or set output=FOLDER elsewhere."
             )
         if manifest.get("key") != key:
             return f"manifest.json belongs to another stage ({manifest.get('key')})"
@@ -184,9 +206,33 @@ class Store:
             )
         aside = self.root / "damaged"
         aside.mkdir(parents=True, exist_ok=True)
-        number = sum(1 for entry in aside.iterdir() if entry.name.startswith(key))
+        number = 0
+        while (aside / f"{key}-{number}").exists():
+            number += 1
         os.rename(folder, aside / f"{key}-{number}")
         log.warning("the damaged stage %s (%s) was set aside in %s", key, found, aside / f"{key}-{number}")
+
+    @contextmanager
+    def lock(self, name: str, label: str, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Holds the lock of a name; the operating system releases it when the process dies.
+
+        Args:
+            name: What is locked: a stage's key or a cell's name.
+            label: Its name for people.
+            on_wait: Told once when another process holds it.
+        """
+        (self.root / "locks").mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.root / "locks" / f"{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if on_wait is not None:
+                on_wait(f"another process is making {label}; waiting for it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def ensure(
         self,
@@ -202,8 +248,8 @@ class Store:
             key: The stage's key.
             label: Its name for people.
             describe: Identity and lineage, kept in the manifest.
-            make: Fills the scratch folder it is given (which may hold an earlier, killed attempt's ``resume`` folder) and
-                returns what is worth knowing about the making.
+            make: Fills the scratch folder it is given (which may hold an earlier, killed attempt's ``resume`` folder)
+                and returns what is worth knowing about the making.
             on_wait: Told once when another process is already making the stage.
 
         Returns:
@@ -213,19 +259,10 @@ class Store:
             StiltsError: For a damaged stage, a full disk or a folder that cannot be written.
         """
         with disk_errors(self.root):
-            self._refuse_damage(key)
-            if self.path(key).exists():
+            # a finished stage needs no lock, nor a folder that can be written
+            if self.path(key).exists() and self.damage(key) is None:
                 return self.path(key), False
-            for name in ("locks", "scratch", "stages"):
-                (self.root / name).mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.root / "locks" / f"{key}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                if on_wait is not None:
-                    on_wait(f"another process is making {label}; waiting for it")
-                lock.acquire()
-            with lock:
+            with self.lock(key, label, on_wait):
                 self._refuse_damage(key)
                 if self.path(key).exists():
                     return self.path(key), False
@@ -235,6 +272,7 @@ class Store:
     def _make(self, key: str, label: str, describe: dict[str, Any], make: Callable[[Path], dict[str, Any]]) -> None:
         scratch = self.scratch(key)
         scratch.mkdir(parents=True, exist_ok=True)
+        self.path(key).parent.mkdir(parents=True, exist_ok=True)
         # Whatever a killed attempt left outside the resume folder may be half-written: only the checkpoint is trusted.
         for entry in scratch.iterdir():
             if entry.name != RESUME:

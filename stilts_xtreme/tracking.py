@@ -1,4 +1,4 @@
-"""Training curves and results to a logger: CSV, TensorBoard or W&B. The cell's files are the truth, loggers mirror them."""
+"""Training curves and results to a logger: CSV, TensorBoard or W&B. The cell's files are the truth; loggers mirror."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ class Tracker:
 
             try:
                 self.logger = TensorBoardLogger(folder, name="", version="curves")
+                _clear(folder / "curves")
             except ModuleNotFoundError as error:
                 raise StiltsError(
                     "logger=tensorboard needs the package tensorboard: pip install tensorboard."
@@ -79,9 +80,9 @@ class Tracker:
             import wandb
 
             if rows:
-                columns = list(rows[0])
+                columns: list[str | int] = list(rows[0])
                 self.run.log(
-                    {"results": wandb.Table(columns=columns, data=[[row[c] for c in columns] for row in rows])}
+                    {"results": wandb.Table(columns=columns, data=[list(row.values()) for row in rows])}
                 )
             self.run.summary.update(dict(summary))
         elif self.logger is not None:
@@ -101,8 +102,9 @@ class Tracker:
 
 def _clear(folder: Path) -> None:
     """Curves are written anew from the stages' own files each time."""
-    for file in folder.glob("*.csv"):
-        file.unlink()
+    for pattern in ("*.csv", "events.out.tfevents.*"):
+        for file in folder.glob(pattern):
+            file.unlink()
 
 
 def logged_in() -> bool:
@@ -136,17 +138,23 @@ def _wandb_run(
     if mode == "auto":
         mode = "online" if logged_in() else "offline"
     folder.mkdir(parents=True, exist_ok=True)
-    return wandb.init(
-        project=settings.get("project") or "stilts_xtreme",
-        entity=settings.get("entity"),
-        dir=str(folder),
-        mode=mode,
-        name=name,
-        group=group,
-        job_type=job_type,
-        tags=sorted({*tags, *settings.get("tags", [])}),
-        config=dict(config),
-        # one run per cell, whatever else this process has logged or will log
-        reinit="finish_previous",
-        settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
-    )
+    try:
+        return wandb.init(
+            project=settings.get("project") or "stilts_xtreme",
+            entity=settings.get("entity"),
+            dir=str(folder),
+            mode=mode,
+            name=name,
+            group=group,
+            job_type=job_type,
+            tags=sorted({*tags, *(settings.get("tags") or [])}),
+            config=dict(config),
+            # one run per cell, whatever else this process has logged or will log
+            reinit="finish_previous",
+            settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
+        )
+    except wandb.errors.Error as error:
+        text = " ".join(str(error).split())
+        raise StiltsError(
+            f"logger.mode={mode}: W&B refuses ({text[:200]}); logger.mode=offline needs no login."
+        ) from error

@@ -1,4 +1,4 @@
-"""Lightning around a StageModule: the stream of steps, exact resume, selection on dev rows, and the guard against NaN."""
+"""Lightning around a StageModule: the stream of steps, exact resume, selection on dev rows, a guard against NaN."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -53,9 +54,9 @@ def steps_of(units: int, batch_size: int, epochs: float, max_steps: int | None) 
 class StepStream:
     """The steps of a training as a loader that Lightning can resume in the middle.
 
-    Which units a step holds is a function of (seed, step): each head's units are permuted anew every epoch, and the heads of
-    a joint training take turns in a random order that holds each exactly its number of steps (proportional sampling without
-    replacement).
+    Which units a step holds is a function of (seed, step): each head's units are permuted anew every epoch, and
+    the heads of a joint training take turns in a random order that holds each exactly its number of steps (proportional
+    sampling without replacement).
     """
 
     def __init__(self, courses: list[Course], seed: int):
@@ -120,8 +121,8 @@ class Guard(pl.Callback):
         mean = float(self.sum) / max(1, self.count)
         if not math.isfinite(mean):
             raise StiltsError(
-                f"The loss of {self.label} is {mean} at step {step}: training stopped, the last good checkpoint is kept; "
-                "a lower recipe.*.learning_rate or trainer.precision=32-true usually helps."
+                f"The loss of {self.label} is {mean} at step {step}: training stopped, the last good checkpoint is "
+                "kept; a lower recipe.*.learning_rate or trainer.precision=32-true usually helps."
             )
         return mean
 
@@ -152,7 +153,9 @@ class Guard(pl.Callback):
         """Goes on with a curve."""
         self.curve = json.loads(state_dict["curve"])
         self.sum, self.count = state_dict["sum"], state_dict["count"]
-        self.bar.advance(self.curve[-1]["step"] + self.count if self.curve else self.count)
+        self.bar.advance(max((point["step"] for point in self.curve if "loss" in point), default=0) + self.count)
+        for point in self.curve:  # a logger has seen nothing of what was before the kill
+            self.on_point(point)
 
 
 class Select(pl.Callback):
@@ -167,10 +170,9 @@ class Select(pl.Callback):
         self.best_step = 0
         self.stale = 0
 
-    def on_train_batch_end(self, trainer: Any, module: StageModule, outputs: Any, batch: Step, index: int) -> None:
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
         """Scores at every ``every``-th and at the last step."""
         done = batch.index + 1
-        assert module.optimisation is not None
         if done % self.every and done != module.optimisation.steps:
             return
         scores = self.score()
@@ -219,8 +221,13 @@ class Checkpoint(pl.Callback):
         self.last = time.monotonic()
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
-        """Writes when it is time, and only after the losses since the last look were numbers."""
-        if time.monotonic() - self.last < self.seconds or batch.index + 1 == module.optimisation.steps:
+        """Writes when it is time, and only after the losses since the last look were numbers.
+
+        Never after the last step, be it the last by patience: a run continued from there would take another one.
+        """
+        if trainer.should_stop or batch.index + 1 == module.optimisation.steps:
+            return
+        if time.monotonic() - self.last < self.seconds:
             return
         self.guard.check(batch.index + 1)
         trainer.save_checkpoint(self.path.with_suffix(".tmp"))
@@ -241,8 +248,8 @@ def make_trainer(spec: TrainerSpec, callbacks: list[pl.Callback], folder: Path) 
     """
     if spec.accelerator == "gpu" and not torch.cuda.is_available():
         raise StiltsError(
-            f"trainer.accelerator=gpu, but torch {torch.__version__} finds no CUDA device it can use; take trainer=cpu, or "
-            "install a torch build for this GPU."
+            f"trainer.accelerator=gpu, but torch {torch.__version__} finds no CUDA device it can use; take "
+            "trainer=cpu, or install a torch build for this GPU."
         )
     if spec.threads:
         torch.set_num_threads(spec.threads)
@@ -285,13 +292,16 @@ def fit(
     guard = next(callback for callback in callbacks if isinstance(callback, Guard))
     trainer = make_trainer(spec, [*callbacks, Checkpoint(last, spec.checkpoint_seconds, guard)], folder)
     module.train()
-    if last.exists():
-        module.strict_loading = True
-        trainer.fit(module, stream, ckpt_path=str(last), weights_only=True)
-    else:
-        trainer.fit(module, stream)
-    if trainer.interrupted:  # Lightning ends quietly on Ctrl-C; the checkpoint stays
-        raise KeyboardInterrupt
+    module.strict_loading = True
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, stream, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    except SystemExit as error:
+        # On Ctrl-C Lightning exits with code 1 and leaves the signal ignored; the checkpoint stays.
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from error
     return trainer
 
 

@@ -311,7 +311,8 @@ def test_refusals_say_what_and_how_many(call, text):
 
 
 def test_registry_names_and_headlines():
-    assert set(METRICS) == {"accuracy", "chunk_f1", "pos_f1", "squad", "squad_v2", "mlqa", "retrieval_accuracy"}
+    names = {"accuracy", "chunk_f1", "pos_f1", "token_accuracy", "squad", "squad_v2", "mlqa", "retrieval_accuracy"}
+    assert set(METRICS) == names
     assert all(METRICS[name].name == name for name in METRICS)
     assert METRICS["accuracy"].score([1, 2], [1, 1]) == {"accuracy": 50.0}
     assert headline("squad", {"exact_match": 10.0, "f1": 40.0}) == 25.0

@@ -19,6 +19,9 @@ from stilts_xtreme.errors import StiltsError
 
 log = logging.getLogger(__name__)
 
+SHORTEST = 8
+"""The least ``max_length``: the special tokens of a pair and a few of its own."""
+
 
 @dataclass(frozen=True)
 class HeadOptions:
@@ -70,9 +73,9 @@ class Step:
 class StageModule(pl.LightningModule):
     """A LightningModule whose training step is one optimiser step over as many micro-batches as fit the device.
 
-    Lightning's own accumulation counts batches; here the effective batch is counted in examples and its micro-batches are
-    filled by tokens, so optimisation is manual. A step draws its random numbers from (seed, step) alone: a resumed run
-    repeats an undisturbed one, and a step that ran out of memory is repeated in smaller pieces.
+    Lightning's own accumulation counts batches; here the effective batch is counted in examples and its micro-batches
+    are filled by tokens, so optimisation is manual. A step draws its random numbers from (seed, step) alone: a resumed
+    run repeats an undisturbed one, and a step that ran out of memory is repeated in smaller pieces.
     """
 
     def __init__(self, encoder: Encoder):
@@ -142,8 +145,8 @@ class StageModule(pl.LightningModule):
         budget = self.optimisation.budget
         if self.optimisation.accumulation is None and budget <= widest:
             raise StiltsError(
-                f"Out of memory on the device even with one sequence of {widest} tokens at a time; take a smaller model, "
-                "recipe.*.max_length or trainer.gradient_checkpointing=true."
+                f"Out of memory on the device even with one sequence of {widest} tokens at a time; take a smaller "
+                "model, recipe.*.max_length or trainer.gradient_checkpointing=true."
             )
         torch.cuda.empty_cache()
         if self.optimisation.accumulation:
@@ -161,7 +164,9 @@ class StageModule(pl.LightningModule):
         """AdamW without decay on biases and norms; the rate rises linearly, then falls linearly to zero."""
         setting = self.optimisation
         assert setting is not None
-        decayed, plain, seen = [], [], set()
+        decayed: list[nn.Parameter] = []
+        plain: list[nn.Parameter] = []
+        seen: set[int] = set()
         for module in self.modules():
             for name, weight in module.named_parameters(recurse=False):
                 if id(weight) in seen or not weight.requires_grad:
@@ -204,10 +209,13 @@ class HeadModule(StageModule):
         self.labels = tuple(labels)
         self.options = options
         self.head: HeadModel | None = head_of(encoder, self.format, self.labels, continues) if with_head else None
-        limit = position_limit(encoder.config)
+        if options.max_length < SHORTEST:
+            raise StiltsError(f"max_length={options.max_length} leaves no room for text; give at least {SHORTEST}.")
+        limit = position_limit(encoder)
         if limit is not None and options.max_length > limit:
             raise StiltsError(
-                f"max_length={options.max_length} is more than the {limit} tokens that {encoder.config.model_type} takes."
+                f"max_length={options.max_length} is more than the {limit} tokens that {encoder.config.model_type} "
+                "takes."
             )
 
     def features(self, rows: Columns, tokenizer: Any) -> Features:
@@ -264,12 +272,12 @@ class JointModule(StageModule):
         return self.head(step.task).terms(step)
 
 
-def position_limit(config: Any) -> int | None:
+def position_limit(encoder: Encoder) -> int | None:
     """The longest sequence that an encoder takes; RoBERTa's family spends the positions up to the padding id."""
-    limit = getattr(config, "max_position_embeddings", None)
-    if limit is None:
-        return None
-    return limit - (config.pad_token_id + 1) if "roberta" in config.model_type else limit
+    limit = getattr(encoder.config, "max_position_embeddings", None)
+    table = getattr(getattr(encoder.base, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return limit if limit is None or padding is None else limit - (padding + 1)
 
 
 def segment_ids(tokenizer: Any, config: Any) -> bool:
@@ -285,19 +293,32 @@ def flat(sequences: Sequence[Sequence[int]], dtype: Any = np.int32) -> tuple[np.
 
 
 def encode(tokenizer: Any, config: Any, first: list[str], second: list[str] | None, max_length: int) -> dict[str, Any]:
-    """Ids, lengths and segment ids of single texts or pairs, cut to ``max_length`` by shortening the longer text."""
+    """Ids, lengths and segment ids of single texts or pairs, cut to ``max_length`` by shortening the longer text.
+
+    A pair whose second text is empty is a single text, as it is when a saved model is given one text.
+    """
     with_types = segment_ids(tokenizer, config)
-    encoded = tokenizer(
-        first,
-        second,
-        truncation="longest_first",
-        max_length=max_length,
-        return_attention_mask=False,
-        return_token_type_ids=with_types,
-    )
-    ids, lengths = flat(encoded["input_ids"])
-    types = flat(encoded["token_type_ids"], np.int8)[0] if with_types else None
-    return {"ids": ids, "lengths": lengths, "types": types}
+    paired = np.fromiter((bool(text) for text in second or [""] * len(first)), bool, len(first))
+    ids: list[list[int]] = [[] for _ in first]
+    types: list[list[int]] = [[] for _ in first]
+    for pairs in (False, True):
+        chosen = np.flatnonzero(paired == pairs)
+        if not len(chosen):
+            continue
+        encoded = tokenizer(
+            [first[position] for position in chosen],
+            [second[position] for position in chosen] if pairs and second is not None else None,
+            truncation="longest_first",
+            max_length=max_length,
+            return_attention_mask=False,
+            return_token_type_ids=with_types,
+        )
+        for at, position in enumerate(chosen):
+            ids[position] = encoded["input_ids"][at]
+            if with_types:
+                types[position] = encoded["token_type_ids"][at]
+    joined, lengths = flat(ids)
+    return {"ids": joined, "lengths": lengths, "types": flat(types, np.int8)[0] if with_types else None}
 
 
 def grouped_cross_entropy(scores: torch.Tensor, lengths: torch.Tensor, gold: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from stilts_xtreme.heads.base import HeadModule, encode, grouped_cross_entropy
 class ChoiceModule(HeadModule):
     """One of any number of choices; the loss is the mean over examples of the cross-entropy over an example's choices.
 
-    A sequence is (context, question + choice); without a context it is (question, choice), as the field's scripts have it.
-    The weights do not depend on the number of choices, so a head trained on three continues on two (Social IQa to COPA).
+    A sequence is (context, question + choice); without a context it is (question, choice), as the field's scripts have
+    it. The weights do not depend on the number of choices, so a head trained on three continues on two (Social IQa to
+    COPA).
     """
 
     format = "choice"
@@ -46,4 +48,4 @@ class ChoiceModule(HeadModule):
     def decode(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[str]:
         """The position of the best choice of every row, as text."""
         ends = spans(features.units)
-        return [str(int(outputs[0][a:b].argmax())) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [str(int(outputs[0][a:b].argmax())) for a, b in pairwise(ends)]

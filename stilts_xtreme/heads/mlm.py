@@ -36,8 +36,9 @@ class MLMModule(HeadModule):
     def loss(self, batch: Batch) -> torch.Tensor:
         """Mean cross-entropy over the masked tokens of the batch, times the batch's units."""
         draw = torch.rand(batch.ids.shape, device=batch.ids.device)
-        chosen = (draw < self.probability) & ~self.special[batch.ids]  # type: ignore[index]
-        chosen[int(draw.argmin())] = True  # a batch always has a term
+        draw = draw.masked_fill(self.special[batch.ids], 1.0)  # type: ignore[index]
+        chosen = draw < self.probability
+        chosen[draw.argmin()] = True  # a batch always has a term
         how = torch.rand(batch.ids.shape, device=batch.ids.device)
         random = torch.randint(len(self.special), batch.ids.shape, device=batch.ids.device)  # type: ignore[arg-type]
         ids = torch.where(chosen & (how < 0.8), self.mask_id, batch.ids)

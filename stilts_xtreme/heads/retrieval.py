@@ -11,6 +11,7 @@ import torch
 from stilts_xtreme.batch import Batch, Features
 from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import Encoder, Source
+from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads.base import HeadModule, HeadOptions, encode
 
 CHUNK = 1024
@@ -33,9 +34,7 @@ class RetrievalModule(HeadModule):
     def __init__(self, encoder: Encoder, labels: Sequence[str], options: HeadOptions, continues: Source | None = None):
         super().__init__(encoder, labels, options, continues, with_head=False)
         self.layer = retrieval_layer(encoder.config, options.layer)
-        if self.layer > encoder.config.num_hidden_layers:
-            from stilts_xtreme.errors import StiltsError
-
+        if not 0 <= self.layer <= encoder.config.num_hidden_layers:
             raise StiltsError(
                 f"retrieval.layer={self.layer} is not there: the encoder has hidden_states[0] to "
                 f"hidden_states[{encoder.config.num_hidden_layers}]."

@@ -20,23 +20,30 @@ ROWS = 1024
 class TaggingModule(HeadModule):
     """One tag per word; the loss is the mean cross-entropy over the words of the step.
 
-    A sentence longer than a window is split between words into several windows, each word in exactly one. A word that the
-    tokenizer swallows whole becomes the unknown token, a word longer than a window is cut. XLM-R puts a lone '▁' before many
-    Chinese, Japanese and Thai words: ``first_token='any'`` tags it, as XTREME's code does, ``'content'`` tags what follows.
+    A sentence longer than a window is split between words into several windows, each word in exactly one. A word that
+    the tokenizer swallows whole becomes the unknown token, a word longer than a window is cut. XLM-R puts a lone '▁'
+    before many Chinese, Japanese and Thai words: ``first_token='any'`` tags it, as XTREME's code does, ``'content'``
+    tags what follows.
     """
 
     format = "tagging"
     over = "token"
 
     def features(self, rows: Columns, tokenizer: Any) -> Features:
-        """One unit per window. ``extra['word']`` [T] is a word's position in its sentence on its tagged token, else -1."""
+        """One unit per window.
+
+        ``extra['word']`` [T] is a word's position in its sentence on its tagged token, else -1.
+        """
         prefix, suffix = special_tokens(tokenizer)
         room = self.options.max_length - len(prefix) - len(suffix)
+        mark = word_mark(tokenizer)
+        lone = tokenizer.get_vocab().get("▁") if self.options.first_token == "content" else None
+        unknown = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.mask_token_id
         ids, words, owners = [], [], []
         for at in range(0, len(rows["tokens"]), ROWS):
             sentences = rows["tokens"][at : at + ROWS]
             pieces = tokenizer(
-                [list(map(str, sentence)) for sentence in sentences],
+                [[mark + word if word and place else word for place, word in enumerate(words)] for words in sentences],
                 is_split_into_words=True,
                 add_special_tokens=False,
                 return_attention_mask=False,
@@ -47,7 +54,7 @@ class TaggingModule(HeadModule):
                 for token, word in zip(pieces["input_ids"][local], pieces.word_ids(local), strict=True):
                     if word is not None:
                         by_word[word].append(token)
-                for window in self._windows(by_word, room, tokenizer):
+                for window in _windows(by_word, room, lone, unknown):
                     ids.append(prefix + [token for token, _ in window] + suffix)
                     words.append([-1] * len(prefix) + [word for _, word in window] + [-1] * len(suffix))
                     owners.append(at + local)
@@ -69,18 +76,6 @@ class TaggingModule(HeadModule):
             rows=np.asarray(owners, np.int64),
             extra={"word": word},
         )
-
-    def _windows(self, by_word: list[list[int]], room: int, tokenizer: Any) -> list[list[tuple[int, int]]]:
-        """Splits a sentence's words into windows of (token, word or -1), each of at most ``room`` tokens."""
-        windows: list[list[tuple[int, int]]] = []
-        lone = tokenizer.convert_tokens_to_ids("▁") if self.options.first_token == "content" else None
-        for word, tokens in enumerate(by_word):
-            tokens = tokens[:room] or [tokenizer.unk_token_id]
-            tagged = 1 if lone is not None and tokens[0] == lone and len(tokens) > 1 else 0
-            if not windows or len(windows[-1]) + len(tokens) > room:
-                windows.append([])
-            windows[-1] += [(token, word if position == tagged else -1) for position, token in enumerate(tokens)]
-        return windows
 
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         """The position of the best tag for every token [T]."""
@@ -109,6 +104,37 @@ class TaggingModule(HeadModule):
             for position in np.flatnonzero(word[window] >= 0):
                 tags[row][word[window][position]] = self.labels[outputs[0][window][position]]
         return tags
+
+
+def _windows(by_word: list[list[int]], room: int, lone: int | None, unknown: int) -> list[list[tuple[int, int]]]:
+    """Splits a sentence's words into windows of (token, word or -1), each of at most ``room`` tokens.
+
+    Args:
+        by_word: The tokens of each word.
+        room: Tokens that a window holds beside the special ones.
+        lone: The token that is passed over for the one behind it in the same word, or None.
+        unknown: Stands for a word that has no tokens.
+    """
+    windows: list[list[tuple[int, int]]] = []
+    for word, tokens in enumerate(by_word):
+        tokens = tokens[:room] or [unknown]
+        tagged = 1 if lone is not None and tokens[0] == lone and len(tokens) > 1 else 0
+        if not windows or len(windows[-1]) + len(tokens) > room:
+            windows.append([])
+        windows[-1] += [(token, word if position == tagged else -1) for position, token in enumerate(tokens)]
+    return windows
+
+
+def word_mark(tokenizer: Any) -> str:
+    """What a pre-split word needs before it to be read as in running text: nothing, or a space.
+
+    Tokenizers like ModernBERT's take a word without a space before it for the continuation of another.
+    """
+    running = tokenizer("a a", add_special_tokens=False)["input_ids"]
+    for mark in ("", " "):
+        if tokenizer(["a", f"{mark}a"], is_split_into_words=True, add_special_tokens=False)["input_ids"] == running:
+            return mark
+    return ""
 
 
 def special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:

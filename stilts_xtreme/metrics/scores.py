@@ -260,6 +260,7 @@ METRICS: Mapping[str, Metric] = {
         _plain("accuracy", ("accuracy",), accuracy),
         _plain("chunk_f1", ("f1",), chunk_f1),
         _plain("pos_f1", ("f1",), pos_f1),
+        _plain("token_accuracy", ("token_accuracy",), token_accuracy),
         Metric("squad", ("exact_match", "f1"), squad),
         Metric("squad_v2", ("exact_match", "f1"), squad_v2),
         Metric("mlqa", ("exact_match", "f1"), mlqa),

@@ -1,0 +1,423 @@
+"""Keys: which option makes which stage another one, and what cells share."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, cell_of, composed
+from hydra import initialize_config_dir
+
+from stilts_xtreme import compose
+from stilts_xtreme.config import Recipe
+from stilts_xtreme.data.catalogue import conf_dir
+from stilts_xtreme.data.schema import DatasetSpec
+from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.plan import Stage, estimate, main, plan
+from stilts_xtreme.store import Store
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded_once() -> Iterator[None]:
+    """Hydra reads each file of the configuration once for the whole module."""
+    with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="stilts_xtreme"):
+        yield
+
+
+CELL = ("+intermediate=mnli", "+target=xnli", "trainer=cpu")
+ORDER = ("pretrain", "intermediate", "target", "evaluate")
+
+
+@cache
+def keys(*arguments: str) -> dict[str, str]:
+    """Keys of a cell's own chain by phase; a target of several trainings gives its last one."""
+    found = {}
+    for stage in plan(cell_of(*arguments)).final.chain():
+        phase = stage.kind
+        if phase == "train":
+            phase = "target" if ">" in stage.label else "intermediate"
+        found[phase] = stage.key
+    return found
+
+
+def first_changed(base: tuple[str, ...], *change: str) -> str | None:
+    """The first phase whose key a change makes another; every later one must change with it."""
+    before, after = keys(*base), keys(*base, *change)
+    changed = [phase for phase in ORDER if phase in before and before[phase] != after[phase]]
+    present = [phase for phase in ORDER if phase in before]
+    assert changed == (present[present.index(changed[0]) :] if changed else [])
+    return changed[0] if changed else None
+
+
+RECIPE: dict[str, tuple[str, bool]] = {
+    "learning_rate": ("0.01", True),
+    "epochs": ("9", True),
+    "max_steps": ("7", True),
+    "batch_size": ("5", True),
+    "warmup_ratio": ("0.3", True),
+    "warmup_steps": ("3", True),
+    "weight_decay": ("0.2", True),
+    "adam_epsilon": ("1e-5", True),
+    "max_grad_norm": ("2.0", True),
+    "max_length": ("77", True),
+    "stride": ("17", True),
+    "max_query_length": ("19", True),
+    "dropout": ("0.33", True),
+    "selection": ("best", True),
+    # without selection they change no weights
+    "eval_every": ("3", False),
+    "patience": ("3", False),
+    "dev_rows": ("33", False),
+}
+
+VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
+    # option -> (what changes it, the first phase whose key changes)
+    "model.name": (("model.name=other",), None),
+    "model.id": ((), None),  # test_encoder_from_outside
+    "model.path": ((), None),  # test_encoder_from_outside
+    "model.revision": ((), None),  # test_encoder_from_outside
+    "model.corpus": ((), None),  # test_corpus
+    "model.retrieval_layer": (("model.retrieval_layer=1",), None),  # also test_settings_of_one_format
+    "data.kind": ((), None),  # test_dataset_fields, test_corpus
+    "data.root": (("data.root=.",), None),  # test_rows_by_digest
+    "data.bad_rows": (("data.bad_rows=refuse",), "intermediate"),
+    "data.world.seed": (("++data.world.seed=9",), "pretrain"),
+    "data.world.languages": (("++data.world.languages=5",), "pretrain"),
+    "data.world.train": (("++data.world.train=99",), "pretrain"),
+    "data.world.validation": (("++data.world.validation=99",), "pretrain"),
+    "data.world.test": (("++data.world.test=99",), "pretrain"),
+    "data.world.sentences": (("++data.world.sentences=999",), "pretrain"),
+    "data.world.bilingual": (("++data.world.bilingual=7",), "pretrain"),
+    "recipe.name": (("recipe.name=other",), None),
+    "recipe.source": (("recipe.source=other",), None),
+    "recipe.intermediate.tasks": (("+recipe.intermediate.tasks.mnli.epochs=9",), "intermediate"),
+    "recipe.target.tasks": (("+recipe.target.tasks.xnli.epochs=9",), "target"),
+    **{
+        f"recipe.{phase}.{name}": ((f"recipe.{phase}.{name}={value}",), phase if keyed else None)
+        for phase in ("intermediate", "target")
+        for name, (value, keyed) in RECIPE.items()
+    },
+    "trainer.accelerator": (("trainer.accelerator=auto",), None),
+    "trainer.precision": (("trainer.precision=bf16-mixed",), "pretrain"),
+    "trainer.devices": ((), None),  # only 1 is accepted
+    "trainer.threads": (("trainer.threads=3",), None),
+    "trainer.micro_batch_tokens": (("trainer.micro_batch_tokens=99",), None),
+    "trainer.accumulation": (("trainer.accumulation=2",), None),
+    "trainer.gradient_checkpointing": (("trainer.gradient_checkpointing=true",), None),
+    "trainer.checkpoint_seconds": (("trainer.checkpoint_seconds=1",), None),
+    "trainer.progress": (("trainer.progress=false",), None),
+    "logger.kind": (("logger=none",), None),
+    "seed": (("seed=1",), "intermediate"),
+    "languages": (("languages=[qab]",), "evaluate"),
+    "baseline": (("baseline=false",), None),
+    "output": (("output=elsewhere",), None),
+    "evaluation.n_best": (("evaluation.n_best=3",), None),
+    "evaluation.max_answer_length": (("evaluation.max_answer_length=3",), None),
+    "evaluation.null_threshold": (("evaluation.null_threshold=3",), None),
+    "evaluation.floors": (("evaluation.floors=false",), "evaluate"),
+    "tagging.first_token": (("tagging.first_token=content",), None),
+    "retrieval.layer": (("retrieval.layer=1",), None),
+    "retrieval.pooling": (("retrieval.pooling=cls",), None),
+    "store.damaged": (("store.damaged=retrain",), None),
+    "intermediate.mnli.head": (("intermediate.mnli.head=choice",), "intermediate"),
+    "intermediate.mnli.metric": (("intermediate.mnli.metric=pos_f1",), None),  # test_settings_of_selection
+    "intermediate.mnli.datasets": (("intermediate.mnli.datasets=[snli]",), "intermediate"),
+    "target.name": (("target.name=other",), "evaluate"),  # the name of the folder of predictions
+    "target.head": (("target.head=choice",), "target"),
+    "target.metric": (("target.metric=pos_f1",), "evaluate"),
+    "target.train": (("target.train=[snli]",), "target"),
+    "target.test": (("target.test=paws_x",), "evaluate"),
+    "target.languages": (("target.languages=[en]",), None),  # of the real data; test_languages_of_real_data
+}
+
+
+def leaves(node: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for name, value in node.items():
+        if isinstance(value, dict) and value:
+            found += leaves(value, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
+    return found
+
+
+def verdict_of(option: str) -> tuple[tuple[str, ...], str | None]:
+    if option.startswith(("model.architecture.", "model.pretraining.")):  # whatever they hold makes the encoder
+        return (f"{option}={'roberta' if option.endswith('model_type') else 64}",), "pretrain"
+    return VERDICTS[option]
+
+
+OPTIONS = [option for option in leaves(composed(*CELL)) if not option.startswith("dataset.")]
+
+
+def test_every_option_has_a_verdict() -> None:
+    declared = {option for option in OPTIONS if not option.startswith(("model.architecture.", "model.pretraining."))}
+    assert declared - set(VERDICTS) == set(), "say of a new option whether it is part of a key"
+    assert set(VERDICTS) - declared - {"data.world.bilingual"} == set()
+    assert set(RECIPE) == {field.name for field in dataclasses.fields(Recipe)}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_key_of_option(option: str) -> None:
+    change, phase = verdict_of(option)
+    if change:
+        assert first_changed(CELL, *change) == phase
+
+
+@pytest.mark.parametrize(
+    ("target", "option", "phase"),
+    [
+        ("udpos", "tagging.first_token=content", "target"),
+        ("xquad", "evaluation.n_best=3", "evaluate"),
+        ("xquad", "evaluation.max_answer_length=3", "evaluate"),
+        ("xquad", "evaluation.null_threshold=1.5", "evaluate"),
+        ("xquad", "tagging.first_token=content", None),
+        ("xquad", "retrieval.pooling=cls", None),
+        ("tatoeba", "retrieval.layer=1", "evaluate"),
+        ("tatoeba", "retrieval.pooling=cls", "evaluate"),
+        ("tatoeba", "model.retrieval_layer=1", "evaluate"),
+        ("tatoeba", "recipe.target.max_length=99", "evaluate"),
+        ("tatoeba", "recipe.target.epochs=99", None),
+        ("tatoeba", "evaluation.n_best=3", None),
+        ("udpos", "recipe.target.max_length=99", "target"),
+    ],
+)
+def test_settings_of_one_format(target: str, option: str, phase: str | None) -> None:
+    assert first_changed((f"+target={target}", "trainer=cpu"), option) == phase
+
+
+@pytest.mark.parametrize(
+    ("task", "option", "keyed"),
+    [
+        ("mnli", "recipe.intermediate.eval_every=3", True),
+        ("mnli", "recipe.intermediate.patience=3", True),
+        ("mnli", "recipe.intermediate.dev_rows=33", True),
+        ("mnli", "intermediate.mnli.metric=pos_f1", True),
+        ("mnli", "evaluation.n_best=3", False),
+        ("squad_v1", "evaluation.n_best=3", True),
+        ("squad_v1", "evaluation.max_answer_length=3", True),
+        ("squad_v2", "evaluation.null_threshold=1.5", True),
+    ],
+)
+def test_settings_of_selection(task: str, option: str, keyed: bool) -> None:
+    base = (f"+intermediate={task}", "recipe.intermediate.selection=best", "trainer=cpu")
+    assert first_changed(base, option) == ("intermediate" if keyed else None)
+
+
+def test_encoder_from_outside(tmp_path: Path) -> None:
+    hub = ("model=custom", "model.id=owner/name", "+target=xnli", "trainer=cpu")
+    assert first_changed(hub, "model.id=owner/other") == "target"
+    assert first_changed(hub, "model.revision=abc") == "target"
+    assert first_changed(hub, "model.name=other") is None
+    for folder, weights in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "config.json").write_text("{}")
+        (tmp_path / folder / "model.safetensors").write_bytes(weights)
+        (tmp_path / folder / "notes.log").write_text(folder)
+    same, moved, other = (keys(f"model={tmp_path / name}", "+target=xnli", "trainer=cpu") for name in "abc")
+    assert same == moved != other
+
+
+def test_corpus() -> None:
+    cell = ("+intermediate=mnli", "+target=xnli", "trainer=cpu", "data=hub", "data.root=null")
+    assert first_changed(cell, "model.corpus=[panx]") == "pretrain"
+    assert first_changed(cell, "model.corpus=[mnli,xnli]") is None, "auto is the text of the target's data sets"
+    assert first_changed(cell, "model.corpus=[xnli,mnli]") is None, "in whatever order"
+    assert keys(*cell)["pretrain"] != keys(*CELL)["pretrain"]
+    assert first_changed(CELL, "model.corpus=synthetic") is None
+    with pytest.raises(StiltsError, match="data=hub"):
+        plan(cell_of(*CELL, "model.corpus=xnli"))
+
+
+DATASET: dict[str, tuple[str, bool]] = {
+    "name": ("other", True),
+    "format": ("choice ~dataset.mnli.columns", True),
+    "id": ("owner/other", True),
+    "config": ("other", True),
+    "revision": ("abc", True),
+    "splits": ("{train: other, validation: null, test: null}", True),
+    "columns": ("{text_a: hypothesis, text_b: premise, label: label}", True),
+    "labels": ("[neutral, entailment, contradiction]", True),
+    "label_values": ("{zero: neutral}", True),
+    "languages": ("[en, de]", False),  # the languages of a stage are its own
+    "codes": ("{en: english}", True),
+    "sources": ("{en: {id: owner/third}}", True),
+    "counts": ("{train: 5}", False),
+    "reader": ("copa", True),
+    "blind": ("[]", False),
+    "dev": ("{split: train, fraction: 0.1}", True),
+    "notes": ("other", False),
+}
+
+
+def test_dataset_fields_have_verdicts() -> None:
+    assert set(DATASET) == {field.name for field in dataclasses.fields(DatasetSpec)}
+
+
+@pytest.mark.parametrize("name", DATASET)
+def test_dataset_fields(name: str) -> None:
+    value, keyed = DATASET[name]
+    base = ("+intermediate=mnli", "model=xlmr_base", "trainer=cpu", "data.root=null")
+    changes = f"++dataset.mnli.{name}={value}".replace(" ~", "\n~").split("\n")
+    assert first_changed(base, *changes) == ("intermediate" if keyed else None)
+
+
+def test_languages_of_real_data() -> None:
+    base = ("+target=xnli", "model=xlmr_base", "trainer=cpu", "data.root=null")
+    assert first_changed(base, "target.languages=[en,de]") == "evaluate"
+    assert first_changed(base, "languages=[de]") == "evaluate"
+    assert plan(cell_of(*base, "languages=[de,de,en]")).final.languages == ("de", "en")
+
+
+def stages(*arguments: str) -> list[Stage]:
+    return plan(cell_of(*arguments, "trainer=cpu")).stages()
+
+
+def test_targets_share_their_training() -> None:
+    first, second = stages("+target=xquad"), stages("+target=mlqa")
+    assert [stage.key for stage in first[:-1]] == [stage.key for stage in second[:-1]]
+    assert first[-1].key != second[-1].key
+
+
+def test_intermediate_is_the_targets_training_when_all_is_equal() -> None:
+    same = [
+        f"recipe.intermediate.{name}=${{recipe.target.{name}}}"
+        for name in ("learning_rate", "epochs", "weight_decay", "dropout")
+    ]
+    planned = plan(cell_of(*CELL, *same))
+    assert planned.baseline is not None
+    assert planned.baseline.chain()[1].key == planned.final.chain()[1].key
+    assert len(planned.stages()) == 5
+    assert len(plan(cell_of(*CELL)).stages()) == 6
+
+
+def test_order_of_intermediate_tasks_does_not_matter() -> None:
+    one, two = (keys(f"+intermediate=[{names}]", "+target=xnli") for names in ("mnli,squad_v1", "squad_v1,mnli"))
+    assert one == two
+
+
+def test_order_of_a_joint_recipe_is_the_phases_own() -> None:
+    base = ("+intermediate=[mnli,squad_v1]", "trainer=cpu")
+    assert first_changed(base, "+recipe.intermediate.tasks.mnli.learning_rate=0.5") is None
+    assert first_changed(base, "+recipe.intermediate.tasks.mnli.max_length=99") == "intermediate"
+
+
+def test_seeds_share_the_pretraining_alone() -> None:
+    assert keys(*CELL)["pretrain"] == keys(*CELL, "seed=5")["pretrain"]
+    assert first_changed(("+target=tatoeba",), "seed=5") is None
+
+
+def test_labels_of_a_cell_are_distinct() -> None:
+    labels = [(stage.kind, stage.label) for stage in stages(*CELL)]
+    assert len(set(labels)) == len(labels) == 6
+
+
+def test_parents_come_before_children() -> None:
+    for arguments in (CELL, ("+target=xcopa",)):
+        seen: set[str] = set()
+        for stage in stages(*arguments):
+            assert stage.parent is None or stage.parent.key in seen
+            seen.add(stage.key)
+    xcopa = stages("+target=xcopa")
+    assert [stage.head for stage in xcopa] == [None, None, "siqa", "copa"], (
+        "COPA's training continues Social IQa's head"
+    )
+
+
+def test_planning_imports_no_torch() -> None:
+    code = (
+        "import sys\nfrom stilts_xtreme.plan import main\n"
+        "code = main(['+intermediate=all', '+target=xnli'])\n"
+        "heavy = {'torch', 'transformers', 'pytorch_lightning', 'datasets', 'wandb'} & set(sys.modules)\n"
+        "print(sorted(heavy))\nsys.exit(code or bool(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("target", compose.choices("target"))
+@pytest.mark.parametrize("intermediate", compose.choices("intermediate"))
+def test_every_pair_plans(intermediate: str, target: str) -> None:
+    planned = plan(cell_of(f"+intermediate={intermediate}", f"+target={target}"))
+    assert planned.final.kind == "evaluate"
+    assert (planned.baseline is None) == (intermediate == "none")
+
+
+@pytest.mark.parametrize("group", ["model", "recipe", "trainer", "logger", "data"])
+def test_every_choice_composes(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stilts_xtreme.config.gpu_visible", lambda: True)
+    for choice in compose.choices(group):
+        more = ["model.id=owner/name"] if choice == "custom" else []
+        cell = cell_of("+intermediate=mnli", "+target=xnli", f"{group}={choice}", *more)
+        plan(cell)
+        if group == "model":
+            assert cell.data.kind == ("synthetic" if choice == "mini" else "hub")
+            assert cell.recipe_name == ("mini" if choice == "mini" else "phang2020")
+
+
+def test_explicit_data_wins() -> None:
+    cell = cell_of("+target=xnli", "model=xlmr_base", "data=synthetic", "recipe=mini")
+    assert (cell.data.kind, cell.recipe_name) == ("synthetic", "mini")
+
+
+def test_rows_by_digest(tmp_path: Path) -> None:
+    """Rows in a folder are known by their content, wherever the folder is."""
+    import shutil
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def place(root: Path, name: str, labels: list[int]) -> None:
+        for split in ("train", "validation", "test"):
+            folder = root / name / "en"
+            folder.mkdir(parents=True, exist_ok=True)
+            texts = [f"sentence {n} {split}" for n in range(len(labels))]
+            table = {"id": list(range(len(labels))), "sentence1": texts, "sentence2": texts, "label": labels}
+            pq.write_table(pa.table(table), folder / f"{split}-00000-of-00001.parquet")
+
+    place(tmp_path / "a", "google-research-datasets/paws-x", [0, 1] * 5)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    place(tmp_path / "c", "google-research-datasets/paws-x", [1, 0] * 5)
+    base = ("+target=pawsx", "data=hub", "trainer=cpu")
+    one, two, three = (keys(*base, f"data.root={tmp_path / name}") for name in "abc")
+    assert one == two
+    assert one["target"] != three["target"]
+
+
+def test_missing_languages_are_named(tmp_path: Path) -> None:
+    test_rows_by_digest(tmp_path)
+    base = ("+target=pawsx", "data=hub", "trainer=cpu", f"data.root={tmp_path / 'a'}")
+    planned = plan(cell_of(*base))
+    assert planned.final.languages == ("en",)
+    assert planned.missing == ("de", "es", "fr", "ja", "ko", "zh")
+    with pytest.raises(StiltsError, match="no test rows for de"):
+        plan(cell_of(*base, "languages=all"))
+    with pytest.raises(StiltsError, match="no test rows for de"):
+        plan(cell_of(*base, "languages=[en,de]"))
+
+
+def test_estimate_survives_unknown_counts(tmp_path: Path) -> None:
+    cell = cell_of(*CELL, f"output={tmp_path}")
+    times = estimate(cell, plan(cell).stages(), Store(tmp_path))
+    assert {source for source, _ in times} == {"estimated"}
+    assert all(seconds >= 0 for _, seconds in times)
+
+
+def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*CELL, f"output={tmp_path}"]) == 0
+    assert "To do: 6 of 6 stages" in " ".join(capsys.readouterr().out.split())
+    assert not any(tmp_path.iterdir()), "planning writes nothing"
+    assert main(["--help"]) == 0
+    assert "Example" in capsys.readouterr().out
+    assert main([]) == 2
+    capsys.readouterr()
+    assert main(["+target=xnlo"]) == 1
+    streams = capsys.readouterr()
+    assert streams.err.count("\n") == 1
+    assert "did you mean 'xnli'" in streams.err
