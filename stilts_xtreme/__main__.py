@@ -9,14 +9,29 @@ from typing import Any
 
 from stilts_xtreme import compose
 from stilts_xtreme.data.catalogue import conf_dir
+from stilts_xtreme.errors import StiltsError
+
+
+FAILED: list[str] = []
+"""What went wrong in the cells of this process; Hydra would print more than the sentence and stop at the first."""
 
 
 def _task(cfg: Any) -> float | None:
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
     from omegaconf import OmegaConf
 
     from stilts_xtreme.cell import run
 
-    result = run(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+    try:
+        result = run(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+    except StiltsError as error:
+        job = HydraConfig.get()
+        if job.mode == RunMode.MULTIRUN and not job.launcher._target_.endswith("BasicLauncher"):
+            raise  # in a process of its own: only the exception reaches the launcher
+        print(f"error: {error}", file=sys.stderr)
+        FAILED.append(str(error))
+        return None
     # what a Hydra sweeper optimises
     return result["averages"].get("zero_shot_value", result["averages"].get("all_value"))
 
@@ -31,6 +46,7 @@ def main() -> int:
     try:
         import hydra
 
+        FAILED.clear()
         sys.argv = [sys.argv[0], *compose.prepare(sys.argv[1:])]
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(_task)()
     except KeyboardInterrupt:
@@ -47,7 +63,7 @@ def main() -> int:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = before
-    return 0
+    return 1 if FAILED else 0
 
 
 if __name__ == "__main__":

@@ -108,9 +108,13 @@ def _options(option: str) -> list[str]:
                 names.append(name)
 
     walk(compose([], raw=True), "")
-    head = option.split(".")[0].lstrip("+")
-    same = [name for name in names if name.startswith(f"{head}.")]
-    return same or [*GROUPS, *names]
+    parts = option.lstrip("+").split(".")
+    for depth in range(len(parts) - 1, -1, -1):  # the nearest relatives first
+        prefix = ".".join(parts[: max(1, depth)]) + "."
+        same = [name for name in names if name.startswith(prefix)]
+        if same:
+            return same
+    return [*GROUPS, *names]
 
 
 def compose(arguments: Sequence[str], raw: bool = False) -> Any:
