@@ -11,7 +11,6 @@ from stilts_xtreme import compose
 from stilts_xtreme.data.catalogue import conf_dir
 from stilts_xtreme.errors import StiltsError
 
-
 FAILED: list[str] = []
 """What went wrong in the cells of this process; Hydra would print more than the sentence and stop at the first."""
 

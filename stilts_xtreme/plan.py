@@ -21,6 +21,7 @@ from typing import Any
 
 from stilts_xtreme.config import Cell, Target, TrainTask
 from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.checks import refuse_blind
 from stilts_xtreme.data.schema import DatasetSpec
 from stilts_xtreme.data.world import world_identity
 from stilts_xtreme.errors import StiltsError
@@ -218,6 +219,8 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
     Raises:
         StiltsError: For a language that the target does not have, or one that is missing with ``languages=all``.
     """
+    if cell.data.kind == "hub":  # before anything is trained for it
+        refuse_blind(target.test, "test")
     present = catalogue.languages(target.test, "test", cell.data)
     wanted = tuple(target.languages) if cell.data.kind == "hub" else present
     if isinstance(cell.languages, list | tuple):

@@ -6,9 +6,12 @@ import contextlib
 import json
 import logging
 import math
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import getproxies
 
 import numpy as np
 import torch
@@ -68,7 +71,21 @@ def encoder_source(cell: Cell, stage: Stage, store: Store) -> Source:
         return Source(str(model_folder(store.open(stage.parent.key), stage.head)))
     if cell.model.path is not None:
         return Source(cell.model.path)
+    _offline_if_unreachable()
     return Source(str(cell.model.id), cell.model.revision)
+
+
+def _offline_if_unreachable() -> None:
+    """Tells the hub's client when there is no network; by itself it tries for half a minute before it says so."""
+    from huggingface_hub import constants
+
+    place = urlparse(constants.ENDPOINT)
+    if constants.HF_HUB_OFFLINE or getproxies():  # behind a proxy the host itself need not be reachable
+        return
+    try:
+        socket.create_connection((place.hostname or "", place.port or 443), timeout=5).close()
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
 
 
 def head_options(cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:

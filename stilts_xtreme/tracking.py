@@ -81,9 +81,7 @@ class Tracker:
 
             if rows:
                 columns: list[str | int] = list(rows[0])
-                self.run.log(
-                    {"results": wandb.Table(columns=columns, data=[list(row.values()) for row in rows])}
-                )
+                self.run.log({"results": wandb.Table(columns=columns, data=[list(row.values()) for row in rows])})
             self.run.summary.update(dict(summary))
         elif self.logger is not None:
             numbers = {name: value for name, value in summary.items() if isinstance(value, int | float)}
@@ -95,7 +93,7 @@ class Tracker:
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if self.run is not None:
-            self.run.finish(exit_code=0 if kind is None else 1, quiet=True)
+            self.run.finish(exit_code=0 if kind is None else 1)
         if self.logger is not None:
             self.logger.finalize("success" if kind is None else "failed")
 

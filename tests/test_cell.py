@@ -195,7 +195,7 @@ def test_damaged_parent_is_refused_or_made_again(run_tiny: Callable[..., Any], p
     first = run_tiny("+target=pawsx", output=pretrained)
     training = pretrained / "stages" / first["stages"][1]["key"]
     (training / "curve.jsonl").write_text("")
-    with pytest.raises(StiltsError, match="is damaged: curve.jsonl"):
+    with pytest.raises(StiltsError, match=r"is damaged: curve\.jsonl"):
         run_tiny("+target=pawsx", output=pretrained)
     again = run_tiny("+target=pawsx", "store.damaged=retrain", output=pretrained)
     assert [stage["made_now"] for stage in again["stages"]] == [False, True, False]
@@ -210,7 +210,9 @@ REAL = os.environ.get("STILTS_DATA_ROOT", "")
 @pytest.mark.skipif(not os.path.isdir(REAL), reason="STILTS_DATA_ROOT names no folder")
 def test_mnli_to_xnli_on_real_rows(tmp_path: Path) -> None:
     root = str(Path(REAL).resolve())
-    small = [option for option in TINY if "data.world" not in option]
+    # the real text has more characters than the tiny vocabulary has pieces
+    small = [option for option in TINY if "data.world" not in option and "vocab_size" not in option]
+    small.append("model.pretraining.max_sentences=5000")
     arguments = ("+intermediate=mnli", "+target=xnli", "data=hub", f"data.root={root}", f"output={tmp_path}", *small)
     result = run(composed(*arguments))
     assert not result["synthetic"]

@@ -48,7 +48,8 @@ def refused(done: tuple[int, str, str], *words: str) -> str:
     assert out == ""
     lines = [line for line in err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1, err
-    assert err.splitlines()[-1] == lines[0]
+    said = [line for line in err.splitlines() if not line.startswith(("pretrain ", "train ", "evaluate ", "  "))]
+    assert said == lines, "one sentence, beside what went on before"
     assert "Traceback" not in err
     for word in words:
         assert word in lines[0], lines[0]
@@ -217,6 +218,7 @@ def test_a_folder_is_an_encoder(cli: Callable[..., Any], outputs: Path, tmp_path
 
 def test_hub_id_without_a_network_says_what_to_do(tmp_path: Path) -> None:
     environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    environment = {name: value for name, value in environment.items() if "proxy" not in name.lower()}
     start = time.monotonic()
     done = subprocess.run(
         [
@@ -230,21 +232,14 @@ def test_hub_id_without_a_network_says_what_to_do(tmp_path: Path) -> None:
         env=environment,
     )
     refused((done.returncode, done.stdout, done.stderr), "owner/name", "hf download owner/name", "model=FOLDER")
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 25
 
 
 def test_a_blind_split_is_never_scored(cli: Callable[..., Any], tmp_path: Path) -> None:
-    done = cli(
-        "+target=xnli",
-        "target.test=mnli",
-        "data=hub",
-        "data.root=null",
-        *TINY[:9],
-        "logger=none",
-        "trainer=cpu",
-        f"output={tmp_path}",
-    )
-    refused(done)
+    """Refused at the door, before anything is trained for it."""
+    done = cli("+target=xnli", "target.test=mnli", "data=hub", "data.root=null", f"output={tmp_path / 'out'}")
+    refused(done, "test", "mnli is blind, never scored")
+    assert not (tmp_path / "out").exists()
 
 
 def test_sweep(cli: Callable[..., Any], outputs: Path) -> None:
