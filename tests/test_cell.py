@@ -162,6 +162,22 @@ def test_floors_can_be_left_out_and_languages_chosen(run_tiny: Callable[..., Any
     assert "best floor" not in (folder_of(run_tiny, result) / "table.md").read_text()
 
 
+@pytest.mark.parametrize("target", ["tatoeba", "xquad", "udpos"])
+def test_one_stream_keeps_languages_apart(run_tiny: Callable[..., Any], target: str) -> None:
+    """All languages go through the encoder together; each gets what it would get alone."""
+    together, alone = run_tiny(f"+target={target}"), run_tiny(f"+target={target}", "languages=[qac]")
+    one, two = (
+        predictions.read(
+            folder_of(run_tiny, result) / "predictions", target, "qac", cell_of(f"+target={target}").target.head
+        )
+        for result in (together, alone)
+    )
+    assert one == two
+    assert [row["value"] for row in alone["rows"]] == [
+        row["value"] for row in together["rows"] if row["language"] == "qac"
+    ]
+
+
 def test_predictions_of_a_killed_run_are_cleared(run_tiny: Callable[..., Any]) -> None:
     result = run_tiny("+target=tatoeba")
     folder = folder_of(run_tiny, result)

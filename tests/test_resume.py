@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 
 from stilts_xtreme import stages, training
 from stilts_xtreme.__main__ import main
+from stilts_xtreme.cell import name_of
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads.base import HeadModule
 from stilts_xtreme.plan import plan
@@ -212,6 +214,23 @@ def test_two_commands_together(launch: Callable[..., Any], tmp_path: Path) -> No
     assert "another process is making" in text
 
 
+def test_a_cell_has_one_writer(launch: Callable[..., Any], pretrained: Path) -> None:
+    command = [*TINY, "+target=tatoeba", f"output={pretrained}"]
+    cell = cell_of(*command)
+    log = pretrained / "log"
+    with Store(pretrained).lock(name_of(cell, plan(cell)), "the cell"):
+        process = launch(command, log)
+        deadline = time.monotonic() + 60
+        while not (log.exists() and "another process is making the cell" in log.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.join(0.5)
+        assert process.is_alive()
+        assert not (pretrained / "cells").exists()
+    process.join(60)
+    assert process.exitcode == 0
+
+
 def test_ctrl_c(launch: Callable[..., Any], pretrained: Path) -> None:
     command = ["+intermediate=mnli", *TINY, OFTEN, f"output={pretrained}", "recipe.intermediate.max_steps=100000"]
     log = pretrained / "log"
@@ -304,7 +323,7 @@ def test_nan_stops_and_keeps_the_checkpoint(
     assert all(torch.isfinite(value).all() for value in state["state_dict"].values() if value.is_floating_point())
 
 
-def test_nan_between_curve_points_is_found_before_a_checkpoint() -> None:
+def test_nan_between_curve_points_is_found_before_a_checkpoint(tmp_path: Path) -> None:
     class Bar:
         def advance(self, *_: object) -> None:
             pass
@@ -313,6 +332,11 @@ def test_nan_between_curve_points_is_found_before_a_checkpoint() -> None:
     guard.sum, guard.count = torch.tensor(float("nan")), 2
     with pytest.raises(StiltsError, match="nan"):
         guard.check(2)
+    step = SimpleNamespace(index=1)
+    module = SimpleNamespace(optimisation=SimpleNamespace(steps=9))
+    checkpoint = training.Checkpoint(tmp_path / "last.ckpt", 0, guard)
+    with pytest.raises(StiltsError, match="nan"):  # raised before anything is written
+        checkpoint.on_train_batch_end(SimpleNamespace(should_stop=False), module, None, step, 1)  # type: ignore[arg-type]
     guard.sum = torch.tensor(float("inf"))
     with pytest.raises(StiltsError, match="inf"):
         guard.check(2)

@@ -111,8 +111,8 @@ def corpus(world: World, language: str) -> list[str]:
 
     Returns:
         About ``world.sentences`` times the language's share of sentences. Three in ten documents, and those with a
-        question, are whole, a few connected sentences each; the others are given a sentence a text, since copying from a
-        neighbour would otherwise be all there is to learn. The documents of two languages are drawn independently; of
+        question, are whole, a few connected sentences each; the others are given a sentence a text, since copying from
+        a neighbour would otherwise be all there is to learn. The documents of two languages are drawn independently; of
         ``world.bilingual`` percent of them each sentence stands beside itself in the source language.
 
     Raises:
