@@ -15,10 +15,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from stilts_xtreme.config import Cell, make_cell
+from stilts_xtreme.config import make_cell
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.plan import CellPlan, Stage, plan
 from stilts_xtreme.progress import say
+from stilts_xtreme.specs import Cell
 from stilts_xtreme.store import Store, disk_errors, versions, write_atomic
 
 

@@ -1,4 +1,4 @@
-"""The composed configuration as typed, frozen specs: everything is checked at the door, in plain containers."""
+"""From the composed configuration to a checked cell: everything is refused at the door, in one sentence."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import dataclasses
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
 from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics.scores import METRICS
+from stilts_xtreme.specs import OPTIMISER_FIELDS, Cell, ModelSpec, Recipe, Target, TrainerSpec, TrainTask
 
 OPTIONS = (
     *("model", "data", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
@@ -36,140 +36,6 @@ PRETRAINING: Mapping[str, tuple[float, bool]] = {
 """Option of ``model.pretraining`` -> its least value and whether it is a whole number."""
 HEADS = ("classification", "qa", "tagging", "choice", "retrieval")
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true")
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """An encoder: a hub id, a local folder, or an architecture that is pretrained here on ``corpus``."""
-
-    name: str
-    id: str | None = None
-    path: str | None = None
-    revision: str | None = None
-    corpus: object = None
-    architecture: Mapping[str, Any] | None = None
-    pretraining: Mapping[str, Any] | None = None
-    retrieval_layer: int | None = None
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one training runs. Every field changes the weights, so every field is part of a stage's key.
-
-    Attributes:
-        learning_rate: Peak of the linear schedule.
-        epochs: Passes over the training rows; ignored when ``max_steps`` is set.
-        max_steps: Optimiser steps in all.
-        batch_size: Examples per optimiser step (windows for qa and tagging, as in the example scripts of the field).
-        warmup_ratio: Share of the steps in which the rate rises from zero; ``warmup_steps`` wins when set.
-        weight_decay: AdamW's decay of every weight but biases and layer norms.
-        max_length: Sub-tokens in a sequence, special tokens included.
-        stride: Sub-tokens that neighbouring windows of a long context share.
-        max_query_length: A longer question is cut to this many sub-tokens.
-        dropout: Replaces the encoder's own hidden and attention dropout when set.
-        selection: ``last`` or ``best``: the weights of the last step or of the best score on English dev rows.
-        eval_every: Optimiser steps between two dev scores; None: once an epoch.
-        patience: Dev scores without a new best after which training ends.
-        dev_rows: Dev rows used for selection, the first ones in file order.
-    """
-
-    learning_rate: float
-    epochs: float
-    batch_size: int
-    max_length: int
-    max_steps: int | None = None
-    warmup_ratio: float = 0.1
-    warmup_steps: int | None = None
-    weight_decay: float = 0.01
-    adam_epsilon: float = 1e-8
-    max_grad_norm: float = 1.0
-    stride: int = 128
-    max_query_length: int = 64
-    dropout: float | None = None
-    selection: str = "last"
-    eval_every: int | None = None
-    patience: int | None = None
-    dev_rows: int = 500
-
-
-OPTIMISER_FIELDS = (
-    "learning_rate",
-    "warmup_ratio",
-    "warmup_steps",
-    "weight_decay",
-    "adam_epsilon",
-    "max_grad_norm",
-    "dropout",
-    "selection",
-    "eval_every",
-    "patience",
-)
-"""What the heads of a joint training have in common."""
-
-
-@dataclass(frozen=True)
-class TrainTask:
-    """One head and the data sets whose joined rows it learns from."""
-
-    head: str
-    metric: str
-    datasets: tuple[DatasetSpec, ...]
-    recipe: Recipe
-
-    @property
-    def name(self) -> str:
-        """The data sets' names joined with '+': the name of the head's folder in a stage."""
-        return "+".join(spec.name for spec in self.datasets)
-
-
-@dataclass(frozen=True)
-class Target:
-    """A target task: what it trains on, one after the other, and what it is evaluated on."""
-
-    name: str
-    head: str
-    metric: str
-    train: tuple[TrainTask, ...]
-    test: DatasetSpec
-    languages: tuple[str, ...]
-    recipe: Recipe
-
-
-@dataclass(frozen=True)
-class TrainerSpec:
-    """The machine: nothing here but the precision may change a result beyond rounding."""
-
-    accelerator: str = "auto"
-    precision: str = "auto"
-    devices: int = 1
-    threads: int | None = None
-    micro_batch_tokens: int = 8192
-    accumulation: int | None = None
-    gradient_checkpointing: bool = False
-    checkpoint_seconds: float = 60
-    progress: bool = True
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the matrix, fully resolved."""
-
-    model: ModelSpec
-    data: DataSpec
-    intermediate: tuple[str, ...]
-    intermediate_tasks: tuple[TrainTask, ...]
-    target: Target | None
-    trainer: TrainerSpec
-    logger: Mapping[str, Any]
-    evaluation: Mapping[str, Any]
-    tagging: Mapping[str, Any]
-    retrieval: Mapping[str, Any]
-    seed: int
-    languages: object
-    baseline: bool
-    output: str
-    on_damage: str
-    recipe_name: str
 
 
 def _make(kind: type, option: str, values: Mapping[str, Any] | None) -> Any:

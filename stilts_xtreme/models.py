@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from stilts_xtreme.config import Cell
-from stilts_xtreme.encoder import HEAD_CLASSES, Encoder, Source, assemble
+from stilts_xtreme.encoder import Encoder, Source
 from stilts_xtreme.heads.base import HeadModule
+from stilts_xtreme.heads.plug import HEAD_CLASSES, assemble
 from stilts_xtreme.plan import Stage
+from stilts_xtreme.specs import Cell
 
 ENCODER_SHARD = "model-00001-of-00002.safetensors"
 HEAD_SHARD = "model-00002-of-00002.safetensors"

@@ -1,6 +1,6 @@
 """From a cell to the chain of its stages. Pure, and free of torch: it answers in about a second.
 
-``python -m stilts_xtreme.plan [the options of a run]`` prints the stages that the run needs and which of them are done.
+``python -m stilts_xtreme.plan`` prints it (:mod:`stilts_xtreme.cost`).
 
 What makes a stage is its *identity*, an explicit allow-list; the key is a digest of it. Paths, loggers, device,
 micro-batch and names of tasks are not in it, so that two cells share every stage that would come out the same.
@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.config import Cell, Target, TrainTask
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.checks import refuse_blind
 from stilts_xtreme.data.schema import DatasetSpec
 from stilts_xtreme.data.world import world_identity
-from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.errors import StiltsError, unknown
+from stilts_xtreme.specs import Cell, Target, TrainTask
 
 SCHEMA = 1
 """Raised whenever the same identity would give other weights or predictions than before."""
@@ -226,8 +223,6 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
     if isinstance(cell.languages, list | tuple):
         for language in cell.languages:
             if language not in wanted:
-                from stilts_xtreme.errors import unknown
-
                 raise unknown("languages", language, wanted)
         wanted = tuple(dict.fromkeys(cell.languages))
     elif cell.languages not in ("available", "all"):
@@ -318,128 +313,9 @@ def plan(cell: Cell) -> CellPlan:
     return CellPlan(chain(intermediate, f"{names} > "), baseline, missing)
 
 
-TOKENS_PER_ROW = {"classification": 40, "qa": 190, "tagging": 30, "choice": 250, "retrieval": 40, "text": 30}
-"""Rough sub-tokens in a row of real text, for estimates only."""
-
-DEFAULT_RATE = {"cpu": 4e10, "gpu": 1.5e14}
-"""Floating-point operations a second assumed while the store holds no measured training, for estimates only."""
-
-
-def body_parameters(cell: Cell) -> float:
-    """Parameters of the Transformer layers without the embedding: 12 * layers * hidden^2 (4 h^2 attention, 8 MLP)."""
-    shape = dict(cell.model.architecture or {})
-    if cell.model.path:
-        shape = json.loads(Path(cell.model.path, "config.json").read_text(encoding="utf-8"))
-    known = {"xlmr_large": (24, 1024), "roberta_large": (24, 1024), "xlmr_xl": (36, 2560), "xlmr_xxl": (48, 4096)}
-    known["mmbert_base"] = (22, 768)
-    layers, hidden = known.get(cell.model.name, (12, 768))
-    layers, hidden = shape.get("num_hidden_layers", layers), shape.get("hidden_size", hidden)
-    return 12.0 * layers * hidden**2
-
-
-def flops(cell: Cell, stage: Stage) -> float:
-    """Estimated operations of a stage: 6 per parameter and token in training, 2 in evaluation (Kaplan et al. 2020)."""
-    body = body_parameters(cell)
-    if stage.kind == "pretrain":
-        settings = cell.model.pretraining or {}
-        vocabulary = (cell.model.architecture or {}).get("vocab_size", 0) * (cell.model.architecture or {}).get(
-            "hidden_size", 0
-        )
-        masked = settings.get("mask_probability", 0.15)
-        return 6 * (body + masked * vocabulary) * settings["steps"] * settings["batch_tokens"]
-    if stage.kind == "evaluate":
-        assert stage.target is not None
-        tokens = min(TOKENS_PER_ROW[stage.target.head], 2 * stage.target.recipe.max_length)
-        return 2 * body * sum(stage.rows.values()) * tokens
-    total = 0.0
-    for task in stage.tasks:
-        tokens = TOKENS_PER_ROW[task.head]
-        rows = stage.rows[task.name] * task.recipe.epochs
-        if task.recipe.max_steps:
-            rows = task.recipe.max_steps * task.recipe.batch_size
-        total += 6 * body * rows * tokens
-    return total
-
-
-def estimate(cell: Cell, stages: Sequence[Stage], store: Any) -> list[tuple[str, float]]:
-    """Seconds of each stage: measured for a finished one, else from its operations and the rate of finished ones.
-
-    Returns:
-        For each stage ``("measured" | "estimated", seconds)``.
-    """
-    measured = {}
-    rates = []
-    for stage in stages:
-        manifest = store.manifest(stage.key) if store.done(stage.key) else None
-        if manifest:
-            measured[stage.key] = manifest["made"]["seconds"]
-            operations = flops(cell, stage)  # 0 where the number of rows is not known
-            if stage.kind != "evaluate" and measured[stage.key] > 0 and operations > 0:
-                rates.append(operations / measured[stage.key])
-    rate = math.exp(sum(math.log(r) for r in rates) / len(rates)) if rates else DEFAULT_RATE[cell.trainer.accelerator]
-    return [
-        ("measured", measured[stage.key]) if stage.key in measured else ("estimated", flops(cell, stage) / rate)
-        for stage in stages
-    ]
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the stages that a command line would run."""
-    from stilts_xtreme import compose
-    from stilts_xtreme.config import make_cell
-    from stilts_xtreme.store import Store
-
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or {"-h", "--help"} & set(arguments):
-        print(__doc__.strip() + "\n\nExample: python -m stilts_xtreme.plan +intermediate=mnli +target=xnli")
-        return 0 if arguments else 2
-    try:
-        cell = make_cell(compose.compose(compose.prepare(arguments)))
-        planned = plan(cell)
-        show(cell, planned, Store(cell.output))
-    except Exception as error:
-        known = compose.sentence(error)
-        if known is None or os.environ.get("HYDRA_FULL_ERROR"):
-            raise
-        print(f"error: {known}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def show(cell: Cell, planned: CellPlan, store: Any) -> None:
-    """Prints a plan as a table."""
-    from rich.console import Console
-    from rich.table import Table
-
-    stages = planned.stages()
-    table = Table("stage", "what", "key", "rows", "state", "time", title=f"{len(stages)} stages, each made once")
-    times = estimate(cell, stages, store)
-    left = 0.0
-    for stage, (source, seconds) in zip(stages, times, strict=True):
-        done = source == "measured"
-        left += 0 if done else seconds
-        rows = f"{sum(stage.rows.values()):,}" + (" steps" if stage.kind == "pretrain" else "")
-        took = f"{_duration(seconds)}" if done else f"about {_duration(seconds)}"
-        table.add_row(stage.kind, stage.label, stage.key, rows, "done" if done else "to do", took)
-    console = Console()
-    console.print(table)
-    if planned.missing:
-        console.print(f"no rows here, left out: {', '.join(planned.missing)}")
-    to_do = sum(source == "estimated" for source, _ in times)
-    device = "GPU" if cell.trainer.accelerator == "gpu" else "CPU"
-    console.print(
-        f"To do: {to_do} of {len(stages)} stages, about {_duration(left)} on one {device} (6 operations per parameter "
-        "and token; rough until the store holds a measured training)."
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
 if __name__ == "__main__":
+    import sys
+
+    from stilts_xtreme.cost import main
+
     sys.exit(main())

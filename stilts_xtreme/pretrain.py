@@ -17,18 +17,20 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from stilts_xtreme.batch import Features, fill, order
-from stilts_xtreme.config import Cell, ModelSpec
+from stilts_xtreme.callbacks import Guard
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.world import world_corpus
 from stilts_xtreme.encoder import Encoder
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.heads.base import HeadOptions, Optimisation, Step
+from stilts_xtreme.heads.base import HeadOptions
 from stilts_xtreme.heads.mlm import MLMModule
+from stilts_xtreme.heads.step import Optimisation, Step
 from stilts_xtreme.models import lineage, save
 from stilts_xtreme.plan import Stage, corpus_specs
 from stilts_xtreme.progress import phase, say
+from stilts_xtreme.specs import Cell, ModelSpec
 from stilts_xtreme.store import RESUME
-from stilts_xtreme.training import Guard, StepStream, fit, write_curve
+from stilts_xtreme.training import StepStream, fit, write_curve
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 """The first four stand at XLM-R's positions, 0 to 3; the mask follows."""

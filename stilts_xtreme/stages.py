@@ -1,44 +1,35 @@
-"""Makes one stage: trains or evaluates with Lightning, from its parent's folder into a scratch folder."""
+"""Makes one stage from its parent's folder into a scratch folder; how a training stage goes is here."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import logging
 import math
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
-from urllib.request import getproxies
 
 import numpy as np
 import torch
 from transformers.utils import logging as transformers_logging
 
-from stilts_xtreme import predictions
-from stilts_xtreme.batch import Features, concatenate, stream
-from stilts_xtreme.config import Cell, Recipe, Target, TrainerSpec, TrainTask
+from stilts_xtreme.callbacks import Guard, Select
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.schema import Columns
-from stilts_xtreme.encoder import Encoder, Source, load, load_tokenizer
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.floors import floors
-from stilts_xtreme.heads import HEADS, HeadModule, HeadOptions
-from stilts_xtreme.heads.base import JointModule, Optimisation, StageModule
+from stilts_xtreme.encoder import load, load_tokenizer
+from stilts_xtreme.evaluation import evaluate, gold, predict
+from stilts_xtreme.heads import HEADS, HeadModule
+from stilts_xtreme.heads.base import JointModule
+from stilts_xtreme.heads.step import Optimisation, StageModule
+from stilts_xtreme.inputs import encoder_source, head_options, load_rows, task_labels
 from stilts_xtreme.metrics.scores import METRICS, headline
-from stilts_xtreme.models import lineage, model_folder, save
+from stilts_xtreme.models import lineage, save
 from stilts_xtreme.plan import Stage
 from stilts_xtreme.pretrain import pretrain
-from stilts_xtreme.progress import Phase, phase, say
-from stilts_xtreme.store import RESUME, Store, write_atomic
-from stilts_xtreme.training import Course, Guard, Select, StepStream, device_of, fit, steps_of, write_curve
+from stilts_xtreme.progress import phase, say
+from stilts_xtreme.specs import Cell
+from stilts_xtreme.store import RESUME, Store
+from stilts_xtreme.training import Course, StepStream, fit, steps_of, write_curve
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
-
-log = logging.getLogger(__name__)
 
 PointSink = Callable[[dict[str, Any]], None]
 
@@ -63,68 +54,6 @@ def make(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: PointS
     if stage.kind == "train":
         return train(cell, stage, store, scratch, on_point)
     return evaluate(cell, stage, store, scratch)
-
-
-def encoder_source(cell: Cell, stage: Stage, store: Store) -> Source:
-    """Where the encoder of a stage comes from: its parent's folder, verified, or the model from outside."""
-    if stage.parent is not None:
-        return Source(str(model_folder(store.open(stage.parent.key), stage.head)))
-    if cell.model.path is not None:
-        return Source(cell.model.path)
-    _offline_if_unreachable()
-    return Source(str(cell.model.id), cell.model.revision)
-
-
-def _offline_if_unreachable() -> None:
-    """Tells the hub's client when there is no network; by itself it tries for half a minute before it says so."""
-    from huggingface_hub import constants
-
-    place = urlparse(constants.ENDPOINT)
-    if constants.HF_HUB_OFFLINE or getproxies():  # behind a proxy the host itself need not be reachable
-        return
-    try:
-        socket.create_connection((place.hostname or "", place.port or 443), timeout=5).close()
-    except OSError:
-        constants.HF_HUB_OFFLINE = True
-
-
-def head_options(cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
-    """What a task's features and decoding depend on."""
-    return HeadOptions(
-        max_length=recipe.max_length,
-        stride=recipe.stride,
-        max_query_length=recipe.max_query_length,
-        first_token=cell.tagging["first_token"],
-        n_best=cell.evaluation["n_best"],
-        max_answer_length=cell.evaluation["max_answer_length"],
-        null_threshold=cell.evaluation["null_threshold"] if metric == "squad_v2" else None,
-        layer=cell.retrieval["layer"] if cell.retrieval["layer"] is not None else cell.model.retrieval_layer,
-        pooling=cell.retrieval["pooling"],
-    )
-
-
-def load_rows(cell: Cell, task: TrainTask, split: str) -> Columns:
-    """The joined English rows of a task's data sets; what was wrong with them is said."""
-    joined: Columns = {}
-    for spec in task.datasets:
-        rows, report = catalogue.rows(spec, split, catalogue.source_language(cell.data), cell.data)
-        if report.problems:
-            say(f"  {report}")
-        for name, values in rows.items():
-            joined.setdefault(name, []).extend(values)
-    if not joined or not next(iter(joined.values())):
-        raise StiltsError(f"{task.name}: its {split} split has no usable rows.")
-    return joined
-
-
-def task_labels(cell: Cell, task: TrainTask) -> tuple[str, ...]:
-    """Label names of a task; data sets that share a head must agree on them."""
-    found = {catalogue.labels(spec, cell.data) for spec in task.datasets}
-    if len(found) > 1:
-        raise StiltsError(
-            f"{task.name}: its data sets have different labels ({'; '.join(map(', '.join, sorted(found)))})."
-        )
-    return found.pop()
 
 
 def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: PointSink) -> dict[str, Any]:
@@ -229,159 +158,3 @@ def _dev_scorer(
         return found
 
     return score
-
-
-def precision_context(spec: TrainerSpec) -> contextlib.AbstractContextManager:
-    """The arithmetic of prediction, the same as in training."""
-    if spec.precision.startswith("bf16"):
-        return torch.autocast(device_of(spec), dtype=torch.bfloat16)
-    return contextlib.nullcontext()
-
-
-def predict(head: HeadModule, features: Features, spec: TrainerSpec, bar: Phase | None) -> list[np.ndarray]:
-    """The head's outputs for all units, as one length-sorted stream, in the order of the features.
-
-    Args:
-        head: The head, on its device.
-        features: The units.
-        spec: The machine.
-        bar: Moved on by finished units.
-
-    Returns:
-        The arrays of ``head.outputs``, each over all units, sequences or tokens.
-    """
-    was_training = head.training
-    head.eval()
-    budget = 2 * spec.micro_batch_tokens  # no gradients are held
-    try:
-        while True:
-            try:
-                return _predict(head, features, spec, budget, bar)
-            except torch.OutOfMemoryError:
-                pass
-            # outside of the handler, whose traceback holds the tensors
-            widest = int((features.unit_widest * features.units).max())
-            if budget <= widest:
-                raise StiltsError(
-                    f"Out of memory on the device even with one example of {widest} tokens at a time; take a smaller "
-                    "model or recipe.*.max_length."
-                )
-            budget //= 2
-            torch.cuda.empty_cache()
-            log.warning("out of memory: batches of prediction now hold at most %d tokens", budget)
-    finally:
-        head.train(was_training)
-
-
-def _predict(
-    head: HeadModule, features: Features, spec: TrainerSpec, budget: int, bar: Phase | None
-) -> list[np.ndarray]:
-    whole: list[np.ndarray] = []
-    done = 0
-    try:
-        with torch.inference_mode(), precision_context(spec):
-            for units, batch in stream(features, budget):
-                found = head.predict_step(batch)
-                if not whole:
-                    whole = [np.zeros((features.count(head.over), *part.shape[1:]), part.dtype) for part in found]
-                where = features.positions(units, head.over)
-                for array, part in zip(whole, found, strict=True):
-                    array[where] = part
-                done += len(units)
-                if bar is not None:
-                    bar.advance(len(units))
-    except torch.OutOfMemoryError:
-        if bar is not None:
-            bar.advance(-done)
-        raise
-    return whole
-
-
-def gold(kind: str, rows: Columns, labels: Sequence[str]) -> Any:
-    """The reference of rows in the form of a format's predictions."""
-    if kind == "classification":
-        return [labels[label] for label in rows["label"]]
-    if kind == "choice":
-        return [str(label) for label in rows["label"]]
-    if kind == "tagging":
-        return [[labels[tag] for tag in tags] for tags in rows["tags"]]
-    if kind == "qa":
-        return dict(zip(rows["id"], rows["answer_texts"], strict=True))
-    return list(range(len(rows["text_a"])))
-
-
-def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str, Any]:
-    """Predicts every language in one stream, writes the predictions, and scores the written files."""
-    target = stage.target
-    assert target is not None
-    source = encoder_source(cell, stage, store)
-    encoder: Encoder = load(source)
-    tokenizer = load_tokenizer(source)
-    labels = catalogue.labels(target.test, cell.data)
-    options = head_options(cell, target.recipe, target.metric)
-    continues = source if stage.head is not None else None
-    head = HEADS[target.head](encoder, labels, options, continues)
-    if cell.trainer.accelerator == "gpu" and not torch.cuda.is_available():
-        raise StiltsError("trainer.accelerator=gpu, but torch finds no CUDA device it can use; take trainer=cpu.")
-    head.to(device_of(cell.trainer))
-    rows, parts, problems = {}, {}, {}
-    for language in stage.languages:
-        rows[language], report = catalogue.rows(target.test, "test", language, cell.data)
-        problems[language] = {name: count for name, (count, _) in report.problems.items()}
-        if report.problems:
-            say(f"  {report}")
-        parts[language] = head.features(rows[language], tokenizer)
-    joined = concatenate(list(parts.values()))
-    with phase(f"evaluating {stage.label}", len(joined), cell.trainer.progress) as bar:
-        outputs = predict(head, joined, cell.trainer, bar)
-    at = 0
-    for language, features in parts.items():
-        size = features.count(head.over)
-        answers = head.decode(rows[language], features, [array[at : at + size] for array in outputs])
-        at += size
-        if target.head == "retrieval":
-            answers = [int(answer) for answer in answers]
-        predictions.write(scratch / "predictions", target.name, language, target.head, answers)
-    train_rows = _floor_rows(cell, target)
-    result: dict[str, Any] = {"task": target.name, "metric": target.metric, "languages": {}}
-    for language in stage.languages:
-        result["languages"][language] = _score(
-            cell, target, scratch, language, rows[language], labels, train_rows, problems[language]
-        )
-    if target.head == "retrieval":
-        result["retrieval"] = {"layer": head.layer, "pooling": options.pooling}
-    write_atomic(scratch / "scores.json", json.dumps(result, indent=1, ensure_ascii=False))
-    return {"task": target.name, "rows": {language: len(next(iter(r.values()))) for language, r in rows.items()}}
-
-
-def _floor_rows(cell: Cell, target: Target) -> Columns | None:
-    if not cell.evaluation["floors"]:
-        return None
-    return load_rows(cell, target.train[-1], "train") if target.train else {}
-
-
-def _score(
-    cell: Cell,
-    target: Target,
-    scratch: Path,
-    language: str,
-    rows: Columns,
-    labels: Sequence[str],
-    train_rows: Columns | None,
-    problems: dict[str, int],
-) -> dict[str, Any]:
-    """Scores one language's written predictions, with the floors beside them."""
-    reference = gold(target.head, rows, labels)
-    answers = predictions.read(scratch / "predictions", target.name, language, target.head)
-    scores = METRICS[target.metric].score(answers, reference, language)
-    entry: dict[str, Any] = {
-        "n": len(next(iter(rows.values()))),
-        "headline": headline(target.metric, scores),
-        "scores": scores,
-        "problems": problems,
-    }
-    if target.head in ("classification", "choice"):
-        entry["one_class"] = len(set(answers)) == 1 and len(set(reference)) > 1
-    if train_rows is not None:
-        entry["floors"] = floors(target.head, target.metric, train_rows, rows, labels, language)
-    return entry

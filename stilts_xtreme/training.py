@@ -1,15 +1,13 @@
-"""Lightning around a StageModule: the stream of steps, exact resume, selection on dev rows, a guard against NaN."""
+"""Lightning around a StageModule: the stream of steps, and a fit that goes on from the last checkpoint."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
-import os
 import signal
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,19 +17,15 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment
-from safetensors.torch import load_file, save_file
 
 from stilts_xtreme.batch import Features, order
-from stilts_xtreme.config import TrainerSpec
+from stilts_xtreme.callbacks import Checkpoint, Guard
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.heads.base import StageModule, Step
-from stilts_xtreme.progress import Phase
+from stilts_xtreme.heads.step import StageModule, Step
+from stilts_xtreme.specs import TrainerSpec
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="pytorch_lightning.*")
-
-CURVE_POINTS = 200
-"""About as many points as a training curve has."""
 
 
 @dataclass(frozen=True)
@@ -98,141 +92,6 @@ class StepStream:
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Goes on from where a stream was."""
         self.next = int(state["next"])
-
-
-class Guard(pl.Callback):
-    """Follows the loss: a curve, a word on the bar, and a stop when it is no longer a number.
-
-    The check is read from the device only at curve points and before a checkpoint, so that a step never waits for it.
-    """
-
-    def __init__(self, bar: Phase, label: str, on_point: Callable[[dict[str, Any]], None]):
-        self.bar, self.label, self.on_point = bar, label, on_point
-        self.curve: list[dict[str, Any]] = []
-        self.sum: torch.Tensor | float = 0.0
-        self.count = 0
-
-    def check(self, step: int) -> float:
-        """The mean loss since the last point of the curve.
-
-        Raises:
-            StiltsError: When a loss since then was not finite.
-        """
-        mean = float(self.sum) / max(1, self.count)
-        if not math.isfinite(mean):
-            raise StiltsError(
-                f"The loss of {self.label} is {mean} at step {step}: training stopped, the last good checkpoint is "
-                "kept; a lower recipe.*.learning_rate or trainer.precision=32-true usually helps."
-            )
-        return mean
-
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
-        """Adds the loss; every so often a point of the curve."""
-        loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
-        self.sum = self.sum + loss
-        self.count += 1
-        self.bar.advance()
-        every = max(1, module.optimisation.steps // CURVE_POINTS)
-        if (batch.index + 1) % every == 0 or batch.index + 1 == module.optimisation.steps:
-            mean = self.check(batch.index + 1)
-            self.sum, self.count = 0.0, 0
-            rate = module.lr_schedulers().get_last_lr()[0]
-            self.point({"step": batch.index + 1, "loss": mean, "learning_rate": rate, "task": batch.task})
-            self.bar.advance(0, f"loss {mean:.3f}")
-
-    def point(self, values: dict[str, Any]) -> None:
-        """Adds a point to the curve."""
-        self.curve.append(values)
-        self.on_point(values)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The curve so far, as text so that a checkpoint stays plain."""
-        return {"curve": json.dumps(self.curve), "sum": float(self.sum), "count": self.count}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on with a curve."""
-        self.curve = json.loads(state_dict["curve"])
-        self.sum, self.count = state_dict["sum"], state_dict["count"]
-        self.bar.advance(max((point["step"] for point in self.curve if "loss" in point), default=0) + self.count)
-        for point in self.curve:  # a logger has seen nothing of what was before the kill
-            self.on_point(point)
-
-
-class Select(pl.Callback):
-    """Scores dev rows now and then, keeps the best weights, and ends a training that has stopped improving."""
-
-    def __init__(
-        self, guard: Guard, folder: Path, score: Callable[[], dict[str, float]], every: int, patience: int | None
-    ):
-        self.guard, self.folder, self.score = guard, folder, score
-        self.every, self.patience = every, patience
-        self.best = -math.inf
-        self.best_step = 0
-        self.stale = 0
-
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
-        """Scores at every ``every``-th and at the last step."""
-        done = batch.index + 1
-        if done % self.every and done != module.optimisation.steps:
-            return
-        scores = self.score()
-        mean = sum(scores.values()) / len(scores)
-        self.guard.point({"step": done, "dev": mean, **{f"dev_{name}": value for name, value in scores.items()}})
-        if mean > self.best:
-            self.best, self.best_step, self.stale = mean, done, 0
-            scratch = self.folder / "best.tmp"
-            weights = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-            save_file(_unshared(weights), scratch)
-            os.replace(scratch, self.folder / "best.safetensors")
-        else:
-            self.stale += 1
-            if self.patience is not None and self.stale >= self.patience:
-                trainer.should_stop = True
-
-    def state_dict(self) -> dict[str, Any]:
-        """The best score so far."""
-        return {"best": self.best, "best_step": self.best_step, "stale": self.stale}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on with the best score."""
-        self.best, self.best_step, self.stale = state_dict["best"], state_dict["best_step"], state_dict["stale"]
-
-    def load_best(self, module: StageModule) -> None:
-        """Puts the best weights back."""
-        module.load_state_dict(load_file(self.folder / "best.safetensors"), strict=False)
-
-
-def _unshared(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Each tensor once: safetensors refuses two names for one memory, and loading sets both by either."""
-    seen: set[int] = set()
-    kept = {}
-    for name, value in weights.items():
-        if value.data_ptr() not in seen or value.numel() == 0:
-            seen.add(value.data_ptr())
-            kept[name] = value
-    return kept
-
-
-class Checkpoint(pl.Callback):
-    """Writes everything that a killed run needs, whole or not at all, every few seconds."""
-
-    def __init__(self, path: Path, seconds: float, guard: Guard):
-        self.path, self.seconds, self.guard = path, seconds, guard
-        self.last = time.monotonic()
-
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
-        """Writes when it is time, and only after the losses since the last look were numbers.
-
-        Never after the last step, be it the last by patience: a run continued from there would take another one.
-        """
-        if trainer.should_stop or batch.index + 1 == module.optimisation.steps:
-            return
-        if time.monotonic() - self.last < self.seconds:
-            return
-        self.guard.check(batch.index + 1)
-        trainer.save_checkpoint(self.path.with_suffix(".tmp"))
-        os.replace(self.path.with_suffix(".tmp"), self.path)
-        self.last = time.monotonic()
 
 
 def device_of(spec: TrainerSpec) -> str:
@@ -309,9 +168,3 @@ def write_curve(folder: Path, curve: list[dict[str, Any]]) -> None:
     """Writes a training curve as ``curve.jsonl``, one point a line."""
     lines = "".join(json.dumps(point, ensure_ascii=False) + "\n" for point in curve)
     (folder / "curve.jsonl").write_text(lines, encoding="utf-8")
-
-
-def read_curve(folder: Path) -> list[dict[str, Any]]:
-    """The training curve of a finished stage; empty for an evaluation."""
-    path = folder / "curve.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from stilts_xtreme import compose
-from stilts_xtreme.config import Cell, make_cell
+from stilts_xtreme.config import make_cell
+from stilts_xtreme.specs import Cell
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = (

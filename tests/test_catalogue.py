@@ -78,7 +78,7 @@ def test_entry_is_consistent(name: str) -> None:
         assert set(spec.columns) & {"label", "tags"}
     for language in spec.languages:
         if spec.id:
-            source = catalogue.hub.source(spec, language)
+            source = catalogue.layout.source(spec, language)
             assert "{" not in source.config
             assert re.fullmatch(r"[\w-]+/[\w.-]+", source.id or "")
     for split in spec.blind:
@@ -140,9 +140,9 @@ def test_entry_agrees_with_the_facts(name: str) -> None:
         values = [spec.label_values.get(str(raw), str(raw)) for raw in fact["labels"]]
         assert values == list(spec.labels)
     if on_hub and isinstance(fact["config"], list):
-        assert {catalogue.hub.source(spec, language).config for language in spec.languages} <= set(fact["config"])
+        assert {catalogue.layout.source(spec, language).config for language in spec.languages} <= set(fact["config"])
     elif on_hub and name not in ("panx", "tatoeba", "wikipedia_mlm"):
-        assert catalogue.hub.source(spec, spec.languages[0]).config == fact["config"]
+        assert catalogue.layout.source(spec, spec.languages[0]).config == fact["config"]
     if name == "tatoeba":
         assert {**spec.codes} == fact["iso_map"]
     if name == "tydiqa_goldp":
@@ -158,7 +158,7 @@ def test_entry_agrees_with_the_facts(name: str) -> None:
     for language in spec.languages:
         raw_counts = _raw_counts(fact, language)
         for split in ("train", "validation", "test"):
-            raw = [catalogue.hub.sliced(r) for r in catalogue.hub.raw_splits(spec, split)]
+            raw = [catalogue.layout.sliced(r) for r in catalogue.layout.raw_splits(spec, split)]
             if name == "wikipedia_mlm" and language != "en":
                 continue
             expected = sum(min(raw_counts[r], limit or raw_counts[r]) for r, limit in raw) if raw else None
@@ -180,7 +180,7 @@ def test_raw_columns_are_columns_of_the_facts() -> None:
 def test_test_splits_of_the_benchmark_are_never_dev_splits() -> None:
     for name in NAMES:
         spec = catalogue.load_spec(name)
-        raw = {split: catalogue.hub.raw_splits(spec, split) for split in ("train", "validation", "test")}
+        raw = {split: catalogue.layout.raw_splits(spec, split) for split in ("train", "validation", "test")}
         assert not set(raw["test"]) & set(raw["validation"] + raw["train"]), name
     assert catalogue.load_spec("tydiqa_goldp").dev == {"split": "train", "fraction": 0.1}
 

@@ -16,8 +16,8 @@ from stilts_xtreme import predictions
 from stilts_xtreme.cell import run
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.evaluation import gold
 from stilts_xtreme.metrics.scores import METRICS, headline
-from stilts_xtreme.stages import gold
 
 TARGETS = ("xnli", "pawsx", "xquad", "tydiqa", "panx", "udpos", "xcopa", "tatoeba")
 INTERMEDIATE = ("mnli", "qqp", "squad_v2", "hellaswag", "cosmosqa", "commonsenseqa", "[mnli,squad_v1]")

@@ -20,9 +20,9 @@ from conftest import ROOT, TINY, cell_of, composed
 from stilts_xtreme import compose
 from stilts_xtreme.__main__ import main
 from stilts_xtreme.cell import run as cell_run
-from stilts_xtreme.config import Recipe
-from stilts_xtreme.plan import main as plan_main
+from stilts_xtreme.cost import main as plan_main
 from stilts_xtreme.plan import plan
+from stilts_xtreme.specs import Recipe
 
 
 @pytest.fixture

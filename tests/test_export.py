@@ -14,10 +14,11 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer, pipeline
 
 from stilts_xtreme.batch import Batch
-from stilts_xtreme.encoder import HEAD_CLASSES, Encoder, Source, head_of, load
+from stilts_xtreme.encoder import Encoder, Source, load
 from stilts_xtreme.heads import HEADS, HeadOptions
 from stilts_xtreme.heads.base import JointModule
 from stilts_xtreme.heads.mlm import MLMModule
+from stilts_xtreme.heads.plug import HEAD_CLASSES, head_of
 from stilts_xtreme.models import ENCODER_SHARD, HEAD_SHARD, model_folder, save, source_of
 
 LABELS = {"classification": ("yes", "no", "maybe"), "tagging": ("O", "B-X", "I-X"), "qa": (), "choice": ("0", "1")}

@@ -29,15 +29,16 @@ from torch.nn.functional import cross_entropy, log_softmax
 from torch.nn.utils.rnn import pad_sequence
 
 from stilts_xtreme.batch import Features
-from stilts_xtreme.config import TrainerSpec
-from stilts_xtreme.encoder import assemble
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.evaluation import gold, predict
 from stilts_xtreme.heads import HEADS, HeadOptions
-from stilts_xtreme.heads.base import JointModule, Optimisation, StageModule, Step, position_limit
+from stilts_xtreme.heads.base import JointModule, position_limit
 from stilts_xtreme.heads.mlm import MLMModule
+from stilts_xtreme.heads.plug import assemble
 from stilts_xtreme.heads.qa import QAModule
+from stilts_xtreme.heads.step import Optimisation, StageModule, Step
 from stilts_xtreme.heads.tagging import TaggingModule
-from stilts_xtreme.stages import gold, predict
+from stilts_xtreme.specs import TrainerSpec
 
 TAGS = ("O", "B-X", "I-X", "B-Y")
 CLASSES = ("yes", "no", "maybe")

@@ -15,7 +15,7 @@ from datasets import ClassLabel, Dataset, Features, List, Value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stilts_xtreme.data import catalogue, checks, hub
+from stilts_xtreme.data import catalogue, checks, hub, layout
 from stilts_xtreme.data.checks import check
 from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError
@@ -579,7 +579,7 @@ def test_the_files_are_those_that_the_library_would_read(name: str, split: str, 
     spec = catalogue.load_spec(name)
     if language not in catalogue.languages(spec, split, DataSpec("hub", ROOT)):
         pytest.skip("no rows of it there")
-    source = hub.source(spec, language)
+    source = layout.source(spec, language)
     with hub._offline():
         theirs = datasets.load_dataset(f"{ROOT}/{source.id}", source.config, split=split, cache_dir=str(tmp_path))
     ours = hub.read(spec, split, language, ROOT, spec.labels)

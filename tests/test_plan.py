@@ -15,11 +15,12 @@ from conftest import ROOT, cell_of, composed
 from hydra import initialize_config_dir
 
 from stilts_xtreme import compose
-from stilts_xtreme.config import Recipe
+from stilts_xtreme.cost import estimate, main
 from stilts_xtreme.data.catalogue import conf_dir
 from stilts_xtreme.data.schema import DatasetSpec
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.plan import Stage, estimate, main, plan
+from stilts_xtreme.plan import Stage, plan
+from stilts_xtreme.specs import Recipe
 from stilts_xtreme.store import Store
 
 
@@ -332,13 +333,16 @@ def test_parents_come_before_children() -> None:
 
 def test_planning_imports_no_torch() -> None:
     code = (
-        "import sys\nfrom stilts_xtreme.plan import main\n"
-        "code = main(['+intermediate=all', '+target=xnli'])\n"
+        "import runpy, sys\n"
+        "sys.argv = ['plan', '+intermediate=all', '+target=xnli']\n"
+        "try:\n    runpy.run_module('stilts_xtreme.plan', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as end:\n    code = end.code\n"
         "heavy = {'torch', 'transformers', 'pytorch_lightning', 'datasets', 'wandb'} & set(sys.modules)\n"
         "print(sorted(heavy))\nsys.exit(code or bool(heavy))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 stages, each made once" in done.stdout
 
 
 @pytest.mark.parametrize("target", compose.choices("target"))

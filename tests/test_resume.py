@@ -18,7 +18,7 @@ import torch
 from conftest import TINY, cell_of
 from safetensors.torch import load_file
 
-from stilts_xtreme import stages, training
+from stilts_xtreme import callbacks, stages, training
 from stilts_xtreme.__main__ import main
 from stilts_xtreme.cell import name_of
 from stilts_xtreme.errors import StiltsError
@@ -36,7 +36,7 @@ def kill() -> None:
 
 def die_in_step(label: str, step: int, callback: str) -> None:
     """Kills this process in a training step, before (Guard) or after (Checkpoint) its checkpoint is written."""
-    kind = getattr(training, callback)
+    kind = getattr(callbacks, callback)
     original = kind.on_train_batch_end
 
     def on_train_batch_end(self: Any, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
@@ -77,14 +77,14 @@ def die_after_writing(part: str) -> None:
 
 def die_in_checkpoint(label: str) -> None:
     """Kills this process when a checkpoint is written beside the last one, but not yet in its place."""
-    original = training.Checkpoint.on_train_batch_end
+    original = callbacks.Checkpoint.on_train_batch_end
 
     def on_train_batch_end(self: Any, *values: Any) -> None:
         if self.guard.label == label and values[3].index + 1 == 3:
-            training.os.replace = lambda *_: kill()  # type: ignore[attr-defined]
+            callbacks.os.replace = lambda *_: kill()  # type: ignore[attr-defined]
         original(self, *values)
 
-    training.Checkpoint.on_train_batch_end = on_train_batch_end  # type: ignore[method-assign]
+    callbacks.Checkpoint.on_train_batch_end = on_train_batch_end  # type: ignore[method-assign]
 
 
 def trained(output: Path, *arguments: str) -> dict[str, bytes]:
@@ -328,13 +328,13 @@ def test_nan_between_curve_points_is_found_before_a_checkpoint(tmp_path: Path) -
         def advance(self, *_: object) -> None:
             pass
 
-    guard = training.Guard(Bar(), "mnli", lambda _: None)  # type: ignore[arg-type]
+    guard = callbacks.Guard(Bar(), "mnli", lambda _: None)  # type: ignore[arg-type]
     guard.sum, guard.count = torch.tensor(float("nan")), 2
     with pytest.raises(StiltsError, match="nan"):
         guard.check(2)
     step = SimpleNamespace(index=1)
     module = SimpleNamespace(optimisation=SimpleNamespace(steps=9))
-    checkpoint = training.Checkpoint(tmp_path / "last.ckpt", 0, guard)
+    checkpoint = callbacks.Checkpoint(tmp_path / "last.ckpt", 0, guard)
     with pytest.raises(StiltsError, match="nan"):  # raised before anything is written
         checkpoint.on_train_batch_end(SimpleNamespace(should_stop=False), module, None, step, 1)  # type: ignore[arg-type]
     guard.sum = torch.tensor(float("inf"))

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from stilts_xtreme.data import hub, readers
+from stilts_xtreme.data import hub, layout, readers
 from stilts_xtreme.data.checks import Report, check, refuse_blind
 from stilts_xtreme.data.schema import FORMATS, SPLITS, Columns, DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
@@ -106,11 +106,11 @@ def languages(spec: DatasetSpec, split: str, data: DataSpec) -> tuple[str, ...]:
     if _is_synthetic(data):
         return _synthetic_languages(spec, split, data)
     raw = _raw_split(spec, split)
-    if not hub.raw_splits(spec, raw):
+    if not layout.raw_splits(spec, raw):
         return ()
     if data.root:
         _check_root(data.root)
-        return tuple(language for language in spec.languages if hub.present(spec, raw, language, data.root))
+        return tuple(language for language in spec.languages if layout.present(spec, raw, language, data.root))
     by_language = any(isinstance(value, Mapping) for value in spec.counts.values())
     return tuple(
         language
@@ -178,9 +178,9 @@ def expected_rows(spec: DatasetSpec, split: str, language: str, data: DataSpec) 
     if _is_synthetic(data):
         return int(_synthetic().size(_world(data), spec.name, split))
     raw = _raw_split(spec, split)
-    if not hub.raw_splits(spec, raw):
+    if not layout.raw_splits(spec, raw):
         return None
-    n = hub.count(spec, raw, language, data.root) if data.root else _declared_count(spec, raw, language)
+    n = layout.count(spec, raw, language, data.root) if data.root else _declared_count(spec, raw, language)
     if n is None or not spec.dev or raw != spec.dev["split"]:
         return n
     share = round(n * float(spec.dev["fraction"]))  # type: ignore[arg-type]
@@ -200,14 +200,16 @@ def identity(spec: DatasetSpec, split: str, langs: Iterable[str], data: DataSpec
     where: dict[str, Any] = {}
     for language in langs:
         if data.root:
-            where[language] = {name: hub.digests(spec, name, language, data.root) for name in hub.raw_splits(spec, raw)}
+            where[language] = {
+                name: layout.digests(spec, name, language, data.root) for name in layout.raw_splits(spec, raw)
+            }
         else:
-            where[language] = [*asdict(hub.source(spec, language)).values(), *hub.raw_splits(spec, raw)]
+            where[language] = [*asdict(layout.source(spec, language)).values(), *layout.raw_splits(spec, raw)]
     what |= {"columns": dict(spec.columns), "label_values": dict(spec.label_values), "reader": spec.reader}
     what |= {"codes": {language: spec.codes[language] for language in langs if language in spec.codes}}
     what |= {
         "dev": dict(spec.dev) if spec.dev else None,
-        "limits": [hub.sliced(n)[1] for n in hub.raw_splits(spec, raw)],
+        "limits": [layout.sliced(n)[1] for n in layout.raw_splits(spec, raw)],
     }
     return {"kind": "hub", "rows": where, **what}
 
@@ -283,7 +285,7 @@ def _texts(columns: Columns, spec: DatasetSpec, language: str) -> list[str]:
 def _declared_count(spec: DatasetSpec, split: str, language: str) -> int | None:
     value = spec.counts.get(language, {} if any(isinstance(v, Mapping) for v in spec.counts.values()) else spec.counts)
     n = value.get(split) if isinstance(value, Mapping) else None
-    limits = [hub.sliced(name)[1] for name in hub.raw_splits(spec, split)]
+    limits = [layout.sliced(name)[1] for name in layout.raw_splits(spec, split)]
     if n is None or None in limits:
         return n
     return min(n, sum(limit or 0 for limit in limits))

@@ -55,7 +55,7 @@ class DatasetSpec:
         codes: Language -> the source's own name of it.
         sources: Language -> ``{id, config, revision}`` where a language lives elsewhere than the others.
         counts: Split -> rows, or language -> split -> rows; what the source is known to hold. Empty when not known.
-        reader: How raw rows become canonical: ``columns`` (by the mapping above) or a named reader of ``data/hub.py``.
+        reader: How raw rows become canonical: ``columns`` (by the mapping above) or a named one of ``data/readers.py``.
         blind: Splits whose labels are withheld; scoring one is refused.
         dev: Where dev rows come from when the source has no validation split to select on: ``{split, fraction}``.
         notes: What a reader of the scores must know.

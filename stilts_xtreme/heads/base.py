@@ -1,23 +1,21 @@
-"""What every head shares: the training step over micro-batches, the optimiser, and the interface of a task format."""
+"""What every head shares: the interface of a task format, and how texts become features."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from stilts_xtreme.batch import Batch, Features, fill
+from stilts_xtreme.batch import Batch, Features
 from stilts_xtreme.data.schema import Columns
-from stilts_xtreme.encoder import Encoder, HeadModel, Source, head_of
+from stilts_xtreme.encoder import Encoder, Source
 from stilts_xtreme.errors import StiltsError
-
-log = logging.getLogger(__name__)
+from stilts_xtreme.heads.plug import HeadModel, head_of
+from stilts_xtreme.heads.step import StageModule, Step
 
 SHORTEST = 8
 """The least ``max_length``: the special tokens of a pair and a few of its own."""
@@ -25,7 +23,7 @@ SHORTEST = 8
 
 @dataclass(frozen=True)
 class HeadOptions:
-    """What features and decoding depend on beside the rows; see ``conf/config.yaml`` and :class:`config.Recipe`."""
+    """What features and decoding depend on beside the rows; see ``conf/config.yaml`` and :class:`specs.Recipe`."""
 
     max_length: int = 128
     stride: int = 32
@@ -36,154 +34,6 @@ class HeadOptions:
     null_threshold: float | None = None
     layer: int | None = None
     pooling: str = "mean"
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """AdamW with a linear schedule, as every recipe has it."""
-
-    learning_rate: float
-    steps: int
-    warmup: int
-    weight_decay: float
-    epsilon: float
-    max_grad_norm: float
-    seed: int
-    budget: int
-    accumulation: int | None = None
-
-
-@dataclass(frozen=True)
-class Step:
-    """The units of one optimiser step.
-
-    Attributes:
-        task: Name of the head they belong to.
-        features: The features that they are cut from.
-        units: Their positions [U].
-        index: Number of the step in the training.
-    """
-
-    task: str
-    features: Features
-    units: np.ndarray
-    index: int
-
-
-class StageModule(pl.LightningModule):
-    """A LightningModule whose training step is one optimiser step over as many micro-batches as fit the device.
-
-    Lightning's own accumulation counts batches; here the effective batch is counted in examples and its micro-batches
-    are filled by tokens, so optimisation is manual. A step draws its random numbers from (seed, step) alone: a resumed
-    run repeats an undisturbed one, and a step that ran out of memory is repeated in smaller pieces.
-    """
-
-    def __init__(self, encoder: Encoder):
-        super().__init__()
-        self.encoder = encoder
-        self.optimisation: Optimisation | None = None
-        self.automatic_optimization = False
-
-    def loss(self, batch: Batch) -> torch.Tensor:
-        """Sum of the loss over the batch's terms (examples, windows or labelled tokens)."""
-        raise NotImplementedError
-
-    def terms(self, step: Step) -> float:
-        """Number of loss terms in a whole step; the loss of the step is the sum divided by it."""
-        raise NotImplementedError
-
-    def micro_batches(self, step: Step) -> Iterator[Batch]:
-        """The step's units in groups that fit the token budget, or in a fixed number of groups."""
-        assert self.optimisation is not None
-        if self.optimisation.accumulation:
-            groups = [
-                group
-                for group in np.array_split(np.arange(len(step.units)), self.optimisation.accumulation)
-                if len(group)
-            ]
-        else:
-            features = step.features
-            groups = fill(features.unit_widest[step.units], features.units[step.units], self.optimisation.budget)
-        for group in groups:
-            yield step.features.take(step.units[group], step.task)
-
-    def training_step(self, step: Step, index: int) -> torch.Tensor:  # type: ignore[override]
-        """Runs one optimiser step and returns its loss, detached."""
-        assert self.optimisation is not None
-        optimizer: Any = self.optimizers()
-        while True:
-            torch.manual_seed(self.optimisation.seed * 1_000_003 + step.index)
-            optimizer.zero_grad()
-            try:
-                loss = self._accumulate(step)
-                break
-            except torch.OutOfMemoryError:
-                self._halve(step)
-        self.clip_gradients(optimizer, self.optimisation.max_grad_norm, "norm")
-        optimizer.step()
-        self.lr_schedulers().step()  # type: ignore[union-attr]
-        return loss
-
-    def transfer_batch_to_device(self, batch: Step, device: Any, dataloader_idx: int) -> Step:
-        """Leaves the step where it is: its micro-batches are moved one at a time."""
-        return batch
-
-    def _accumulate(self, step: Step) -> torch.Tensor:
-        terms = max(self.terms(step), 1)
-        total = torch.zeros((), device=self.device)
-        for batch in self.micro_batches(step):
-            loss = self.loss(batch.to(self.device)) / terms
-            self.manual_backward(loss)
-            total += loss.detach()
-        return total
-
-    def _halve(self, step: Step) -> None:
-        from dataclasses import replace
-
-        assert self.optimisation is not None
-        widest = int(step.features.unit_widest[step.units].max())
-        budget = self.optimisation.budget
-        if self.optimisation.accumulation is None and budget <= widest:
-            raise StiltsError(
-                f"Out of memory on the device even with one sequence of {widest} tokens at a time; take a smaller "
-                "model, recipe.*.max_length or trainer.gradient_checkpointing=true."
-            )
-        torch.cuda.empty_cache()
-        if self.optimisation.accumulation:
-            if self.optimisation.accumulation >= len(step.units):
-                raise StiltsError(
-                    "Out of memory on the device even with one example at a time; take a smaller max_length."
-                )
-            self.optimisation = replace(self.optimisation, accumulation=2 * self.optimisation.accumulation)
-            log.warning("out of memory: now %d micro-batches a step, the same batch", self.optimisation.accumulation)
-        else:
-            self.optimisation = replace(self.optimisation, budget=budget // 2)
-            log.warning("out of memory: micro-batches now hold at most %d tokens, the batch is the same", budget // 2)
-
-    def configure_optimizers(self) -> Any:
-        """AdamW without decay on biases and norms; the rate rises linearly, then falls linearly to zero."""
-        setting = self.optimisation
-        assert setting is not None
-        decayed: list[nn.Parameter] = []
-        plain: list[nn.Parameter] = []
-        seen: set[int] = set()
-        for module in self.modules():
-            for name, weight in module.named_parameters(recurse=False):
-                if id(weight) in seen or not weight.requires_grad:
-                    continue
-                seen.add(id(weight))
-                exempt = name == "bias" or "norm" in type(module).__name__.lower()
-                (plain if exempt else decayed).append(weight)
-        groups = [{"params": decayed, "weight_decay": setting.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=setting.learning_rate, eps=setting.epsilon, fused=True)
-        warmup, steps = setting.warmup, setting.steps
-
-        def rate(step: int) -> float:
-            if step < warmup:
-                return step / max(1, warmup)
-            return max(0.0, (steps - step) / max(1, steps - warmup))
-
-        return {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, rate)}
 
 
 class HeadModule(StageModule):

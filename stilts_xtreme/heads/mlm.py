@@ -12,7 +12,8 @@ from torch.nn.functional import cross_entropy
 from stilts_xtreme.batch import Batch, Features
 from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import Encoder
-from stilts_xtreme.heads.base import HeadModule, HeadOptions, Step, encode
+from stilts_xtreme.heads.base import HeadModule, HeadOptions, encode
+from stilts_xtreme.heads.step import Step
 
 
 class MLMModule(HeadModule):

@@ -11,7 +11,8 @@ from torch.nn.functional import cross_entropy
 
 from stilts_xtreme.batch import Batch, Features, spans
 from stilts_xtreme.data.schema import Columns
-from stilts_xtreme.heads.base import HeadModule, Step, flat, segment_ids
+from stilts_xtreme.heads.base import HeadModule, flat, segment_ids
+from stilts_xtreme.heads.step import Step
 
 ROWS = 1024
 """Sentences given to the tokenizer at a time."""

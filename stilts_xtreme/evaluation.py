@@ -1,0 +1,187 @@
+"""Predicts with a head, and makes an evaluation stage: predictions are written first, and the files are scored."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from stilts_xtreme import predictions
+from stilts_xtreme.batch import Features, concatenate, stream
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.schema import Columns
+from stilts_xtreme.encoder import Encoder, load, load_tokenizer
+from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.floors import floors
+from stilts_xtreme.heads import HEADS, HeadModule
+from stilts_xtreme.inputs import encoder_source, head_options, load_rows
+from stilts_xtreme.metrics.scores import METRICS, headline
+from stilts_xtreme.plan import Stage
+from stilts_xtreme.progress import Phase, phase, say
+from stilts_xtreme.specs import Cell, Target, TrainerSpec
+from stilts_xtreme.store import Store, write_atomic
+from stilts_xtreme.training import device_of
+
+log = logging.getLogger(__name__)
+
+
+def precision_context(spec: TrainerSpec) -> contextlib.AbstractContextManager:
+    """The arithmetic of prediction, the same as in training."""
+    if spec.precision.startswith("bf16"):
+        return torch.autocast(device_of(spec), dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def predict(head: HeadModule, features: Features, spec: TrainerSpec, bar: Phase | None) -> list[np.ndarray]:
+    """The head's outputs for all units, as one length-sorted stream, in the order of the features.
+
+    Args:
+        head: The head, on its device.
+        features: The units.
+        spec: The machine.
+        bar: Moved on by finished units.
+
+    Returns:
+        The arrays of ``head.outputs``, each over all units, sequences or tokens.
+    """
+    was_training = head.training
+    head.eval()
+    budget = 2 * spec.micro_batch_tokens  # no gradients are held
+    try:
+        while True:
+            try:
+                return _predict(head, features, spec, budget, bar)
+            except torch.OutOfMemoryError:
+                pass
+            # outside of the handler, whose traceback holds the tensors
+            widest = int((features.unit_widest * features.units).max())
+            if budget <= widest:
+                raise StiltsError(
+                    f"Out of memory on the device even with one example of {widest} tokens at a time; take a smaller "
+                    "model or recipe.*.max_length."
+                )
+            budget //= 2
+            torch.cuda.empty_cache()
+            log.warning("out of memory: batches of prediction now hold at most %d tokens", budget)
+    finally:
+        head.train(was_training)
+
+
+def _predict(
+    head: HeadModule, features: Features, spec: TrainerSpec, budget: int, bar: Phase | None
+) -> list[np.ndarray]:
+    whole: list[np.ndarray] = []
+    done = 0
+    try:
+        with torch.inference_mode(), precision_context(spec):
+            for units, batch in stream(features, budget):
+                found = head.predict_step(batch)
+                if not whole:
+                    whole = [np.zeros((features.count(head.over), *part.shape[1:]), part.dtype) for part in found]
+                where = features.positions(units, head.over)
+                for array, part in zip(whole, found, strict=True):
+                    array[where] = part
+                done += len(units)
+                if bar is not None:
+                    bar.advance(len(units))
+    except torch.OutOfMemoryError:
+        if bar is not None:
+            bar.advance(-done)
+        raise
+    return whole
+
+
+def gold(kind: str, rows: Columns, labels: Sequence[str]) -> Any:
+    """The reference of rows in the form of a format's predictions."""
+    if kind == "classification":
+        return [labels[label] for label in rows["label"]]
+    if kind == "choice":
+        return [str(label) for label in rows["label"]]
+    if kind == "tagging":
+        return [[labels[tag] for tag in tags] for tags in rows["tags"]]
+    if kind == "qa":
+        return dict(zip(rows["id"], rows["answer_texts"], strict=True))
+    return list(range(len(rows["text_a"])))
+
+
+def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str, Any]:
+    """Predicts every language in one stream, writes the predictions, and scores the written files."""
+    target = stage.target
+    assert target is not None
+    source = encoder_source(cell, stage, store)
+    encoder: Encoder = load(source)
+    tokenizer = load_tokenizer(source)
+    labels = catalogue.labels(target.test, cell.data)
+    options = head_options(cell, target.recipe, target.metric)
+    continues = source if stage.head is not None else None
+    head = HEADS[target.head](encoder, labels, options, continues)
+    if cell.trainer.accelerator == "gpu" and not torch.cuda.is_available():
+        raise StiltsError("trainer.accelerator=gpu, but torch finds no CUDA device it can use; take trainer=cpu.")
+    head.to(device_of(cell.trainer))
+    rows, parts, problems = {}, {}, {}
+    for language in stage.languages:
+        rows[language], report = catalogue.rows(target.test, "test", language, cell.data)
+        problems[language] = {name: count for name, (count, _) in report.problems.items()}
+        if report.problems:
+            say(f"  {report}")
+        parts[language] = head.features(rows[language], tokenizer)
+    joined = concatenate(list(parts.values()))
+    with phase(f"evaluating {stage.label}", len(joined), cell.trainer.progress) as bar:
+        outputs = predict(head, joined, cell.trainer, bar)
+    at = 0
+    for language, features in parts.items():
+        size = features.count(head.over)
+        answers = head.decode(rows[language], features, [array[at : at + size] for array in outputs])
+        at += size
+        if target.head == "retrieval":
+            answers = [int(answer) for answer in answers]
+        predictions.write(scratch / "predictions", target.name, language, target.head, answers)
+    train_rows = _floor_rows(cell, target)
+    result: dict[str, Any] = {"task": target.name, "metric": target.metric, "languages": {}}
+    for language in stage.languages:
+        result["languages"][language] = _score(
+            cell, target, scratch, language, rows[language], labels, train_rows, problems[language]
+        )
+    if target.head == "retrieval":
+        result["retrieval"] = {"layer": head.layer, "pooling": options.pooling}
+    write_atomic(scratch / "scores.json", json.dumps(result, indent=1, ensure_ascii=False))
+    return {"task": target.name, "rows": {language: len(next(iter(r.values()))) for language, r in rows.items()}}
+
+
+def _floor_rows(cell: Cell, target: Target) -> Columns | None:
+    if not cell.evaluation["floors"]:
+        return None
+    return load_rows(cell, target.train[-1], "train") if target.train else {}
+
+
+def _score(
+    cell: Cell,
+    target: Target,
+    scratch: Path,
+    language: str,
+    rows: Columns,
+    labels: Sequence[str],
+    train_rows: Columns | None,
+    problems: dict[str, int],
+) -> dict[str, Any]:
+    """Scores one language's written predictions, with the floors beside them."""
+    reference = gold(target.head, rows, labels)
+    answers = predictions.read(scratch / "predictions", target.name, language, target.head)
+    scores = METRICS[target.metric].score(answers, reference, language)
+    entry: dict[str, Any] = {
+        "n": len(next(iter(rows.values()))),
+        "headline": headline(target.metric, scores),
+        "scores": scores,
+        "problems": problems,
+    }
+    if target.head in ("classification", "choice"):
+        entry["one_class"] = len(set(answers)) == 1 and len(set(reference)) > 1
+    if train_rows is not None:
+        entry["floors"] = floors(target.head, target.metric, train_rows, rows, labels, language)
+    return entry

@@ -1,0 +1,80 @@
+"""What a training or an evaluation starts from: encoder, options of a head, rows and labels."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlparse
+from urllib.request import getproxies
+
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.schema import Columns
+from stilts_xtreme.encoder import Source
+from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.heads import HeadOptions
+from stilts_xtreme.models import model_folder
+from stilts_xtreme.plan import Stage
+from stilts_xtreme.progress import say
+from stilts_xtreme.specs import Cell, Recipe, TrainTask
+from stilts_xtreme.store import Store
+
+
+def encoder_source(cell: Cell, stage: Stage, store: Store) -> Source:
+    """Where the encoder of a stage comes from: its parent's folder, verified, or the model from outside."""
+    if stage.parent is not None:
+        return Source(str(model_folder(store.open(stage.parent.key), stage.head)))
+    if cell.model.path is not None:
+        return Source(cell.model.path)
+    _offline_if_unreachable()
+    return Source(str(cell.model.id), cell.model.revision)
+
+
+def _offline_if_unreachable() -> None:
+    """Tells the hub's client when there is no network; by itself it tries for half a minute before it says so."""
+    from huggingface_hub import constants
+
+    place = urlparse(constants.ENDPOINT)
+    if constants.HF_HUB_OFFLINE or getproxies():  # behind a proxy the host itself need not be reachable
+        return
+    try:
+        socket.create_connection((place.hostname or "", place.port or 443), timeout=5).close()
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+
+
+def head_options(cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
+    """What a task's features and decoding depend on."""
+    return HeadOptions(
+        max_length=recipe.max_length,
+        stride=recipe.stride,
+        max_query_length=recipe.max_query_length,
+        first_token=cell.tagging["first_token"],
+        n_best=cell.evaluation["n_best"],
+        max_answer_length=cell.evaluation["max_answer_length"],
+        null_threshold=cell.evaluation["null_threshold"] if metric == "squad_v2" else None,
+        layer=cell.retrieval["layer"] if cell.retrieval["layer"] is not None else cell.model.retrieval_layer,
+        pooling=cell.retrieval["pooling"],
+    )
+
+
+def load_rows(cell: Cell, task: TrainTask, split: str) -> Columns:
+    """The joined English rows of a task's data sets; what was wrong with them is said."""
+    joined: Columns = {}
+    for spec in task.datasets:
+        rows, report = catalogue.rows(spec, split, catalogue.source_language(cell.data), cell.data)
+        if report.problems:
+            say(f"  {report}")
+        for name, values in rows.items():
+            joined.setdefault(name, []).extend(values)
+    if not joined or not next(iter(joined.values())):
+        raise StiltsError(f"{task.name}: its {split} split has no usable rows.")
+    return joined
+
+
+def task_labels(cell: Cell, task: TrainTask) -> tuple[str, ...]:
+    """Label names of a task; data sets that share a head must agree on them."""
+    found = {catalogue.labels(spec, cell.data) for spec in task.datasets}
+    if len(found) > 1:
+        raise StiltsError(
+            f"{task.name}: its data sets have different labels ({'; '.join(map(', '.join, sorted(found)))})."
+        )
+    return found.pop()
