@@ -48,8 +48,11 @@ def predict(head: HeadModule, features: Features, spec: TrainerSpec, bar: Phase 
         bar: Moved on by finished units.
 
     Returns:
-        The arrays of ``head.outputs``, each over all units, sequences or tokens.
+        The arrays of ``head.outputs``, each over all units, sequences or tokens; without units each has length 0.
     """
+    if not len(features):  # what the outputs look like, a made-up unit tells
+        one = Features(ids=np.zeros(1, np.int32), lengths=np.ones(1, np.int64), units=np.ones(1, np.int64))
+        return [array[:0] for array in predict(head, one, spec, None)]
     was_training = head.training
     head.eval()
     budget = 2 * spec.micro_batch_tokens  # no gradients are held
@@ -131,6 +134,12 @@ def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str,
         if report.problems:
             say(f"  {report}")
         parts[language] = head.features(rows[language], tokenizer)
+        if not len(parts[language]):
+            others = ",".join(other for other in stage.languages if other != language)
+            raise StiltsError(
+                f"{target.name}: no test row in {language} can be used"
+                + (f"; languages=[{others}] evaluates in the others." if others else ".")
+            )
     joined = concatenate(list(parts.values()))
     with phase(f"evaluating {stage.label}", len(joined), cell.trainer.progress) as bar:
         outputs = predict(head, joined, cell.trainer, bar)

@@ -12,8 +12,8 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from stilts_xtreme.callbacks import Guard, Select
-from stilts_xtreme.data import catalogue
 from stilts_xtreme.encoder import load, load_tokenizer
+from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.evaluation import evaluate, gold, predict
 from stilts_xtreme.heads import HEADS, HeadModule
 from stilts_xtreme.heads.base import JointModule
@@ -91,11 +91,12 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
         budget=cell.trainer.micro_batch_tokens,
         accumulation=cell.trainer.accumulation,
     )
+    scorer = _dev_scorer(cell, stage, heads, tokenizer)  # before training, which a refusal would be the end of
     with phase(f"training {stage.label}", total, cell.trainer.progress) as bar:
         guard = Guard(bar, stage.label, on_point)
         callbacks: list[Any] = [guard]
         if first.selection == "best":
-            scorer = _dev_scorer(cell, stage, heads, tokenizer)
+            assert scorer is not None
             every = first.eval_every or math.ceil(total / max(1.0, first.epochs))
             callbacks.append(Select(guard, scratch / RESUME, scorer, every, first.patience))
         trainer = fit(module, steps_stream, cell.trainer, callbacks, scratch / RESUME)
@@ -105,12 +106,6 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
         chosen = {"step": callbacks[1].best_step, "dev": callbacks[1].best}
     save(scratch, encoder, heads, tokenizer, lineage(cell, stage))
     write_curve(scratch, guard.curve)
-    source_language = catalogue.source_language(cell.data)
-    has_dev = all(
-        source_language in catalogue.languages(spec, "validation", cell.data)
-        for task in stage.tasks
-        for spec in task.datasets
-    )
     losses = [point["loss"] for point in guard.curve if "loss" in point]
     tail = losses[-max(1, len(losses) // 10) :]
     return {
@@ -121,7 +116,7 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
         "loss": sum(tail) / len(tail),
         "collapsed": _collapsed(stage, courses, sum(tail) / len(tail)),
         "selected": chosen,
-        "dev": _dev_scorer(cell, stage, heads, tokenizer)() if has_dev else None,
+        "dev": scorer() if scorer is not None else None,
     }
 
 
@@ -139,11 +134,21 @@ def _collapsed(stage: Stage, courses: Sequence[Course], loss: float) -> bool:
 
 def _dev_scorer(
     cell: Cell, stage: Stage, heads: dict[str, HeadModule], tokenizer: Any
-) -> Callable[[], dict[str, float]]:
-    """A function that scores every head on its English dev rows with the weights of the moment."""
+) -> Callable[[], dict[str, float]] | None:
+    """A function that scores every head on its English dev rows with the weights of the moment.
+
+    None where a task has no dev rows and none are needed to select by.
+    """
     dev = {}
     for task in stage.tasks:
-        rows = {name: values[: task.recipe.dev_rows] for name, values in load_rows(cell, task, "validation").items()}
+        try:
+            loaded = load_rows(cell, task, "validation")
+        except StiltsError as error:
+            if task.recipe.selection == "best" or cell.data.bad_rows == "refuse":
+                raise
+            say(f"  no dev score: {error}")
+            return None
+        rows = {name: values[: task.recipe.dev_rows] for name, values in loaded.items()}
         dev[task.name] = (task, rows, heads[task.name].features(rows, tokenizer))
 
     def score() -> dict[str, float]:

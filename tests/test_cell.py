@@ -178,6 +178,44 @@ def test_one_stream_keeps_languages_apart(run_tiny: Callable[..., Any], target: 
     ]
 
 
+def unusable(monkeypatch: pytest.MonkeyPatch, split: str, languages: tuple[str, ...], rows: int) -> None:
+    """Leaves sentences without words of a split in some languages."""
+    original = catalogue.rows
+
+    def changed(spec: Any, wanted: str, language: str, data: Any) -> Any:
+        columns, report = original(spec, wanted, language, data)
+        if wanted == split and language in languages:
+            columns = {"id": ["1", "2"][:rows], "tokens": [[], []][:rows], "tags": [[], []][:rows]}
+        return columns, report
+
+    monkeypatch.setattr(catalogue, "rows", changed)
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_language_without_usable_rows_is_named(
+    run_tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    unusable(monkeypatch, "test", ("qab",), rows)
+    with pytest.raises(StiltsError) as error:
+        run_tiny("+target=udpos", "seed=11")
+    assert str(error.value) == "udpos: no test row in qab can be used; languages=[qaa,qac] evaluates in the others."
+    found = run_tiny("+target=udpos", "seed=11", "languages=[qaa,qac]")
+    assert {line["language"] for line in found["comparison"]} == {"qaa", "qac"}
+    with pytest.raises(StiltsError, match=r"^udpos: no test row in qab can be used\.$"):
+        run_tiny("+target=udpos", "seed=11", "languages=[qab]")
+
+
+def test_without_dev_rows_a_training_has_no_dev_score(
+    run_tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unusable(monkeypatch, "validation", ("qaa",), 0)
+    (training,) = (s for s in run_tiny("+target=udpos", "seed=12")["stages"] if s["kind"] == "train")
+    assert training["info"]["dev"] is None
+    assert "no dev score: udpos: its validation split has no usable rows." in capsys.readouterr().err
+    with pytest.raises(StiltsError, match="its validation split has no usable rows"):
+        run_tiny("+target=udpos", "seed=12", "recipe.target.selection=best")
+
+
 def test_predictions_of_a_killed_run_are_cleared(run_tiny: Callable[..., Any]) -> None:
     result = run_tiny("+target=tatoeba")
     folder = folder_of(run_tiny, result)

@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, log_softmax
 from torch.nn.utils.rnn import pad_sequence
 
+from stilts_xtreme import predictions
 from stilts_xtreme.batch import Features
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.evaluation import gold, predict
@@ -785,6 +786,21 @@ def test_predictions_do_not_depend_on_the_budget(kind):
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4)
         assert module.decode(ROWS[kind], features, found) == module.decode(ROWS[kind], features, expected)
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_no_rows_give_no_predictions(kind, tmp_path):
+    module = module_of(kind)
+    rows = {name: [] for name in ROWS[kind]}
+    features = module.features(rows, unigram())
+    assert len(features) == 0
+    outputs = predict(module, features, spec(), None)
+    like = predict(module, module.features(ROWS[kind], unigram()), spec(), None)
+    assert [(o.shape[1:], o.dtype, len(o)) for o in outputs] == [(o.shape[1:], o.dtype, 0) for o in like]
+    answers = module.decode(rows, features, outputs)
+    assert answers == ({} if kind == "qa" else [])
+    predictions.write(tmp_path, "t", "en", kind, answers)
+    assert predictions.read(tmp_path, "t", "en", kind, gold(kind, rows, module.labels)) == answers
 
 
 def test_decoded_classes_are_names():
