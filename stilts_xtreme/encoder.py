@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,14 @@ class Encoder(nn.Module):
         base: Hugging Face's base model; its pooler is taken out when the checkpoint has no weights for it, and is
             otherwise lent to the heads that use one.
         pooler: The checkpoint's own pooler, or None.
+        replaced: The checkpoint's own values of the configuration where a recipe's dropout stands in their place.
     """
 
-    def __init__(self, base: PreTrainedModel, pooler: nn.Module | None):
+    def __init__(self, base: PreTrainedModel, pooler: nn.Module | None, replaced: Mapping[str, float] | None = None):
         super().__init__()
         self.base = base
         self.pooler = pooler
+        self.replaced = dict(replaced or {})
 
     @property
     def config(self) -> Any:
@@ -136,14 +139,18 @@ class Encoder(nn.Module):
 def load(source: Source, gradient_checkpointing: bool = False, dropout: float | None = None) -> Encoder:
     """Loads an encoder in single precision, from a base or a task checkpoint.
 
+    Args:
+        source: Where it is.
+        gradient_checkpointing: Whether to hold fewer activations and compute them again.
+        dropout: Replaces the checkpoint's own hidden and attention dropout; None keeps it.
+
     Raises:
         StiltsError: For a missing, damaged or foreign checkpoint, or one whose weights do not cover the encoder.
     """
     config = load_config(source)
-    if dropout is not None:
-        for name in DROPOUTS:
-            if hasattr(config, name):
-                setattr(config, name, dropout)
+    replaced = {name: getattr(config, name) for name in DROPOUTS if dropout is not None and hasattr(config, name)}
+    for name in replaced:
+        setattr(config, name, dropout)
     try:
         base, report = AutoModel.from_pretrained(
             source.place,
@@ -171,4 +178,4 @@ def load(source: Source, gradient_checkpointing: bool = False, dropout: float | 
         base.pooler = None
     if gradient_checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return Encoder(base, pooler)
+    return Encoder(base, pooler, replaced)

@@ -59,6 +59,8 @@ def save(
         config = type(whole.config).from_dict(whole.config.to_dict())
         config.architectures = [type(whole).__name__]
         config.dtype = "float32"
+        for option, value in encoder.replaced.items():  # a recipe's dropout ends with its stage
+            setattr(config, option, value)
         # a pooler that came with the encoder goes on with it, one that a head brought is the head's alone
         pooler = "head" if module.head.plug.pooler is not None and encoder.pooler is None else None
         config.stilts_xtreme = {"task": name, "pooler": pooler, "lineage": [dict(step) for step in lineage]}

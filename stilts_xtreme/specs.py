@@ -37,7 +37,8 @@ class Recipe:
         max_length: Sub-tokens in a sequence, special tokens included.
         stride: Sub-tokens that neighbouring windows of a long context share.
         max_query_length: A longer question is cut to this many sub-tokens.
-        dropout: Replaces the encoder's own hidden and attention dropout when set.
+        dropout: Hidden and attention dropout in this training; None is the pretrained encoder's own, whatever the
+            trainings before had.
         selection: ``last`` or ``best``: the weights of the last step or of the best score on English dev rows.
         eval_every: Optimiser steps between two dev scores; None: once an epoch.
         patience: Dev scores without a new best after which training ends.

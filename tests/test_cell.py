@@ -119,6 +119,24 @@ def test_head_continues_from_siqa_to_copa(run_tiny: Callable[..., Any], monkeypa
     assert second["info"]["tasks"] == ["copa"]
 
 
+def test_no_dropout_of_its_own_means_the_pretrained_encoders(
+    run_tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stilts_xtreme import stages
+
+    seen: list[set[float]] = []
+    original = stages.fit
+
+    def fit(module: Any, *values: Any) -> Any:
+        seen.append({part.p for part in module.modules() if "Dropout" in type(part).__name__})
+        return original(module, *values)
+
+    monkeypatch.setattr(stages, "fit", fit)
+    change = ("recipe.intermediate.dropout=0.3", "recipe.target.dropout=null")
+    run_tiny("+intermediate=mnli", "+target=xnli", "baseline=false", "seed=9", *change)
+    assert seen == [{0.3}, {0.0}], "head and encoder; mini has none of its own"
+
+
 @pytest.mark.parametrize("intermediate", INTERMEDIATE)
 def test_intermediate_training_alone(
     run_tiny: Callable[..., Any], intermediate: str, capsys: pytest.CaptureFixture[str]

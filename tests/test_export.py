@@ -91,6 +91,22 @@ def test_a_single_head_is_a_plain_folder(tmp_path, family, kind):
     assert again(TEXTS)["input_ids"] == tokenizer(TEXTS)["input_ids"]
 
 
+def rates(module: torch.nn.Module) -> set[float]:
+    return {part.p for part in module.modules() if "Dropout" in type(part).__name__}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_replaced_dropout_is_not_handed_on(tmp_path, family):
+    tokenizer = TOKENIZERS[TOKENIZER_OF[family]]()
+    place = Source(str(checkpoint(tmp_path / "pretrained", family, dropout=0.2)))
+    for stage, dropout, expected in (("a", 0.4, 0.4), ("b", None, 0.2), ("c", 0.0, 0.0), ("d", None, 0.2)):
+        encoder = load(place, dropout=dropout)
+        assert rates(encoder.base) == {expected}, stage
+        save(tmp_path / stage, encoder, heads_for(encoder, ("classification",)), tokenizer, LINEAGE)
+        place = source_of(tmp_path / stage, None)
+        assert rates(AutoModel.from_pretrained(place.place)) == {0.2}, "what others load has the encoder's own too"
+
+
 @pytest.mark.parametrize("family", ["xlm-roberta", "bert", "deberta-v2"])
 def test_a_joint_training_shares_its_encoder_on_disk(tmp_path, family):
     encoder = bare_encoder(family)
