@@ -88,12 +88,12 @@ def sentence(error: Exception) -> StiltsError | None:
     text = f"{error} {error.__cause__ or ''}"
     missing = re.search(r"Could not override '([^']+)'", text)
     if missing:
-        return unknown("option", missing.group(1), _options(missing.group(1)))
+        return unknown("option", missing.group(1), *_options(missing.group(1)))
     return StiltsError(" ".join(str(error).split()).rstrip(".") + ".")
 
 
-def _options(option: str) -> list[str]:
-    """Every option that the command line could have meant: those of the same group, else all."""
+def _options(option: str) -> tuple[list[str], list[str]]:
+    """What the command line could have meant: options and groups beside a wrong name, and all options below them."""
     from omegaconf import DictConfig
 
     names: list[str] = []
@@ -108,13 +108,13 @@ def _options(option: str) -> list[str]:
                 names.append(name)
 
     walk(compose([], raw=True), "")
-    parts = option.lstrip("+").split(".")
-    for depth in range(len(parts) - 1, -1, -1):  # the nearest relatives first
-        prefix = ".".join(parts[: max(1, depth)]) + "."
-        same = [name for name in names if name.startswith(prefix)]
-        if same:
-            return same
-    return [*GROUPS, *names]
+    names += ADDED
+    group = option.lstrip("+").rpartition(".")[0]
+    while group and not any(name.startswith(f"{group}.") for name in names):  # up to one that exists
+        group = group.rpartition(".")[0]
+    prefix = f"{group}." if group else ""
+    below = [name for name in names if name.startswith(prefix)]
+    return sorted({prefix + name.removeprefix(prefix).split(".")[0] for name in below}), below
 
 
 def compose(arguments: Sequence[str], raw: bool = False) -> Any:

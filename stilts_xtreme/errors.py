@@ -10,18 +10,19 @@ class StiltsError(Exception):
     """A refusal that the command line prints as one sentence, without a traceback, with exit code 1."""
 
 
-def unknown(option: str, value: object, choices: Iterable[object]) -> StiltsError:
+def unknown(option: str, value: object, choices: Iterable[object], below: Iterable[object] = ()) -> StiltsError:
     """Builds the error for a value that is not among its choices.
 
     Args:
         option: The option as the user writes it, such as ``target``.
         value: What the user gave.
         choices: The values that are accepted.
+        below: What else the nearest match may be, beside the choices, without being listed.
 
     Returns:
         An error whose text names the option, the value, the nearest match if one is close, and all choices.
     """
     names = sorted(str(choice) for choice in choices)
-    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(value), [*names, *map(str, below)], n=1, cutoff=0.5)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
     return StiltsError(f"{option}={value} is not known{hint}; choose one of: {', '.join(names)}.")

@@ -174,6 +174,34 @@ def test_mistakes_get_one_sentence(
     assert not (tmp_path / "out").exists(), "nothing was made"
 
 
+TOP = (
+    "baseline, data, evaluation, intermediate, languages, logger, model, output, recipe, retrieval, seed, store, "
+    "tagging, target, trainer."
+)
+
+
+@pytest.mark.parametrize(
+    ("argument", "near", "listed"),
+    [
+        ("see=1", "seed", TOP),
+        ("modle=mini", "model", TOP),
+        ("intermediat=mnli", "intermediate", TOP),
+        ("trainr.threads=1", "trainer.threads", TOP),
+        ("learning_rate=1", "recipe.target.learning_rate", TOP),
+        (
+            "recipe.learning_rate=1",
+            "recipe.target.learning_rate",
+            "recipe.intermediate, recipe.name, recipe.source, recipe.target.",
+        ),
+        ("data.wrld.test=1", "data.world.test", "data.bad_rows, data.kind, data.root, data.world."),
+    ],
+)
+def test_a_mistyped_option_gets_a_short_list(cli: Callable[..., Any], argument: str, near: str, listed: str) -> None:
+    said = refused(cli("+target=xnli", argument))
+    name = argument.split("=")[0]
+    assert said == f"error: option={name} is not known (did you mean '{near}'?); choose one of: {listed}"
+
+
 def test_mistakes_are_refused_in_a_fresh_process(tmp_path: Path) -> None:
     start = time.monotonic()
     done = subprocess.run(
