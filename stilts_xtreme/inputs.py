@@ -6,6 +6,8 @@ import socket
 from urllib.parse import urlparse
 from urllib.request import getproxies
 
+from huggingface_hub import constants
+
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import Source
@@ -16,6 +18,9 @@ from stilts_xtreme.plan import Stage
 from stilts_xtreme.progress import say
 from stilts_xtreme.specs import Cell, Recipe, TrainTask
 from stilts_xtreme.store import Store
+
+OFFLINE = constants.HF_HUB_OFFLINE
+"""Whether the user told the hub's client to stay offline."""
 
 
 def encoder_source(cell: Cell, stage: Stage, store: Store) -> Source:
@@ -29,16 +34,23 @@ def encoder_source(cell: Cell, stage: Stage, store: Store) -> Source:
 
 
 def _offline_if_unreachable() -> None:
-    """Tells the hub's client when there is no network; by itself it tries for half a minute before it says so."""
-    from huggingface_hub import constants
+    """Tells the hub's client when there is no network; by itself it tries for half a minute before it says so.
 
-    place = urlparse(constants.ENDPOINT)
-    if constants.HF_HUB_OFFLINE or getproxies():  # behind a proxy the host itself need not be reachable
-        return
+    Asked anew each time, so that a short failure does not make a whole sweep go without the hub.
+    """
+    # behind a proxy the host itself need not be reachable; which proxy is taken is the client's affair
+    proxies = [url for kind, url in getproxies().items() if kind in ("http", "https", "all")]
+    constants.HF_HUB_OFFLINE = OFFLINE or not any(_connects(url) for url in (*proxies, constants.ENDPOINT))
+
+
+def _connects(url: str) -> bool:
+    place = urlparse(url if "://" in url else f"http://{url}")
     try:
-        socket.create_connection((place.hostname or "", place.port or 443), timeout=5).close()
-    except OSError:
-        constants.HF_HUB_OFFLINE = True
+        port = place.port or {"http": 80, "https": 443}.get(place.scheme, 1080)
+        socket.create_connection((place.hostname or "", port), timeout=5).close()
+    except (OSError, ValueError):  # ValueError: no port that could be one
+        return False
+    return True
 
 
 def head_options(cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:

@@ -244,9 +244,10 @@ def test_a_folder_is_an_encoder(cli: Callable[..., Any], outputs: Path, tmp_path
     assert [row["value"] for row in result["rows"]] == [row["value"] for row in expected["rows"]]
 
 
-def test_hub_id_without_a_network_says_what_to_do(tmp_path: Path) -> None:
-    environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": "http://127.0.0.1:9"}
-    environment = {name: value for name, value in environment.items() if "proxy" not in name.lower()}
+@pytest.mark.parametrize("proxy", [{}, {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "127.0.0.1:9"}])
+def test_hub_id_without_a_network_says_what_to_do(tmp_path: Path, proxy: dict[str, str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    environment |= {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": "http://127.0.0.1:9", **proxy}
     start = time.monotonic()
     done = subprocess.run(
         [
@@ -261,6 +262,30 @@ def test_hub_id_without_a_network_says_what_to_do(tmp_path: Path) -> None:
     )
     refused((done.returncode, done.stdout, done.stderr), "owner/name", "hf download owner/name", "model=FOLDER")
     assert time.monotonic() - start < 25
+
+
+def test_the_hub_is_asked_anew_and_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    from huggingface_hub import constants
+
+    from stilts_xtreme import inputs
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(inputs, "OFFLINE", False)
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        for settings, offline in (({}, True), ({"https": address}, False), ({"no": address}, True)):
+            monkeypatch.setattr(inputs, "getproxies", lambda settings=settings: settings)
+            inputs._offline_if_unreachable()
+            assert constants.HF_HUB_OFFLINE is offline
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        inputs._offline_if_unreachable()
+        assert constants.HF_HUB_OFFLINE is False
+        monkeypatch.setattr(inputs, "OFFLINE", True)
+        inputs._offline_if_unreachable()
+        assert constants.HF_HUB_OFFLINE is True
 
 
 def test_a_blind_split_is_never_scored(cli: Callable[..., Any], tmp_path: Path) -> None:
