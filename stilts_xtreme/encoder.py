@@ -98,13 +98,21 @@ class Encoder(nn.Module):
             otherwise lent to the heads that use one.
         pooler: The checkpoint's own pooler, or None.
         replaced: The checkpoint's own values of the configuration where a recipe's dropout stands in their place.
+        origin: The pretrained checkpoint that its training began with, if fresh heads are to begin with it too.
     """
 
-    def __init__(self, base: PreTrainedModel, pooler: nn.Module | None, replaced: Mapping[str, float] | None = None):
+    def __init__(
+        self,
+        base: PreTrainedModel,
+        pooler: nn.Module | None,
+        replaced: Mapping[str, float] | None = None,
+        origin: Source | None = None,
+    ):
         super().__init__()
         self.base = base
         self.pooler = pooler
         self.replaced = dict(replaced or {})
+        self.origin = origin
 
     @property
     def config(self) -> Any:
@@ -136,13 +144,19 @@ class Encoder(nn.Module):
         return hidden[mask]
 
 
-def load(source: Source, gradient_checkpointing: bool = False, dropout: float | None = None) -> Encoder:
+def load(
+    source: Source,
+    gradient_checkpointing: bool = False,
+    dropout: float | None = None,
+    origin: Source | None = None,
+) -> Encoder:
     """Loads an encoder in single precision, from a base or a task checkpoint.
 
     Args:
         source: Where it is.
         gradient_checkpointing: Whether to hold fewer activations and compute them again.
         dropout: Replaces the checkpoint's own hidden and attention dropout; None keeps it.
+        origin: The pretrained checkpoint from which fresh heads take what it has of them; None makes them all new.
 
     Raises:
         StiltsError: For a missing, damaged or foreign checkpoint, or one whose weights do not cover the encoder.
@@ -178,4 +192,4 @@ def load(source: Source, gradient_checkpointing: bool = False, dropout: float | 
         base.pooler = None
     if gradient_checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return Encoder(base, pooler, replaced)
+    return Encoder(base, pooler, replaced, origin)

@@ -27,6 +27,14 @@ def encoder_source(cell: Cell, stage: Stage, store: Store) -> Source:
     """Where the encoder of a stage comes from: its parent's folder, verified, or the model from outside."""
     if stage.parent is not None:
         return Source(str(model_folder(store.open(stage.parent.key), stage.head)))
+    return pretrained_source(cell, stage, store)
+
+
+def pretrained_source(cell: Cell, stage: Stage, store: Store) -> Source:
+    """The pretrained encoder that the chain of a stage began with."""
+    first = stage.chain()[0]
+    if first.kind == "pretrain":
+        return Source(str(model_folder(store.open(first.key))))
     if cell.model.path is not None:
         return Source(cell.model.path)
     _offline_if_unreachable()

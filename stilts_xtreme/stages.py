@@ -18,7 +18,7 @@ from stilts_xtreme.evaluation import evaluate, gold, predict
 from stilts_xtreme.heads import HEADS, HeadModule
 from stilts_xtreme.heads.base import JointModule
 from stilts_xtreme.heads.step import Optimisation, StageModule
-from stilts_xtreme.inputs import encoder_source, head_options, load_rows, task_labels
+from stilts_xtreme.inputs import encoder_source, head_options, load_rows, pretrained_source, task_labels
 from stilts_xtreme.metrics.scores import METRICS, headline
 from stilts_xtreme.models import lineage, save
 from stilts_xtreme.plan import Stage
@@ -60,7 +60,8 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
     """Trains the encoder on the stage's tasks, jointly if there are several, and saves a model per head."""
     source = encoder_source(cell, stage, store)
     first = stage.tasks[0].recipe
-    encoder = load(source, cell.trainer.gradient_checkpointing, first.dropout)
+    origin = pretrained_source(cell, stage, store)
+    encoder = load(source, cell.trainer.gradient_checkpointing, first.dropout, origin)
     tokenizer = load_tokenizer(source)
     torch.manual_seed(cell.seed)  # the fresh heads' weights
     heads, courses, rows_of = {}, [], {}

@@ -119,6 +119,34 @@ def test_head_continues_from_siqa_to_copa(run_tiny: Callable[..., Any], monkeypa
     assert second["info"]["tasks"] == ["copa"]
 
 
+def test_fresh_heads_begin_pretrained_where_the_architecture_has_it(
+    run_tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    from stilts_xtreme import stages
+
+    begun = []
+    original = stages.fit
+
+    def fit(module: Any, *values: Any) -> Any:
+        begun.append(module.head.model.head.dense.weight.detach().clone())
+        return original(module, *values)
+
+    monkeypatch.setattr(stages, "fit", fit)
+    options = (
+        "model.architecture.model_type=modernbert",
+        "+model.architecture.local_attention=16",
+        "+model.architecture.cls_token_id=0",
+        "+model.architecture.sep_token_id=2",
+    )
+    result = run_tiny("+intermediate=mnli", "+target=pawsx", *options, output=tmp_path)
+    pretrained = tmp_path / "stages" / result["stages"][0]["key"] / "models" / "pretrained"
+    weights = load_file(pretrained / "model-00002-of-00002.safetensors")
+    assert len(begun) == 3, "the baseline's, the intermediate and the target's own"
+    assert all((weight == weights["head.dense.weight"]).all() for weight in begun)
+
+
 def test_no_dropout_of_its_own_means_the_pretrained_encoders(
     run_tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

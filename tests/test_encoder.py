@@ -249,6 +249,50 @@ def test_labels_of_an_earlier_task_do_not_linger(tmp_path):
     assert encoder.config.id2label == {0: "same", 1: "other"}
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "mlm"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_fresh_head_has_what_the_pretrained_one_has_of_it(folders, family, kind):
+    """As in Hugging Face's own from_pretrained, by name; a pooler, which is inside the encoder, is another matter."""
+    place = Source(str(folders[family]))
+    theirs, report = HEAD_CLASSES[kind].from_pretrained(place.place, output_loading_info=True)
+    inside = f"{theirs.base_model_prefix}."
+    loaded = {name for name in theirs.state_dict() if not name.startswith(inside)} - set(report["missing_keys"])
+    assert loaded == ({"head.dense.weight", "head.norm.weight"} if family == "modernbert" else set())
+    heads = []
+    for origin in (None, place):
+        torch.manual_seed(0)
+        heads.append(head_of(load(place, origin=origin), kind).model.state_dict())
+    for name, value in heads[1].items():
+        if name in loaded:
+            assert torch.equal(value, theirs.state_dict()[name])
+            assert not torch.equal(value, heads[0][name])
+        else:
+            assert torch.equal(value, heads[0][name])
+
+
+def test_a_fresh_head_does_not_have_what_an_earlier_task_learned(folders, tmp_path):
+    pretrained = Source(str(folders["modernbert"]))
+    folder = checkpoint(tmp_path, "modernbert", AutoModelForSequenceClassification)
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: value + 1 for name, value in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    earlier = Source(str(folder))
+    expected = load_file(folders["modernbert"] / "model.safetensors")["head.dense.weight"]
+    head = head_of(load(earlier, origin=pretrained), "tagging", LABELS)
+    assert torch.equal(head.model.head.dense.weight, expected)
+    went_on = head_of(load(earlier, origin=pretrained), "classification", ("LABEL_0", "LABEL_1"), earlier)
+    assert torch.equal(went_on.model.head.dense.weight, weights["head.dense.weight"] + 1)
+
+
+def test_a_pretrained_encoder_without_a_head_gives_a_fresh_one(tmp_path):
+    AutoModel.from_config(config_of("modernbert")).save_pretrained(tmp_path)
+    place = Source(str(tmp_path))
+    heads = []
+    for origin in (None, place):
+        torch.manual_seed(0)
+        heads.append(head_of(load(place, origin=origin), "qa").model.state_dict())
+    assert all(torch.equal(value, heads[1][name]) for name, value in heads[0].items())
+
+
 def test_dropout_is_replaced_everywhere(folders, tmp_path):
     for family in FAMILIES:
         encoder = load(Source(str(folders[family])), dropout=0.3).train()

@@ -84,6 +84,10 @@ class HeadModel(nn.Module):
 def head_of(encoder: Encoder, kind: str, labels: tuple[str, ...] = (), continues: Source | None = None) -> HeadModel:
     """Makes the head of a format for an encoder: fresh, or continuing from a task checkpoint.
 
+    Part of a fresh head may be pretrained: ModernBERT's dense layer and norm before the classifier are those of its
+    masked-language-model head. They are taken from the encoder's origin, not from a training in between, so that the
+    same task begins alike with and without one.
+
     Args:
         encoder: The encoder that it will be used with.
         kind: A key of :data:`HEAD_CLASSES`.
@@ -110,6 +114,8 @@ def head_of(encoder: Encoder, kind: str, labels: tuple[str, ...] = (), continues
         model = HEAD_CLASSES[kind].from_config(config)
     else:
         model = _fresh(kind, config)
+        if encoder.origin is not None:
+            _take_pretrained(model, encoder.origin, config)
     model.float()
     head = HeadModel(model, kind, encoder.pooler)
     if kind == "mlm":  # the output matrix is the input embedding, also when they were made apart
@@ -127,6 +133,45 @@ def _fresh(kind: str, config: Any) -> PreTrainedModel:
     return model
 
 
+def _outside(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """The weights that are not the encoder's."""
+    inside = f"{model.base_model_prefix}."
+    return {name: value for name, value in model.state_dict().items() if not name.startswith(inside)}
+
+
+def _take_pretrained(model: PreTrainedModel, source: Source, config: Any) -> None:
+    """Copies what a fresh head and the checkpoint's masked-language-model head have in common, by name and shape."""
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in _outside(HEAD_CLASSES["mlm"].from_config(config)).items()}
+    common = {name: value for name, value in _outside(model).items() if shapes.get(name) == value.shape}
+    if not common:  # as in most architectures, whose checkpoint is then not read again
+        return
+    pretrained, report = _saved(source, "mlm", load_config(source))
+    found = _outside(pretrained)
+    with torch.no_grad():
+        for name in common.keys() - set(report["missing_keys"]):
+            common[name].copy_(found[name])
+
+
+def _saved(source: Source, kind: str, config: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """A checkpoint with the head of a format, and what was missing in it.
+
+    Raises:
+        StiltsError: When it cannot be loaded.
+    """
+    try:
+        return HEAD_CLASSES[kind].from_pretrained(
+            source.place,
+            revision=source.revision,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=None if not source.local else True,
+            output_loading_info=True,
+        )
+    except UNREADABLE as error:
+        raise unloadable(source, error) from error
+
+
 def _continued(source: Source, kind: str, config: Any) -> PreTrainedModel:
     """The saved model whose head goes on.
 
@@ -140,17 +185,7 @@ def _continued(source: Source, kind: str, config: Any) -> PreTrainedModel:
             f"The head in {source.place} knows the labels {', '.join(before)}, in this order, and cannot continue on "
             f"{', '.join(now)}."
         )
-    try:
-        model, report = HEAD_CLASSES[kind].from_pretrained(
-            source.place,
-            revision=source.revision,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=None if not source.local else True,
-            output_loading_info=True,
-        )
-    except UNREADABLE as error:
-        raise unloadable(source, error) from error
+    model, report = _saved(source, kind, config)
     missing = sorted(report["missing_keys"])
     if missing:
         raise StiltsError(f"The checkpoint {source.place} has no weights for a {kind} head, such as {missing[0]}.")
