@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,16 @@ CELL = ("+intermediate=mnli", "+target=xnli")
 
 
 def records(path: Path) -> list[Any]:
-    """The records of a W&B run file: protocol buffers in LevelDB's log format: blocks of 32 KiB, 7 bytes of head."""
+    """The records of a finished W&B run's file, which may reach the disk a moment after the run has finished."""
+    deadline = time.monotonic() + 10
+    while not of_kind(found := read_records(path), "exit"):
+        assert time.monotonic() < deadline, f"{path} has no end"
+        time.sleep(0.02)
+    return found
+
+
+def read_records(path: Path) -> list[Any]:
+    """The records that are there: protocol buffers in LevelDB's log format: blocks of 32 KiB, 7 bytes of head."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     data = path.read_bytes()
