@@ -156,7 +156,6 @@ def _pretrain(cell: Cell) -> Stage | None:
         "architecture": model.architecture,
         "pretraining": model.pretraining,
         "corpus": corpus,
-        "precision": cell.trainer.precision,
     }
     name = ", ".join(spec.name for spec in specs) or "synthetic"
     steps = int((model.pretraining or {})["steps"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 import unicodedata
@@ -111,6 +112,7 @@ def train_tokenizer(texts: list[str], vocabulary: int, max_length: int) -> PreTr
     pieces = [
         (learned.id_to_piece(at), learned.get_score(at)) for at in range(len(learned)) if not learned.is_unknown(at)
     ]
+    pieces += whole_words(texts, {piece for piece, _ in pieces}, vocabulary - len(SPECIALS) - len(pieces))
     vocabulary_list = [(name, 0.0) for name in SPECIALS] + [piece for piece in pieces if piece[0] not in SPECIALS]
     tokenizer = Tokenizer(models.Unigram(vocabulary_list, unk_id=SPECIALS.index("<unk>")))
     tokenizer.add_special_tokens(list(SPECIALS))
@@ -133,6 +135,27 @@ def train_tokenizer(texts: list[str], vocabulary: int, max_length: int) -> PreTr
         model_max_length=max_length,
         model_input_names=["input_ids", "attention_mask"],
     )
+
+
+def whole_words(texts: list[str], known: set[str], places: int) -> list[tuple[str, float]]:
+    """The most frequent words that are no piece yet, with the logarithm of their share of all words as their score.
+
+    On text with few different words, expectation maximisation ends before the vocabulary is full, with some of the most
+    frequent words in pieces that occur nowhere else. Such words take the free places.
+
+    Args:
+        texts: What the pieces were learned from.
+        known: The pieces, a word's first one with '▁'.
+        places: How many words to add at the most.
+    """
+    written = Counter(word for text in texts for word in unicodedata.normalize("NFKC", text).split())
+    counts: Counter[str] = Counter()
+    for word, count in written.items():
+        counts["▁" + word.strip("".join(c for c in word if unicodedata.category(c)[0] == "P"))] += count
+    total = sum(counts.values())
+    missing = [(word, count) for word, count in counts.items() if word not in known and count > 1]
+    missing.sort(key=lambda item: (-item[1], item[0]))
+    return [(word, math.log(count / total)) for word, count in missing[: max(0, places)]]
 
 
 class TokenStream(StepStream):
@@ -210,7 +233,9 @@ def pretrain(cell: Cell, stage: Stage, scratch: Path, on_point: Callable[[dict[s
     stream = TokenStream(features, tokens, steps, SEED)
     with phase(f"pretraining {stage.label}", steps, cell.trainer.progress) as bar:
         guard = Guard(bar, stage.label, on_point)
-        fit(module, stream, cell.trainer, [guard], scratch / RESUME)
+        # in full precision wherever it runs: the encoder is small, and one on a GPU is the same as one on a CPU
+        machine = dataclasses.replace(cell.trainer, precision="32-true")
+        fit(module, stream, machine, [guard], scratch / RESUME)
     save(scratch, encoder, {"pretrained": module}, tokenizer, lineage(cell, stage))
     write_curve(scratch, guard.curve)
     seen = int(sum(features.lengths[group].sum() for group in stream.plan))

@@ -194,8 +194,9 @@ def identity(spec: DatasetSpec, split: str, langs: Iterable[str], data: DataSpec
     what: dict[str, Any] = {"dataset": spec.name, "split": split, "languages": langs, "bad_rows": data.bad_rows}
     what["format"], what["labels"] = spec.format, list(labels(spec, data))
     if _is_synthetic(data):
-        options = asdict(_world(data))  # with the defaults that were not written
-        return {"kind": "synthetic", "version": _synthetic().WORLD_VERSION, "world": options, **what}
+        world, module = _world(data), _synthetic()
+        options = {"seed": world.seed, "rows": module.size(world, spec.name, split)}  # of the other splits: nothing
+        return {"kind": "synthetic", "version": module.WORLD_VERSION, "world": options, **what}
     raw = _raw_split(spec, split)
     where: dict[str, Any] = {}
     for language in langs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from stilts_xtreme.data import synthetic
@@ -16,8 +15,10 @@ def world_of(data: DataSpec) -> synthetic.World:
 
 
 def world_identity(data: DataSpec) -> dict[str, Any]:
-    """What the world's text depends on."""
-    return {"kind": "synthetic", "version": synthetic.WORLD_VERSION, "world": asdict(world_of(data))}
+    """What the world's unlabelled text depends on: nothing of its rows."""
+    world = world_of(data)
+    options = {"seed": world.seed, "languages": world.languages, "sentences": world.sentences}
+    return {"kind": "synthetic", "version": synthetic.WORLD_VERSION, "world": options}
 
 
 def world_corpus(data: DataSpec) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from stilts_xtreme.heads.step import Step
 
 
 class MLMModule(HeadModule):
-    """Predicts masked tokens: 15 % chosen, of them 80 % masked, 10 % random, 10 % kept (Devlin et al. 2019)."""
+    """Predicts masked tokens: some are chosen, of them 80 % masked, 10 % random, 10 % kept (Devlin et al. 2019)."""
 
     format = "mlm"
 

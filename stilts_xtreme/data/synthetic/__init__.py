@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stilts_xtreme.data.schema import Columns
-from stilts_xtreme.data.synthetic.draws import WORLD_VERSION, Draw
+from stilts_xtreme.data.synthetic.draws import WORLD_VERSION
 from stilts_xtreme.data.synthetic.grammar import grammar
 from stilts_xtreme.data.synthetic.languages import BY_CODE, INVENTORY, describe
 from stilts_xtreme.data.synthetic.tasks import DATASETS, SOURCE, Spec, generate, row_count
 from stilts_xtreme.data.synthetic.texts import document
-from stilts_xtreme.data.synthetic.world import World, knowledge
+from stilts_xtreme.data.synthetic.world import Teller, World
 from stilts_xtreme.errors import StiltsError, unknown
 
 __all__ = ["DESCRIPTIONS", "LANGUAGES", "WORLD_VERSION", "World", "corpus", "labels", "rows", "size", "splits"]
@@ -110,29 +110,22 @@ def corpus(world: World, language: str) -> list[str]:
         language: A code of :data:`LANGUAGES`.
 
     Returns:
-        About ``world.sentences`` times the language's share of sentences. Three in ten documents, and those with a
+        About ``world.sentences`` times the language's share of sentences. Half of the documents, and those with a
         question, are whole, a few connected sentences each; the others are given a sentence a text, since copying from
-        a neighbour would otherwise be all there is to learn. The documents of two languages are drawn independently; of
-        ``world.bilingual`` percent of them each sentence stands beside itself in the source language.
+        a neighbour would otherwise be all there is to learn. The documents of two languages are drawn independently.
 
     Raises:
         StiltsError: If the world does not have the language.
     """
     _language(world, language)
-    say, known = grammar(world.seed, language), knowledge(world.seed)
-    source = grammar(world.seed, SOURCE)
-    draw, both = Draw(world.seed, "corpus", language), Draw(world.seed, "bilingual", language)
-    wanted = max(1, round(world.sentences * BY_CODE[language].share))
+    say, draw = grammar(world.seed, language), Teller(world.seed, "corpus", language)
+    wanted = round(world.sentences * BY_CODE[language].share)
     documents, written = [], 0
     while written < wanted:
-        meaning = document(draw, known)
+        meaning = document(draw)
         sentences = say.sentences(meaning)
         written += len(sentences)
-        if language != SOURCE and both.chance(world.bilingual / 100):
-            repeated = source.sentences(meaning)
-            lines = [(say.layout([a])[0], source.layout([b])[0]) for a, b in zip(sentences, repeated, strict=True)]
-            documents += [f"{b} {a}" if both.chance(0.5) else f"{a} {b}" for a, b in lines]
-        elif both.chance(0.7) and not any(clause.ask for clause in meaning):
+        if draw.chance(0.5) and not any(clause.ask for clause in meaning):
             documents += [say.layout([sentence])[0] for sentence in sentences]
         else:
             documents.append(say.layout(sentences)[0])

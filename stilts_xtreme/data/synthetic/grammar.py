@@ -19,7 +19,7 @@ _ADVERB, _FRONTED = r"(S\NP)\(S\NP)", "S/S"
 SUPERTAGS = (
     *(".", "N", "N/N", "NP", "NP/N", "NP/NP", r"S[adj]\NP", r"(S\NP)/(S[adj]\NP)", r"(S\NP)/NP", r"(S\NP)/PP"),
     *(r"(S\NP)/(S\NP)", r"S\NP", r"((S\NP)/PP)/NP", _ADVERB, _FRONTED, r"((S\NP)\(S\NP))/NP", "(S/S)/NP"),
-    *(r"(NP\NP)/NP", "PP/NP", "conj", r"(S\S)/S"),
+    *(r"(NP\NP)/NP", "PP/NP", "conj", r"(S\S)/S", r"(S[adj]\NP)/PP"),
 )
 """The supertags of the source language, in the style of categorial grammar."""
 
@@ -111,11 +111,16 @@ class Grammar:
                 tag = "(S/S)/NP" if fronted == "place" else r"((S\NP)\(S\NP))/NP"
                 slots["P"] = self._adposition("in", clause.place, "place", tag)
         else:
-            tag = {"be": r"(S\NP)/(S[adj]\NP)", "isa": r"(S\NP)/NP", "at": r"(S\NP)/PP"}[clause.kind]
+            adjectival = r"(S\NP)/(S[adj]\NP)"
+            tag = {"be": adjectival, "compare": adjectival, "isa": r"(S\NP)/NP", "at": r"(S\NP)/PP"}[clause.kind]
             if self.language.copula:
                 slots["V"] = [self._word("be", tag, "verb")]
             if clause.kind == "be" and clause.pred:
                 slots["O"] = [self._word(clause.pred, r"S[adj]\NP", "pred")]
+            elif clause.kind == "compare" and clause.patient is not None:
+                quality = self._word(clause.pred, r"(S[adj]\NP)/PP", "pred")
+                standard = self._adposition("than", clause.patient, "patient", "PP/NP")
+                slots["O"] = [*standard, quality] if self.language.postpositions else [quality, *standard]
             elif clause.kind == "isa" and clause.patient is not None:
                 slots["O"] = self.noun_phrase(clause.patient, "pred")
             elif clause.kind == "at" and clause.place is not None:

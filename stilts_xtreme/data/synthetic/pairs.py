@@ -13,12 +13,11 @@ from typing import Any
 
 from stilts_xtreme.data.synthetic import vocabulary as v
 from stilts_xtreme.data.synthetic import world as w
-from stilts_xtreme.data.synthetic.draws import Draw
-from stilts_xtreme.data.synthetic.world import Clause, Thing
+from stilts_xtreme.data.synthetic.world import Clause, Teller, Thing
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
 Pair = tuple[tuple[Clause, ...], tuple[Clause, ...], int]
-_Change = Callable[[Draw, Clause], Clause | None]
+_Change = Callable[[Teller, Clause], Clause | None]
 
 
 def _patient(clause: Clause, **change: Any) -> Clause:
@@ -26,7 +25,7 @@ def _patient(clause: Clause, **change: Any) -> Clause:
     return clause._replace(patient=clause.patient._replace(**change))
 
 
-def _add(draw: Draw, clause: Clause) -> Clause | None:
+def _add(draw: Teller, clause: Clause) -> Clause | None:
     """Adds a detail: a quality, a place or a time."""
     assert clause.patient is not None
     options = [
@@ -38,12 +37,14 @@ def _add(draw: Draw, clause: Clause) -> Clause | None:
         return None
     name = draw.pick(options)
     if name == "adj":
-        return _patient(clause, adj=draw.pick(v.QUALITIES))
-    change: dict[str, Any] = {name: w.place(draw) if name == "place" else draw.pick(v.TIMES)}
+        return _patient(clause, adj=w.quality(draw, clause.patient.head))
+    change: dict[str, Any] = {
+        name: w.place(draw, clause.patient.head) if name == "place" else draw.usual("times", clause.pred)
+    }
     return clause._replace(**change)
 
 
-def _drop(draw: Draw, clause: Clause) -> Clause | None:
+def _drop(draw: Teller, clause: Clause) -> Clause | None:
     """Takes a detail away."""
     assert clause.patient is not None
     options = [
@@ -58,50 +59,54 @@ def _drop(draw: Draw, clause: Clause) -> Clause | None:
     return clause._replace(**change)
 
 
-def _lower(draw: Draw, clause: Clause) -> Clause | None:
+def _lower(draw: Teller, clause: Clause) -> Clause | None:
     """Animal -> dog."""
     kinds = v.KINDS.get(clause.patient.head if clause.patient else "")
     return _patient(clause, head=draw.pick(kinds)) if kinds else None
 
 
-def _raise(draw: Draw, clause: Clause) -> Clause | None:
+def _raise(draw: Teller, clause: Clause) -> Clause | None:
     """Dog -> animal."""
     group = v.HYPERNYM.get(clause.patient.head if clause.patient else "")
     return _patient(clause, head=group) if group else None
 
 
-def _same(draw: Draw, clause: Clause) -> Clause | None:
+def _same(draw: Teller, clause: Clause) -> Clause | None:
     """Puts a synonym for one word."""
     sites = synonym_sites(clause)
     return replace_synonyms(clause, [draw.pick(sites)]) if sites else None
 
 
-def _exclude(draw: Draw, clause: Clause) -> Clause | None:
+def _exclude(draw: Teller, clause: Clause) -> Clause | None:
     """Puts another value for one detail that can have only one."""
     assert clause.patient is not None
-    options = [
-        name for name, there in (("adj", clause.patient.adj), ("place", clause.place), ("time", clause.time)) if there
-    ]
+    details = (clause.patient.adj, clause.place, clause.time, clause.patient.number)
+    options = [name for name, there in zip(("adj", "place", "time", "number"), details, strict=True) if there]
     if not options:
         return None
     # Qualities first: opposites are what a dictionary knows, another time is only another word.
     name = "adj" if "adj" in options and draw.chance(0.6) else draw.pick(options)
     if name == "adj":
         return _patient(clause, adj=w.exclusive(draw, clause.patient.adj))
+    if name == "number":
+        other = clause.patient.number
+        while other == clause.patient.number:
+            other = 2 + draw.below(28)
+        return _patient(clause, number=other)
     if name == "place":
         assert clause.place is not None
         return clause._replace(place=clause.place._replace(head=draw.other(v.PLACES, clause.place.head)))
     return clause._replace(time=draw.other(v.TIMES, clause.time))
 
 
-def _elsewhere(draw: Draw, clause: Clause) -> Clause | None:
+def _elsewhere(draw: Teller, clause: Clause) -> Clause | None:
     """Another person, or another deed."""
     if draw.chance(0.5):
-        return clause._replace(agent=w.person(draw))
+        return clause._replace(agent=w.person(draw, deed=clause.pred))
     return clause._replace(pred=draw.other(v.GENERAL_VERBS, clause.pred, v.SAME.get(clause.pred)))
 
 
-def _keep(draw: Draw, clause: Clause) -> Clause | None:
+def _keep(draw: Teller, clause: Clause) -> Clause | None:
     return clause
 
 
@@ -115,6 +120,13 @@ _RECIPES: dict[tuple[int, bool], tuple[tuple[int, _Change, bool], ...]] = {
     (CONTRADICTION, True): ((2, _keep, False), (2, _add, False), (2, _lower, False), (2, _same, False)),
     (NEUTRAL, True): ((2, _add, True), (1, _lower, True), (3, _elsewhere, True), (2, _drop, False)),
 }
+
+
+_REWORDED: dict[str, tuple[str, ...]] = {
+    site: tuple(word for first in words if first in v.SYNONYMS for word in (first, v.SYNONYMS[first]))
+    for site, words in (("pred", v.GENERAL_VERBS), ("head", v.THINGS), ("adj", v.QUALITIES))
+}
+"""Part of a clause -> the words with a synonym that it may be, both of a pair."""
 
 
 def synonym_sites(clause: Clause) -> list[str]:
@@ -135,7 +147,7 @@ def replace_synonyms(clause: Clause, sites: list[str]) -> Clause:
     return clause
 
 
-def _filler(draw: Draw, hypothesis: Clause, taken: str) -> Clause:
+def _filler(draw: Teller, hypothesis: Clause, taken: str) -> Clause:
     """An unrelated sentence that repeats words of the hypothesis, whatever the label."""
     filler = varied(draw, w.event(draw))
     filler = filler._replace(pred=draw.other(v.GENERAL_VERBS, hypothesis.pred, v.SAME.get(hypothesis.pred), taken))
@@ -151,14 +163,14 @@ def _filler(draw: Draw, hypothesis: Clause, taken: str) -> Clause:
     return filler
 
 
-def _hypothesis(draw: Draw) -> Clause:
-    clause = w.event(draw, 0.45)._replace(negated=draw.chance(0.35), manner="")
+def _hypothesis(draw: Teller) -> Clause:
+    clause = w.event(draw, 0.45, number=0.25)._replace(negated=draw.chance(0.35), manner="")
     if draw.chance(0.3):
         clause = _patient(clause, head=draw.pick(tuple(v.KINDS)))
     return varied(draw, clause)
 
 
-def _described(draw: Draw, label: int) -> tuple[Clause, Clause]:
+def _described(draw: Teller, label: int) -> tuple[Clause, Clause]:
     """A premise sentence and the hypothesis 'the dog is (not) red'."""
     quality, negated = draw.pick(v.QUALITIES), draw.chance(0.5)
     premise = w.event(draw)
@@ -170,13 +182,24 @@ def _described(draw: Draw, label: int) -> tuple[Clause, Clause]:
     return premise, w.described(Thing(premise.patient.head, det="the"), quality, negated=negated)
 
 
-def inference(draw: Draw, fillers: int, described: float, surface: float = 0.3) -> Pair:
+def _compared(draw: Teller, label: int) -> tuple[Clause, Clause]:
+    """'The horse is bigger than the dog' beside what says the same, the reverse, or something else of the two."""
+    hypothesis = w.compared(draw)
+    swap = draw.chance(0.5)
+    if label != NEUTRAL:
+        return w.restated(hypothesis, swap == (label == ENTAILMENT), swap), hypothesis
+    scale = draw.other(v.SCALES, hypothesis.pred, w.OPPOSITE[hypothesis.pred])
+    other = scale if draw.chance(0.5) else w.OPPOSITE[scale]
+    return w.restated(hypothesis._replace(pred=other), False, swap), hypothesis
+
+
+def inference(draw: Teller, fillers: int, described: float, surface: float = 0.3) -> Pair:
     """Draws a premise, a hypothesis and their label.
 
     Args:
         draw: Source of choices.
         fillers: Unrelated sentences in the premise.
-        described: Share of hypotheses of the form 'the dog is red'.
+        described: Share of hypotheses of the form 'the dog is red' or 'the horse is bigger than the dog'.
         surface: Chance that the hypothesis puts its time or place first.
 
     Returns:
@@ -184,7 +207,7 @@ def inference(draw: Draw, fillers: int, described: float, surface: float = 0.3) 
     """
     label = draw.below(3)
     if draw.chance(described):
-        premise, hypothesis = _described(draw, label)
+        premise, hypothesis = (_compared if draw.chance(0.4) else _described)(draw, label)
     else:
         hypothesis = _hypothesis(draw)
         options = [
@@ -194,24 +217,24 @@ def inference(draw: Draw, fillers: int, described: float, surface: float = 0.3) 
         ]
         premise = draw.pick([clause for weight, clause in options for _ in range(weight)])
         if draw.chance(0.4) and not premise.negated and not premise.manner:
-            premise = premise._replace(manner=draw.pick(v.MANNERS))
+            premise = premise._replace(manner=draw.usual("manners", premise.pred))
     told = [premise]
     for _ in range(fillers):
         told.insert(draw.below(len(told) + 1), _filler(draw, hypothesis, premise.pred))
     return tuple(told), (_fronted(draw, hypothesis, surface),), label
 
 
-def _fronted(draw: Draw, clause: Clause, probability: float) -> Clause:
+def _fronted(draw: Teller, clause: Clause, probability: float) -> Clause:
     options = [name for name in ("time", "place") if getattr(clause, name)]
     return clause._replace(front=draw.pick(options)) if options and draw.chance(probability) else clause
 
 
-def varied(draw: Draw, clause: Clause) -> Clause:
+def varied(draw: Teller, clause: Clause) -> Clause:
     """Puts synonyms at random, so that both words of a pair are equally common."""
     return replace_synonyms(clause, [site for site in synonym_sites(clause) if draw.chance(0.5)])
 
 
-def paraphrase(draw: Draw, question: bool) -> Pair:
+def paraphrase(draw: Teller, question: bool) -> Pair:
     """Draws two sentences that mean the same (label 1) or nearly (label 0).
 
     One or two words differ at places drawn before the label: all by a synonym, or one of them by a word of another
@@ -230,7 +253,7 @@ def paraphrase(draw: Draw, question: bool) -> Pair:
         return _swapped(draw)
     label = draw.below(2)
     while True:
-        first = varied(draw, w.event(draw, 0.7))
+        first = _uncommon(draw)
         sites = synonym_sites(first)
         if len(sites) >= changed:
             break
@@ -244,25 +267,27 @@ def paraphrase(draw: Draw, question: bool) -> Pair:
     return (_fronted(draw, first, 0.4),), (_fronted(draw, second, 0.6),), label
 
 
-def _differ(draw: Draw, clause: Clause, site: str) -> Clause:
+def _uncommon(draw: Teller) -> Clause:
+    """An event whose words go with each other by chance, so that an odd one does not give a replacement away."""
+    clause = w.event(draw, 0.7)
+    clause = clause._replace(pred=draw.pick(_REWORDED["pred"]))
+    adj = draw.pick(_REWORDED["adj"]) if draw.chance(0.5) else ""
+    return _patient(clause, head=draw.pick(_REWORDED["head"]), adj=adj)
+
+
+def _differ(draw: Teller, clause: Clause, site: str) -> Clause:
     """Puts a word of another meaning at a site; it has synonyms too, so that the word itself tells nothing."""
-    groups: dict[str, tuple[str, ...]] = {"pred": v.GENERAL_VERBS, "head": v.THINGS, "adj": v.QUALITIES}
     before = clause.pred if site == "pred" else getattr(clause.patient, site)
-    pool = [word for word in groups[site] if word in v.SAME and word not in (before, v.SAME[before])]
-    word = draw.pick(pool)
-    word = v.SAME[word] if draw.chance(0.5) else word
+    word = draw.other(_REWORDED[site], before, v.SAME[before])
     return clause._replace(pred=word) if site == "pred" else _patient(clause, **{site: word})
 
 
-def _swapped(draw: Draw) -> Pair:
+def _swapped(draw: Teller) -> Pair:
     """Two persons change places, which matters or not; or only time and place move."""
     kind = draw.below(4)
-    first = Clause("event", "", w.person(draw), w.person(draw), place=w.place(draw), time=draw.pick(v.TIMES))
-    while first.agent == first.patient:
-        first = first._replace(patient=w.person(draw))
     mutual = kind == 0
     plain = [verb for verb in v.PERSON_VERBS if verb not in v.MUTUAL_VERBS]
-    first = varied(draw, first._replace(pred=draw.pick(v.MUTUAL_VERBS if mutual else plain)))
+    first = varied(draw, w.social(draw, extras=1.0, verbs=v.MUTUAL_VERBS if mutual else plain))
     second = first if kind == 1 else first._replace(agent=first.patient, patient=first.agent)
     fronted = draw.sample(("", "time", "place"), 2)
     return (first._replace(front=fronted[0]),), (second._replace(front=fronted[1]),), int(kind < 2)

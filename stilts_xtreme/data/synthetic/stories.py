@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from stilts_xtreme.data.synthetic import vocabulary as v
 from stilts_xtreme.data.synthetic import world as w
-from stilts_xtreme.data.synthetic.draws import Draw
-from stilts_xtreme.data.synthetic.world import Clause, Knowledge, Thing
+from stilts_xtreme.data.synthetic.world import Clause, Teller, Thing
 
 
 class Reading(NamedTuple):
@@ -28,32 +27,25 @@ class Choice(NamedTuple):
     label: int
 
 
-def _events(draw: Draw, count: int) -> list[Clause]:
-    """Draws events that share no participant, so that each has its own agent, thing, place and time."""
-    verbs, things = draw.sample(v.GENERAL_VERBS, count), draw.sample(v.THINGS, count)
-    places, times = draw.sample(v.PLACES, count), draw.sample(v.TIMES, count)
-    numbers, given = draw.sample(range(2, 40), count), draw.sample(v.GIVEN, count)
-    roles, stems = draw.sample(v.ROLES, count), draw.sample(v.SHARED_STEMS, count)
-    found = []
-    for i in range(count):
-        names = (given[i], stems[i]) if draw.chance(0.3) else (given[i],)
-        agent = Thing(roles[i], det="the") if draw.chance(0.35) else Thing("", names, "PER")
-        counted = draw.chance(0.45)
-        patient = Thing(
-            things[i],
-            adj=draw.pick(v.QUALITIES) if draw.chance(0.35) else "",
-            number=numbers[i] if counted else 0,
-            det="" if counted else "a",
-        )
-        clause = Clause("event", verbs[i], agent, patient)
-        if draw.chance(0.85):
-            clause = clause._replace(place=Thing(places[i], det="the"))
-        if draw.chance(0.75):
-            clause = clause._replace(time=times[i], front="time" if draw.chance(0.3) else "")
+def _events(draw: Teller, count: int) -> list[Clause]:
+    """Draws events that share no participant, so that each has its own agent, deed, thing, place and time."""
+    found: list[Clause] = []
+    taken: set[str] = set()
+    while len(found) < count:
+        clause = w.event(draw, 0.8, 0.35, 0.45)._replace(manner="")
         if draw.chance(0.15):
-            other = Thing(draw.other(v.ROLES, *roles), det="the")
+            other = Thing(draw.frequent("roles"), det="the")
             clause = clause._replace(pred=draw.pick(v.GIVE_VERBS), recipient=other)
-        found.append(clause)
+        agent, patient = clause.agent, clause.patient
+        assert agent is not None
+        assert patient is not None
+        words = [clause.pred, patient.head, clause.time, str(patient.number or ""), agent.head, *agent.names]
+        words += [some.head for some in (clause.place, clause.recipient) if some]
+        words = [word for word in words if word]
+        if len(set(words)) < len(words) or taken & set(words):
+            continue
+        taken.update(words)
+        found.append(clause._replace(front="time") if clause.time and draw.chance(0.3) else clause)
     return found
 
 
@@ -74,7 +66,7 @@ def _ask(clause: Clause, slot: str) -> Clause:
     return asked if slot in ("place", "time", "recipient") or not clause.place else asked._replace(time="")
 
 
-def reading(draw: Draw, low: int, high: int, unanswerable: float = 0.0) -> Reading:
+def reading(draw: Teller, low: int, high: int, unanswerable: float = 0.0) -> Reading:
     """Draws a context of ``low`` to ``high`` sentences with a question about one of them.
 
     Another sentence often shares the agent, the verb or the thing with the one that is asked about, and at least one
@@ -107,7 +99,7 @@ def reading(draw: Draw, low: int, high: int, unanswerable: float = 0.0) -> Readi
     return Reading(tuple(context), question, target, slot)
 
 
-def _unanswerable(draw: Draw, context: list[Clause], target: int, question: Clause, slot: str) -> Clause:
+def _unanswerable(draw: Teller, context: list[Clause], target: int, question: Clause, slot: str) -> Clause:
     """Changes a participant of the question so that no sentence tells of it; the word comes from the context."""
     assert question.patient is not None
     # A sentence with the same verb could answer the changed question, so its words are not borrowed.
@@ -126,19 +118,20 @@ def _unanswerable(draw: Draw, context: list[Clause], target: int, question: Clau
     return question._replace(patient=question.patient._replace(head=head))
 
 
-def _place_right(draw: Draw, right: Clause, wrong: list[Clause]) -> tuple[tuple[Clause, ...], int]:
+def _place_right(draw: Teller, right: Clause, wrong: list[Clause]) -> tuple[tuple[Clause, ...], int]:
     label = draw.below(len(wrong) + 1)
     return (*wrong[:label], right, *wrong[label:]), label
 
 
-def script(draw: Draw) -> Choice:
+def script(draw: Teller) -> Choice:
     """Steps of doing something with a thing; the choices are what comes next."""
     group = draw.pick(tuple(v.SCRIPTS))
     steps, thing = v.SCRIPTS[group], Thing(draw.pick(v.KINDS[group]), det="the")
-    agent = w.person(draw)
+    agent = w.person(draw, deed=steps[0])
     told = 2 + draw.below(len(steps) - 2)
     clauses = [Clause("event", step, agent, thing, link="then" if i else "") for i, step in enumerate(steps)]
-    clauses[0] = clauses[0]._replace(place=w.place(draw) if draw.chance(0.5) else None, time=draw.pick(v.TIMES))
+    where = w.place(draw, thing.head) if draw.chance(0.5) else None
+    clauses[0] = clauses[0]._replace(place=where, time=draw.frequent("times"))
     # Two wrong choices are of the same script but out of turn, one is of another script. All are steps that are the
     # right choice elsewhere, so a choice alone tells little.
     wrong = [step for i, step in enumerate(steps) if i >= 2 and i != told]
@@ -160,14 +153,14 @@ def say(side: tuple[str, str, str], agent: Thing, thing: Thing, link: str = "") 
     return Clause("event", concept, agent, link=link)
 
 
-def cause(draw: Draw, options: int, why: bool = False) -> Choice:
+def cause(draw: Teller, options: int, why: bool = False) -> Choice:
     """A statement, and its cause or effect among ``options`` choices.
 
     With ``why`` the question is 'why did X do this' or 'what does X do next' instead of naming cause and result.
     """
     position = draw.below(len(v.RULES))
     forward = draw.chance(0.5)
-    agent, thing = w.person(draw), Thing(draw.pick(v.THINGS), det="a")
+    agent, thing = w.person(draw, deed=v.RULES[position][0][2]), Thing(draw.frequent("things"), det="a")
     given, right = v.RULES[position] if forward else v.RULES[position][::-1]
     # Wrong choices are statements of the same kind about the same one, so only the rule tells them from the right one.
     pool = sorted({rule[forward] for rule in v.RULES if rule[forward][:2] == right[:2]} - _fitting(given, forward))
@@ -175,9 +168,9 @@ def cause(draw: Draw, options: int, why: bool = False) -> Choice:
     sides = draw.sample(pool, options - 1)
     premise = say(given, agent, thing)
     if draw.chance(0.7) and premise.kind == "event":
-        premise = premise._replace(place=w.place(draw))
+        premise = premise._replace(place=w.place(draw, premise.pred))
     if draw.chance(0.5) and premise.kind == "event":
-        premise = premise._replace(time=draw.pick(v.TIMES))
+        premise = premise._replace(time=draw.usual("times", premise.pred))
     choices, label = _place_right(draw, say(right, agent, thing), [say(side, agent, thing) for side in sides])
     if not why:
         noun = Thing("result" if forward else "cause", det="the")
@@ -194,9 +187,9 @@ def _fitting(given: tuple[str, str, str], forward: bool) -> set[tuple[str, str, 
     return {rule[forward] for rule in v.RULES if rule[not forward] == given}
 
 
-def fact(draw: Draw, known: Knowledge, options: int = 5, kind: str = "") -> Choice:
+def fact(draw: Teller, options: int = 5, kind: str = "") -> Choice:
     """A question about a kind of thing (any, if none is given) that only knowledge of the world answers."""
-    kind = kind or draw.pick(v.THINGS)
+    kind, known = kind or draw.frequent("things"), draw.known
     subject = Thing(kind, det="a")
     relation = draw.below(4)
     if relation == 0:
@@ -214,15 +207,14 @@ def fact(draw: Draw, known: Knowledge, options: int = 5, kind: str = "") -> Choi
     return Choice((), question, choices, label)
 
 
-def social(draw: Draw) -> Choice:
+def social(draw: Teller) -> Choice:
     """What one person did to another, and how they feel, what follows, or why."""
     deed = draw.pick(tuple(v.SOCIAL))
     feeling, reaction, character = v.SOCIAL[deed]
-    doer = w.person(draw)
-    other = w.person(draw)
-    while other == doer:
-        other = w.person(draw)
-    context = Clause("event", deed, doer, other, place=w.place(draw), time=draw.pick(v.TIMES))
+    context = w.social(draw, extras=1.0, verbs=(deed,))
+    doer, other = context.agent, context.patient
+    assert doer is not None
+    assert other is not None
     asked = draw.below(3)
     if asked == 0:
         question: Clause = Clause("be", "", other, ask="how")

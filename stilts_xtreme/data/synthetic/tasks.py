@@ -9,10 +9,10 @@ from typing import Any
 
 from stilts_xtreme.data.schema import FORMATS, Columns
 from stilts_xtreme.data.synthetic import pairs, stories, texts
-from stilts_xtreme.data.synthetic.draws import Draw, bucket
+from stilts_xtreme.data.synthetic.draws import bucket
 from stilts_xtreme.data.synthetic.grammar import SUPERTAGS, Grammar, grammar
 from stilts_xtreme.data.synthetic.stories import Choice, Reading
-from stilts_xtreme.data.synthetic.world import Knowledge, World, knowledge
+from stilts_xtreme.data.synthetic.world import Teller, World
 from stilts_xtreme.errors import StiltsError
 
 SOURCE = "qaa"
@@ -58,7 +58,7 @@ class Spec:
     """
 
     format: str
-    draw: Callable[[Draw, Knowledge], Meaning]
+    draw: Callable[[Teller], Meaning]
     labels: tuple[str, ...] = ()
     multilingual: bool = False
     splits: tuple[str, ...] = ("train", "validation")
@@ -70,27 +70,27 @@ _ALL = ("train", "validation", "test")
 _EVALUATION = ("validation", "test")
 
 DATASETS: Mapping[str, Spec] = {
-    "mnli": Spec("classification", lambda d, k: pairs.inference(d, 1, 0.3), _NLI),
-    "snli": Spec("classification", lambda d, k: pairs.inference(d, d.below(2), 0.4, 0.1), _NLI),
-    "anli": Spec("classification", lambda d, k: pairs.inference(d, 2, 0.15, 0.5), _NLI, train=0.5),
-    "xnli": Spec("classification", lambda d, k: pairs.inference(d, 1, 0.3), _NLI, True, _ALL),
-    "qqp": Spec("classification", lambda d, k: pairs.paraphrase(d, True), ("not_duplicate", "duplicate")),
-    "paws_x": Spec("classification", lambda d, k: pairs.paraphrase(d, False), ("0", "1"), True, _ALL),
-    "squad_v1": Spec("qa", lambda d, k: stories.reading(d, 4, 5)),
-    "squad_v2": Spec("qa", lambda d, k: stories.reading(d, 4, 5, 1 / 3)),
-    "xquad": Spec("qa", lambda d, k: stories.reading(d, 4, 5), (), True, _EVALUATION),
-    "mlqa": Spec("qa", lambda d, k: stories.reading(d, 4, 6), (), True, _EVALUATION),
-    "tydiqa_goldp": Spec("qa", lambda d, k: stories.reading(d, 6, 8), (), True, _ALL),
-    "hellaswag": Spec("choice", lambda d, k: stories.script(d), tuple("0123"), train=0.5),
-    "cosmos_qa": Spec("choice", lambda d, k: stories.cause(d, 4, why=True), tuple("0123"), train=0.5),
-    "commonsense_qa": Spec("choice", lambda d, k: stories.fact(d, k), tuple("ABCDE"), train=0.5),
-    "copa": Spec("choice", lambda d, k: stories.cause(d, 2), ("choice1", "choice2"), train=0.1),
-    "xcopa": Spec("choice", lambda d, k: stories.cause(d, 2), ("0", "1"), True, _EVALUATION),
-    "siqa": Spec("choice", lambda d, k: stories.social(d), tuple("123"), train=0.5),
-    "ccg": Spec("tagging", lambda d, k: texts.tagged(d, 0.0), SUPERTAGS, tags="supertag"),
-    "udpos": Spec("tagging", lambda d, k: texts.tagged(d), _UPOS, True, _ALL, tags="upos"),
-    "panx": Spec("tagging", lambda d, k: texts.named_sentence(d), _NER, True, _ALL, tags="ner"),
-    "tatoeba": Spec("retrieval", lambda d, k: texts.translated(d), (), True, ("test",)),
+    "mnli": Spec("classification", lambda d: pairs.inference(d, 1, 0.3), _NLI),
+    "snli": Spec("classification", lambda d: pairs.inference(d, d.below(2), 0.4, 0.1), _NLI),
+    "anli": Spec("classification", lambda d: pairs.inference(d, 2, 0.15, 0.5), _NLI, train=0.5),
+    "xnli": Spec("classification", lambda d: pairs.inference(d, 1, 0.3), _NLI, True, _ALL),
+    "qqp": Spec("classification", lambda d: pairs.paraphrase(d, True), ("not_duplicate", "duplicate")),
+    "paws_x": Spec("classification", lambda d: pairs.paraphrase(d, False), ("0", "1"), True, _ALL),
+    "squad_v1": Spec("qa", lambda d: stories.reading(d, 4, 5)),
+    "squad_v2": Spec("qa", lambda d: stories.reading(d, 4, 5, 1 / 3)),
+    "xquad": Spec("qa", lambda d: stories.reading(d, 4, 5), (), True, _EVALUATION),
+    "mlqa": Spec("qa", lambda d: stories.reading(d, 4, 6), (), True, _EVALUATION),
+    "tydiqa_goldp": Spec("qa", lambda d: stories.reading(d, 6, 8), (), True, _ALL),
+    "hellaswag": Spec("choice", lambda d: stories.script(d), tuple("0123"), train=0.5),
+    "cosmos_qa": Spec("choice", lambda d: stories.cause(d, 4, why=True), tuple("0123"), train=0.5),
+    "commonsense_qa": Spec("choice", lambda d: stories.fact(d), tuple("ABCDE"), train=0.5),
+    "copa": Spec("choice", lambda d: stories.cause(d, 2), ("choice1", "choice2"), train=0.1),
+    "xcopa": Spec("choice", lambda d: stories.cause(d, 2), ("0", "1"), True, _EVALUATION),
+    "siqa": Spec("choice", lambda d: stories.social(d), tuple("123"), train=0.5),
+    "ccg": Spec("tagging", lambda d: texts.tagged(d, 0.0), SUPERTAGS, tags="supertag"),
+    "udpos": Spec("tagging", lambda d: texts.tagged(d), _UPOS, True, _ALL, tags="upos"),
+    "panx": Spec("tagging", lambda d: texts.named_sentence(d), _NER, True, _ALL, tags="ner"),
+    "tatoeba": Spec("retrieval", lambda d: texts.translated(d), (), True, ("test",)),
 }
 """Catalogue name -> data set."""
 
@@ -167,8 +167,8 @@ def _meanings(world: World, dataset: str, split: str) -> tuple[Meaning, ...]:
     The split of a text is a function of the text, so that splits are disjoint across data sets too (the training rows
     of mnli and the test rows of xnli have no premise in common).
     """
-    spec, known, say = DATASETS[dataset], knowledge(world.seed), grammar(world.seed, SOURCE)
-    draw = Draw(world.seed, dataset, split)
+    spec, say = DATASETS[dataset], grammar(world.seed, SOURCE)
+    draw = Teller(world.seed, dataset, split)
     low, high = _BUCKETS[split]
     wanted = row_count(world, dataset, split)
     found: list[Meaning] = []
@@ -176,7 +176,7 @@ def _meanings(world: World, dataset: str, split: str) -> tuple[Meaning, ...]:
     for _ in range(wanted * 100 + 10_000):
         if len(found) == wanted:
             return tuple(found)
-        meaning = spec.draw(draw, known)
+        meaning = spec.draw(draw)
         row = _READERS[spec.format](say, meaning, spec)
         text = _source_text(row, spec.format)
         key = text + "\x1f" + "\x1f".join(row.get("choices", ()))  # type: ignore[arg-type]
