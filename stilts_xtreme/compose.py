@@ -53,6 +53,11 @@ def prepare(arguments: Sequence[str]) -> list[str]:
         if group in ADDED and value:
             plus = plus or "+"
         prepared.append(f"{plus}{group}={value}")
+    options = [re.split("[.=]", argument.lstrip("+"))[:2] for argument in prepared]
+    if ["model", "shipped"] not in options and any(
+        option in (["model", "architecture"], ["model", "pretraining"]) for option in options
+    ):
+        prepared.append("++model.shipped=null")  # to say how to pretrain is to ask for it
     return prepared
 
 

@@ -12,6 +12,7 @@ from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
 from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics.scores import METRICS
+from stilts_xtreme.shipped import resolve
 from stilts_xtreme.specs import OPTIMISER_FIELDS, Cell, ModelSpec, Recipe, Target, TrainerSpec, TrainTask
 
 OPTIONS = (
@@ -175,7 +176,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         raise unknown("data.bad_rows", data.bad_rows, ("skip", "refuse"))
     if data.root is not None and not os.path.isdir(data.root):
         raise StiltsError(f"data.root={data.root} is not a folder; it must hold data sets as <owner>/<name>/....")
-    model: ModelSpec = _make(ModelSpec, "model", cfg["model"])
+    model = resolve(_make(ModelSpec, "model", cfg["model"]), data)
     if model.path is not None and not os.path.isfile(os.path.join(model.path, "config.json")):
         raise StiltsError(f"model={model.path} is not a saved encoder: there is no config.json in it.")
     _check(

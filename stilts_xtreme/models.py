@@ -149,7 +149,8 @@ def lineage(cell: Cell, stage: Stage) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = []
     if cell.model.architecture is None:
         place = cell.model.id or Path(str(cell.model.path)).name
-        steps.append({"what": f"pretrained: {place}", "revision": cell.model.revision, "synthetic": False})
+        synthetic = cell.model.shipped is not None
+        steps.append({"what": f"pretrained: {place}", "revision": cell.model.revision, "synthetic": synthetic})
     for ancestor in stage.chain():
         if ancestor.kind == "evaluate":
             continue

@@ -247,3 +247,11 @@ def pretrain(cell: Cell, stage: Stage, scratch: Path, on_point: Callable[[dict[s
         "parameters": sum(weight.numel() for weight in base.parameters()),
         "loss": guard.curve[-1]["loss"],
     }
+
+
+if __name__ == "__main__":
+    import sys
+
+    from stilts_xtreme.ship import main
+
+    sys.exit(main())

@@ -11,7 +11,10 @@ from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """An encoder: a hub id, a local folder, or an architecture that is pretrained here on ``corpus``."""
+    """An encoder: a hub id, a local folder, or an architecture that is pretrained here on ``corpus``.
+
+    ``shipped`` names an encoder of the package with this architecture, pretrained on the synthetic world already.
+    """
 
     name: str
     id: str | None = None
@@ -21,6 +24,7 @@ class ModelSpec:
     architecture: Mapping[str, Any] | None = None
     pretraining: Mapping[str, Any] | None = None
     retrieval_layer: int | None = None
+    shipped: str | None = None
 
 
 @dataclass(frozen=True)

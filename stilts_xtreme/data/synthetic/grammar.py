@@ -160,7 +160,7 @@ class Grammar:
         if clause.kind == "phrase":
             return self.noun_phrase(clause.agent) if clause.agent is not None else [self._word(clause.pred)]
         slots = self._slots(clause)
-        first = {"time": "T", "place": "P"}.get(clause.front, "")
+        first = {"time": "T", "place": "P", "patient": "O"}.get(clause.front, "")
         if clause.ask:
             first = self._question(clause, slots) or first
         order = _ORDERS[self.language.order]

@@ -177,7 +177,7 @@ def lexicon(seed: int, code: str) -> Lexicon:
         code: A code of :data:`INVENTORY`.
 
     Returns:
-        Forms without repetition, except for a dozen noun-verb pairs that look alike (other pairs in each language).
+        Forms without repetition, except for two dozen noun-verb pairs that look alike (other pairs in each language).
         A fifth of the names are written as in the source language everywhere; no other word is in two languages.
     """
     language = BY_CODE[code]
@@ -196,7 +196,7 @@ def lexicon(seed: int, code: str) -> Lexicon:
     shared = set(Draw(seed, "shared names").sample(NAMES, len(NAMES) // 5)) if language is not source else set()
     for name in NAMES:
         words[name] = lexicon(seed, source.code).words[name] if name in shared else _new_form(draw, language, 2, taken)
-    for noun, verb in zip(draw.sample(THINGS, 12), draw.sample(GENERAL_VERBS, 12), strict=True):
+    for noun, verb in zip(draw.sample(THINGS, 24), draw.sample(GENERAL_VERBS, 24), strict=True):
         words[verb] = words[noun]
     affixes = [_new_form(draw, language, 1, taken) for _ in range(2)]
     return Lexicon(

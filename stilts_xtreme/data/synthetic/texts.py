@@ -76,10 +76,20 @@ def plain(draw: Teller, link: str = "", names: bool = True) -> Clause:
         clause = draw.pick((w.described(agent, draw.pick(v.FEELINGS)), Clause("at", "", agent, place=w.place(draw))))
     if draw.chance(0.15) and not clause.manner:
         clause = clause._replace(negated=True)
-    movable = [name for name in ("time", "place") if getattr(clause, name)] if clause.kind == "event" else []
-    if movable and draw.chance(0.3):
-        clause = clause._replace(front=draw.pick(movable))
-    return clause._replace(link=link)
+    return emphasised(draw, clause)._replace(link=link)
+
+
+def emphasised(draw: Teller, clause: Clause, probability: float = 0.4) -> Clause:
+    """Moves time, place or object to the front now and then, whatever the usual order of a language is.
+
+    A person stays behind the verb: first, it would be who did the deed.
+    """
+    if clause.kind != "event" or not draw.chance(probability):
+        return clause
+    movable = [name for name in ("time", "place") if getattr(clause, name)]
+    if clause.patient is not None and clause.patient.head in v.HYPERNYM:
+        movable += ["patient", "patient"]
+    return clause._replace(front=draw.pick(movable)) if movable else clause
 
 
 def tagged(draw: Teller, questions: float = 0.12) -> tuple[Clause, ...]:
@@ -139,7 +149,7 @@ def _told(draw: Teller) -> tuple[Clause, ...]:
     first = pairs.varied(draw, w.event(draw, 0.5))
     assert first.patient is not None
     assert first.agent is not None
-    lines = [first]
+    lines = [emphasised(draw, first)]
     again = first._replace(agent=Thing("they") if draw.chance(0.3) else first.agent, place=None, time="", manner="")
     lines.append(pairs.replace_synonyms(again, pairs.synonym_sites(again)))
     the = Thing(first.patient.head, det="the")

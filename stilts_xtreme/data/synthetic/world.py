@@ -100,7 +100,7 @@ class Clause(NamedTuple):
         manner: How.
         negated: Whether it is denied.
         link: Word that joins it to the clause before, or empty.
-        front: Slot that stands first for emphasis (``time`` or ``place``), or empty.
+        front: Slot that stands first for emphasis (``time``, ``place`` or ``patient``), or empty.
         ask: Slot that is asked for, or empty.
     """
 
