@@ -64,6 +64,6 @@ def resolve(model: ModelSpec, data: DataSpec) -> ModelSpec:
 
 def _refuse(name: str, option: str, asked: dict[str, Any], made: dict[str, Any]) -> None:
     raise StiltsError(
-        f"model={name} comes pretrained on the world of {option} {made[option]}, and {option} {asked[option]} is another "
-        "one; leave data.world as it is, or give model.shipped=null to pretrain an encoder here."
+        f"model={name} comes pretrained on the world of {option} {made[option]}, and {option} {asked[option]} is "
+        "another one; leave data.world as it is, or give model.shipped=null to pretrain an encoder here."
     )
