@@ -79,7 +79,7 @@ def plain(draw: Teller, link: str = "", names: bool = True) -> Clause:
     return emphasised(draw, clause)._replace(link=link)
 
 
-def emphasised(draw: Teller, clause: Clause, probability: float = 0.4) -> Clause:
+def emphasised(draw: Teller, clause: Clause, probability: float = 0.5) -> Clause:
     """Moves time, place or object to the front now and then, whatever the usual order of a language is.
 
     A person stays behind the verb: first, it would be who did the deed.
@@ -109,7 +109,7 @@ def tagged(draw: Teller, questions: float = 0.12) -> tuple[Clause, ...]:
 
 def named_sentence(draw: Teller) -> tuple[Clause, ...]:
     """Draws a sentence of one or two clauses with names."""
-    first = named(draw)
+    first = emphasised(draw, named(draw))
     return (first, named(draw, draw.pick(("and", "but")))) if draw.chance(0.4) else (first,)
 
 
@@ -172,7 +172,7 @@ def _because(draw: Teller) -> tuple[Clause, ...]:
         lines = (stories.say(before, agent, thing), stories.say(after, agent, thing, "so"))
     else:
         lines = (stories.say(after, agent, thing), stories.say(before, agent, thing, "because"))
-    return (w.event(draw)._replace(agent=agent), *lines) if draw.chance(0.4) else lines
+    return (emphasised(draw, w.event(draw)._replace(agent=agent)), *lines) if draw.chance(0.4) else lines
 
 
 def _mutual(draw: Teller) -> tuple[Clause, ...]:
