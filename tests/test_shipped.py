@@ -1,0 +1,138 @@
+"""An encoder is pretrained once, written down, and then stands in for its pretraining, in its own world only."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from stilts_xtreme import compose, shipped
+from stilts_xtreme.cell import run
+from stilts_xtreme.encoder import Source, load, load_tokenizer
+from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.plan import plan
+from stilts_xtreme.ship import main, ship
+from tests.conftest import TINY, cell_of, composed
+
+WORLD = [option for option in TINY if "model." not in option]
+MODEL = [option for option in TINY if "model." in option]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny encoder, pretrained and written by the command."""
+    output = tmp_path_factory.mktemp("ship")
+    return ship(["model=mini", *TINY, f"output={output}"])
+
+
+@pytest.fixture
+def in_package(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same encoder as if it had come with the package."""
+    shutil.copytree(made, tmp_path / "shipped" / "mini")
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shipped")
+    return tmp_path / "shipped" / "mini"
+
+
+def test_half_precision_rounds_the_stage_and_nothing_else(made: Path) -> None:
+    stage = next(made.parents[1].glob("stages/*/models/pretrained"))
+    full: dict[str, torch.Tensor] = {}
+    for file in stage.glob("*.safetensors"):
+        full |= load_file(file)
+    half = load_file(made / "model.safetensors")
+    assert half.keys() == full.keys()
+    assert all(torch.equal(half[name], value.half()) for name, value in full.items())
+    assert [path.name for path in made.glob("*.safetensors")] == ["model.safetensors"]
+
+
+def test_what_is_written_loads_and_tokenizes_as_the_stage(made: Path) -> None:
+    stage = next(made.parents[1].glob("stages/*/models/pretrained"))
+    text = "pan larsu ไก่ 3 😀 "
+    assert load_tokenizer(Source(str(made)))(text).input_ids == load_tokenizer(Source(str(stage)))(text).input_ids
+    one, two = (load(Source(str(path)), False, None, None).base.state_dict() for path in (made, stage))
+    assert all(value.dtype == torch.float32 for value in one.values())
+    assert all(torch.allclose(one[name], two[name], atol=2e-3, rtol=1e-3) for name in two)
+
+
+def test_page_and_record_hold_the_figures_and_no_path(made: Path, tmp_path: Path) -> None:
+    page, record = (made / "README.md").read_text(), json.loads((made / "made.json").read_text())
+    assert "synthetic" in page
+    assert "retrieval, layer 2" in page
+    assert "| qab |" in page
+    assert record["world"] == {
+        "version": shipped.world_key(cell_of("+target=xnli", *TINY).data)["version"],
+        "seed": 0,
+        "languages": 3,
+    }
+    assert record["info"]["steps"] == 20
+    for text in (page, json.dumps(record)):
+        assert str(made.parents[1]) not in text
+
+
+def test_shipped_encoder_takes_the_place_of_pretraining(in_package: Path, tmp_path: Path) -> None:
+    cell = cell_of("+target=xnli", "model.shipped=mini", *WORLD)
+    kinds = [stage.kind for stage in plan(cell).stages()]
+    assert kinds == ["train", "evaluate"]
+    result = run(composed("+target=xnli", "model.shipped=mini", *WORLD, f"output={tmp_path / 'out'}"))
+    assert result["model"] == "mini"
+    assert result["synthetic"]
+    card = next((tmp_path / "out").glob("stages/*/models/mnli/README.md")).read_text()
+    assert "synthetic" in card
+
+
+def test_other_weights_are_another_key(in_package: Path) -> None:
+    before = plan(cell_of("+target=xnli", "model.shipped=mini", *WORLD)).final.key
+    record = in_package / "config.json"
+    record.write_text(record.read_text() + " ")
+    assert plan(cell_of("+target=xnli", "model.shipped=mini", *WORLD)).final.key != before
+
+
+def test_how_many_rows_and_sentences_a_world_has_does_not_matter(in_package: Path) -> None:
+    for option in ("++data.world.test=33", "++data.world.sentences=999", "++data.world.languages=2"):
+        assert cell_of("+target=xnli", "model.shipped=mini", *WORLD, option).model.path == str(in_package)
+
+
+@pytest.mark.parametrize("option", ["seed=9", "languages=4"])
+def test_another_world_is_refused_in_one_sentence(in_package: Path, option: str) -> None:
+    name, value = option.split("=")
+    with pytest.raises(StiltsError, match=f"model=mini comes pretrained .*{name} {value} .*model.shipped=null"):
+        cell_of("+target=xnli", "model.shipped=mini", *WORLD, f"++data.world.{option}")
+
+
+def test_another_version_of_the_world_is_refused(in_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stilts_xtreme.data import synthetic
+
+    monkeypatch.setattr(synthetic, "WORLD_VERSION", synthetic.WORLD_VERSION + 1)
+    with pytest.raises(StiltsError, match="version"):
+        cell_of("+target=xnli", "model.shipped=mini", *WORLD)
+
+
+def test_unknown_shipped_encoder_names_the_choices(in_package: Path) -> None:
+    with pytest.raises(StiltsError, match=r"model\.shipped=minii.*mini"):
+        cell_of("+target=xnli", "model.shipped=minii", *WORLD)
+
+
+def test_saying_how_to_pretrain_asks_for_it() -> None:
+    assert "++model.shipped=null" in compose.prepare(["model.pretraining.steps=5"])
+    assert "++model.shipped=null" in compose.prepare(["++model.architecture.hidden_size=64"])
+    kept = ["model.pretraining.steps=5", "model.shipped=mini"]
+    assert compose.prepare(kept) == kept
+    assert compose.prepare(["+target=xnli", "seed=1"]) == ["+target=xnli", "seed=1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["model=xlmr_base"], "not pretrained here"),
+        (["model=mini", "+target=xnli"], "no task"),
+        (["model=mini", "data=hub"], "data=hub"),
+    ],
+)
+def test_refusals_of_the_command(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
