@@ -177,6 +177,8 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     if data.root is not None and not os.path.isdir(data.root):
         raise StiltsError(f"data.root={data.root} is not a folder; it must hold data sets as <owner>/<name>/....")
     model = resolve(_make(ModelSpec, "model", cfg["model"]), data)
+    if model.weights not in ("pretrained", "random"):
+        raise unknown("model.weights", model.weights, ("pretrained", "random"))
     if model.path is not None and not os.path.isfile(os.path.join(model.path, "config.json")):
         raise StiltsError(f"model={model.path} is not a saved encoder: there is no config.json in it.")
     _check(

@@ -37,10 +37,14 @@ UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, Safetensor
 
 @dataclass(frozen=True)
 class Source:
-    """Where an encoder is loaded from: a folder or a hub id with its revision."""
+    """Where an encoder is loaded from: a folder or a hub id with its revision.
+
+    With ``random`` only its shape and tokenizer are taken; the weights are drawn anew, always the same ones.
+    """
 
     place: str
     revision: str | None = None
+    random: bool = False
 
     @property
     def local(self) -> bool:
@@ -165,6 +169,12 @@ def load(
     replaced = {name: getattr(config, name) for name in DROPOUTS if dropout is not None and hasattr(config, name)}
     for name in replaced:
         setattr(config, name, dropout)
+    if source.random:
+        torch.manual_seed(0)  # as a pretrained encoder is the same for every seed of a run
+        base = AutoModel.from_config(config, dtype=torch.float32)
+        if hasattr(base, "pooler"):
+            base.pooler = None
+        return _ready(base, None, gradient_checkpointing, replaced, None)
     try:
         base, report = AutoModel.from_pretrained(
             source.place,
@@ -190,6 +200,10 @@ def load(
         pooler = None  # a head that wants one brings its own, drawn from the run's seed or its own checkpoint
     if hasattr(base, "pooler"):
         base.pooler = None
-    if gradient_checkpointing:
+    return _ready(base, pooler, gradient_checkpointing, replaced, origin)
+
+
+def _ready(base: Any, pooler: Any, checkpointing: bool, replaced: dict[str, Any], origin: Source | None) -> Encoder:
+    if checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     return Encoder(base, pooler, replaced, origin)

@@ -25,20 +25,20 @@ OFFLINE = constants.HF_HUB_OFFLINE
 
 def encoder_source(cell: Cell, stage: Stage, store: Store) -> Source:
     """Where the encoder of a stage comes from: its parent's folder, verified, or the model from outside."""
-    if stage.parent is not None:
+    if stage.parent is not None and stage.parent.kind != "pretrain":
         return Source(str(model_folder(store.open(stage.parent.key), stage.head)))
     return pretrained_source(cell, stage, store)
 
 
 def pretrained_source(cell: Cell, stage: Stage, store: Store) -> Source:
     """The pretrained encoder that the chain of a stage began with."""
-    first = stage.chain()[0]
+    first, random = stage.chain()[0], cell.model.weights == "random"
     if first.kind == "pretrain":
-        return Source(str(model_folder(store.open(first.key))))
+        return Source(str(model_folder(store.open(first.key))), random=random)
     if cell.model.path is not None:
-        return Source(cell.model.path)
+        return Source(cell.model.path, random=random)
     _offline_if_unreachable()
-    return Source(str(cell.model.id), cell.model.revision)
+    return Source(str(cell.model.id), cell.model.revision, random)
 
 
 def _offline_if_unreachable() -> None:

@@ -104,6 +104,14 @@ def origin(cell: Cell) -> dict[str, Any]:
     return {"files": files}
 
 
+def _begins(cell: Cell, parent: Stage | None) -> dict[str, Any]:
+    """What a stage begins with: its parent, or the pretrained encoder, of which ``random`` keeps only the shape."""
+    start: dict[str, Any] = {"parent": parent.key if parent else origin(cell)}
+    if cell.model.weights == "random" and (parent is None or parent.kind == "pretrain"):
+        start["weights"] = "random"
+    return start
+
+
 def _corpus_names(cell: Cell) -> list[str]:
     corpus = cell.model.corpus
     if corpus in (None, "auto"):
@@ -199,7 +207,7 @@ def _train(cell: Cell, parent: Stage | None, tasks: Sequence[TrainTask], label: 
     identity = {
         "schema": SCHEMA,
         "kind": "train",
-        "parent": parent.key if parent else origin(cell),
+        **_begins(cell, parent),
         "tasks": [_task_identity(cell, task) for task in tasks],
         "head_continues": head is not None,
         "seed": cell.seed,
@@ -263,7 +271,7 @@ def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple
     identity = {
         "schema": SCHEMA,
         "kind": "evaluate",
-        "parent": parent.key if parent else origin(cell),
+        **_begins(cell, parent),
         "task": target.name,
         "head": target.head,
         "metric": target.metric,

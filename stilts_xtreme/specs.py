@@ -14,6 +14,7 @@ class ModelSpec:
     """An encoder: a hub id, a local folder, or an architecture that is pretrained here on ``corpus``.
 
     ``shipped`` names an encoder of the package with this architecture, pretrained on the synthetic world already.
+    ``weights`` is ``pretrained``, or ``random`` for a floor: the same training from an encoder that knows nothing.
     """
 
     name: str
@@ -25,6 +26,7 @@ class ModelSpec:
     pretraining: Mapping[str, Any] | None = None
     retrieval_layer: int | None = None
     shipped: str | None = None
+    weights: str = "pretrained"
 
 
 @dataclass(frozen=True)

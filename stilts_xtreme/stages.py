@@ -60,7 +60,7 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
     """Trains the encoder on the stage's tasks, jointly if there are several, and saves a model per head."""
     source = encoder_source(cell, stage, store)
     first = stage.tasks[0].recipe
-    origin = pretrained_source(cell, stage, store)
+    origin = pretrained_source(cell, stage, store) if cell.model.weights == "pretrained" else None
     encoder = load(source, cell.trainer.gradient_checkpointing, first.dropout, origin)
     tokenizer = load_tokenizer(source)
     torch.manual_seed(cell.seed)  # the fresh heads' weights

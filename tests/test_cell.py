@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from conftest import TINY, cell_of, composed
 
 from stilts_xtreme import predictions
@@ -336,3 +337,21 @@ def test_mnli_to_xnli_on_real_rows(tmp_path: Path) -> None:
         assert line["gain"] == pytest.approx(line["value"] - line["baseline"])
     assert "en" in present
     assert result["comparison"][0]["language"] == "en"
+
+
+def test_random_weights_are_a_floor_of_their_own(run_tiny: Callable[..., dict[str, Any]]) -> None:
+    """The same stages but for the start: other keys, other scores, and the same ones each time."""
+    from stilts_xtreme.encoder import Source, load
+
+    known = run_tiny("+target=tatoeba")
+    random = run_tiny("+target=tatoeba", "model.weights=random")
+    keys = [[stage["key"] for stage in result["stages"]] for result in (known, random)]
+    assert keys[0][0] == keys[1][0]  # the shape and the tokenizer
+    assert keys[0][1] != keys[1][1]
+    folder = Path(run_tiny.output) / "stages" / keys[0][0] / "models" / "pretrained"  # type: ignore[attr-defined]
+    drawn = [load(Source(str(folder), random=True)).base.state_dict() for _ in range(2)]
+    learned = load(Source(str(folder))).base.state_dict()
+    assert all(torch.equal(drawn[0][name], drawn[1][name]) for name in learned)
+    assert not torch.equal(drawn[0]["embeddings.word_embeddings.weight"], learned["embeddings.word_embeddings.weight"])
+    trained = run_tiny("+target=udpos", "model.weights=random")
+    assert trained["rows"] != run_tiny("+target=udpos")["rows"]

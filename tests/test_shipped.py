@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import TINY, cell_of, composed
 from safetensors.torch import load_file
 
 from stilts_xtreme import compose, shipped
@@ -16,7 +17,6 @@ from stilts_xtreme.encoder import Source, load, load_tokenizer
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.plan import plan
 from stilts_xtreme.ship import main, ship
-from tests.conftest import TINY, cell_of, composed
 
 WORLD = [option for option in TINY if "model." not in option]
 MODEL = [option for option in TINY if "model." in option]
