@@ -13,6 +13,8 @@ from stilts_xtreme.errors import StiltsError
 
 FAILED: list[str] = []
 """What went wrong in the cells of this process; Hydra would print more than the sentence and stop at the first."""
+DONE: list[tuple[dict[str, Any], dict[str, Any]]] = []
+"""Configuration and result of the cells of a sweep that ran in this process."""
 
 
 def _task(cfg: Any) -> float | None:
@@ -22,10 +24,15 @@ def _task(cfg: Any) -> float | None:
 
     from stilts_xtreme.cell import run
 
+    job = HydraConfig.get()
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     try:
-        result = run(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+        if plain.get("study") and job.mode != RunMode.MULTIRUN:
+            raise StiltsError(f"study={plain['study']['name']} is a sweep of many cells; add -m to the command.")
+        result = run(plain)
+        if job.mode == RunMode.MULTIRUN:
+            DONE.append((plain, result))
     except StiltsError as error:
-        job = HydraConfig.get()
         if job.mode == RunMode.MULTIRUN and not job.launcher._target_.endswith("BasicLauncher"):
             raise  # in a process of its own: only the exception reaches the launcher
         print(f"error: {error}", file=sys.stderr)
@@ -33,6 +40,39 @@ def _task(cfg: Any) -> float | None:
         return None
     # what a Hydra sweeper optimises
     return result["averages"].get("zero_shot_value", result["averages"].get("all_value"))
+
+
+def _report() -> None:
+    """Ends a sweep: the controls of its study, then the matrix of its cells, printed and written."""
+    import copy
+    from pathlib import Path
+
+    from omegaconf import OmegaConf
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from stilts_xtreme.cell import run
+    from stilts_xtreme.report import matrix
+
+    results = [result for _, result in DONE if result["target"]]
+    study = DONE[0][0].get("study") or {}
+    for plain, result in list(DONE):
+        if result["intermediate"] or not result["target"]:
+            continue
+        for control in study.get("controls", ()):
+            changed = OmegaConf.merge(OmegaConf.create(copy.deepcopy(plain)), OmegaConf.from_dotlist([control]))
+            try:
+                results.append(run(OmegaConf.to_container(changed)))  # type: ignore[arg-type]
+            except StiltsError as error:
+                print(f"error: {error}", file=sys.stderr)
+                FAILED.append(str(error))
+    if len(results) < 2:
+        return
+    name = "-".join([study.get("name", "sweep"), *sorted({result["model"] for result in results})])
+    folder = Path(DONE[0][0]["output"]) / "studies" / name
+    table = matrix.markdown(matrix.write(results, folder))
+    Console(file=sys.stdout).print(Markdown(table))
+    print(f"matrix, rows and picture: {folder}")
 
 
 def main() -> int:
@@ -46,8 +86,11 @@ def main() -> int:
         import hydra
 
         FAILED.clear()
+        DONE.clear()
         sys.argv = [sys.argv[0], *compose.prepare(sys.argv[1:])]
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(_task)()
+        if DONE:
+            _report()
     except KeyboardInterrupt:
         print("interrupted: the same command continues from the last checkpoint", file=sys.stderr)
         return 130

@@ -133,6 +133,7 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
         "target": cell.target.name if cell.target else None,
         "seed": cell.seed,
         "recipe": cell.recipe_name,
+        "weights": cell.model.weights,
         "data": cell.data.kind,
         "synthetic": synthetic,
         "missing_languages": list(planned.missing),
@@ -162,6 +163,7 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
     after = _scores(store, planned.final)
     before = _scores(store, planned.baseline) if planned.baseline else None
     source = catalogue.source_language(cell.data)
+    result["source_language"] = source
     languages = sorted(after["languages"], key=lambda language: (language != source, language))
     for language in languages:
         entry = after["languages"][language]

@@ -11,8 +11,8 @@ from typing import Any
 from stilts_xtreme.data.catalogue import conf_dir
 from stilts_xtreme.errors import StiltsError, unknown
 
-GROUPS = ("intermediate", "target", "model", "data", "recipe", "trainer", "logger")
-ADDED = ("intermediate", "target")
+GROUPS = ("intermediate", "target", "study", "model", "data", "recipe", "trainer", "logger")
+ADDED = ("intermediate", "target", "study")
 
 
 def choices(group: str) -> list[str]:

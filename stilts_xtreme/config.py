@@ -17,13 +17,14 @@ from stilts_xtreme.specs import OPTIMISER_FIELDS, Cell, ModelSpec, Recipe, Targe
 
 OPTIONS = (
     *("model", "data", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
-    *("seed", "languages", "baseline", "output", "evaluation", "tagging", "retrieval", "store"),
+    *("seed", "languages", "baseline", "output", "evaluation", "tagging", "retrieval", "store", "study"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "evaluation": ("n_best", "max_answer_length", "null_threshold", "floors"),
     "tagging": ("first_token",),
     "retrieval": ("layer", "pooling"),
     "store": ("damaged",),
+    "study": ("name", "controls"),
     "recipe": ("name", "source", "intermediate", "target"),
     "target": ("name", "head", "metric", "train", "test", "languages"),
     "logger": ("kind", "project", "entity", "mode", "tags"),
