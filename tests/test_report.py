@@ -1,0 +1,142 @@
+"""The transfer matrix: means, intervals and gains that a reader can recompute by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import TINY
+
+from stilts_xtreme.report import matrix
+
+
+def result(intermediate: list[str], target: str, seed: int, scores: dict[str, float], **more: Any) -> dict[str, Any]:
+    """A cell's result with these scores per language; ``qaa`` is the source."""
+    others = [value for language, value in scores.items() if language != "qaa"]
+    return {
+        "model": "mini",
+        "weights": "pretrained",
+        "intermediate": intermediate,
+        "target": target,
+        "seed": seed,
+        "synthetic": True,
+        "collapsed": [],
+        "source_language": "qaa",
+        "averages": {"zero_shot_value": sum(others) / len(others), "zero_shot_floor": 33.0},
+        "comparison": [{"language": language, "value": value} for language, value in scores.items()],
+        "rows": [
+            {"intermediate": "+".join(intermediate) or "none", "target": target, "seed": seed, "language": language,
+             "metric": "accuracy", "value": value}
+            for language, value in scores.items()
+        ],
+        **more,
+    }  # fmt: skip
+
+
+RESULTS = [
+    result([], "xnli", 0, {"qaa": 60, "qab": 40, "qac": 50}),
+    result([], "xnli", 1, {"qaa": 62, "qab": 44, "qac": 52}),
+    result(["mnli"], "xnli", 0, {"qaa": 70, "qab": 50, "qac": 54}),
+    result(["mnli"], "xnli", 1, {"qaa": 72, "qab": 46, "qac": 54}),
+    result([], "udpos", 0, {"qaa": 90, "qab": 80}),
+]
+
+
+def test_means_intervals_and_gains_by_hand() -> None:
+    built = matrix.build(RESULTS)
+    assert built.rows == ["none", "mnli"]
+    assert built.columns == ["xnli", "udpos"]
+    assert built.entries["none", "xnli"].zero_shot == {0: 45.0, 1: 48.0}
+    assert built.gain("mnli", "xnli") == {0: 7.0, 1: 2.0}
+    assert built.gain("none", "xnli") == {}
+    mean, half = matrix.mean_interval([7.0, 2.0])
+    assert mean == 4.5
+    assert half == pytest.approx(12.706 * math.sqrt(12.5) / math.sqrt(2))
+    text = matrix.markdown(built)
+    assert "| mnli | 51.0 ±12.7 |  |" in text
+    assert "| mnli | +4.5 ±31.8 |  |" in text
+    assert "| *best floor* | *33.0* | *33.0* |" in text
+    assert "Synthetic" in text
+    assert "| none | 61.0 ±12.7 | 90.0 |" in text
+
+
+def test_t_quantiles_are_those_of_simulated_means() -> None:
+    """95 % of the intervals of normal samples hold the true mean."""
+    draws = np.random.default_rng(0).normal(5.0, 2.0, (4000, 3))
+    held = sum(abs(mean - 5.0) <= half for mean, half in map(matrix.mean_interval, draws.tolist()) if half is not None)
+    assert 0.94 <= held / 4000 <= 0.96
+
+
+def test_one_seed_has_no_interval() -> None:
+    assert matrix.mean_interval([3.0]) == (3.0, None)
+    assert "±" not in matrix.markdown(matrix.build(RESULTS[:1])).replace("±", "", 0).split("|", 1)[1]
+
+
+def test_gain_pairs_seeds_and_leaves_out_those_without_a_baseline() -> None:
+    lone = [*RESULTS, result(["mnli"], "xnli", 7, {"qaa": 1, "qab": 1})]
+    assert set(matrix.build(lone).gain("mnli", "xnli")) == {0, 1}
+
+
+def test_collapsed_runs_random_weights_and_all_nine_are_named() -> None:
+    nine = [f"task{i}" for i in range(9)]
+    more = [
+        result(nine, "xnli", 0, {"qaa": 3, "qab": 33}, collapsed=["x"]),
+        result([], "xnli", 0, {"qaa": 3, "qab": 33}, weights="random"),
+    ]
+    text = matrix.markdown(matrix.build([*RESULTS, *more]))
+    assert "| all nine | 33.0† |" in text
+    assert "| random init, none | 33.0 |" in text
+
+
+def test_encoders_are_compared_with_their_own_baseline() -> None:
+    other = [
+        result([], "xnli", 0, {"qaa": 1, "qab": 10}, model="big"),
+        result(["mnli"], "xnli", 0, {"qaa": 1, "qab": 11}, model="big"),
+    ]
+    built = matrix.build([*RESULTS, *other])
+    assert built.gain("big / mnli", "xnli") == {0: 1.0}
+    assert built.gain("mini / mnli", "xnli") == {0: 7.0, 1: 2.0}
+
+
+def test_files_hold_every_row_and_a_picture(tmp_path: Path) -> None:
+    matrix.write(RESULTS, tmp_path / "study")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "study" / "rows.csv").read_text())))
+    assert len(rows) == sum(len(entry["rows"]) for entry in RESULTS)
+    assert rows[1]["language"] == "qab"
+    assert float(rows[1]["value"]) == 40.0
+    picture = (tmp_path / "study" / "matrix.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", picture[16:24])
+    assert width > 600
+    assert height > 200
+    assert sorted(path.name for path in (tmp_path / "study").iterdir()) == ["matrix.md", "matrix.png", "rows.csv"]
+
+
+def test_study_is_a_sweep_that_ends_in_its_matrix(tmp_path: Path) -> None:
+    """The sweep of the study, cut to two rows and two targets; the controls are added, and nothing is trained twice."""
+    command = [sys.executable, "-m", "stilts_xtreme", "-m", "+study=phang2020", "+intermediate=none,mnli"]
+    command += ["+target=xnli,tatoeba", *TINY, f"output={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "studies" / "phang2020-mini" / "matrix.md").read_text()
+    rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")]
+    assert rows[:5] == ["| after", "| none", "| mnli", "| random init, none", "| *best floor*"]
+    trained = [path.name for path in (tmp_path / "stages").iterdir()]
+    # pretraining; mnli, none > mnli, mnli > mnli, random > mnli; evaluations of two rows and a control, twice
+    assert len(trained) == 1 + 4 + 6
+    assert "matrix, rows and picture:" in done.stdout
+
+
+def test_study_without_a_sweep_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stilts_xtreme", "+study=phang2020", "+target=xnli", *TINY, f"output={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: study=phang2020 is a sweep of many cells; add -m to the command.\n"
