@@ -17,7 +17,7 @@ def world_of(data: DataSpec) -> synthetic.World:
 def world_identity(data: DataSpec) -> dict[str, Any]:
     """What the world's unlabelled text depends on: nothing of its rows."""
     world = world_of(data)
-    options = {"seed": world.seed, "languages": world.languages, "sentences": world.sentences}
+    options = {"seed": world.seed, "languages": world.languages, "sentences": world.sentences, "mixed": world.mixed}
     return {"kind": "synthetic", "version": synthetic.WORLD_VERSION, "world": options}
 
 

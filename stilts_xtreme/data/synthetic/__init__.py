@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.data.synthetic.draws import WORLD_VERSION
-from stilts_xtreme.data.synthetic.grammar import grammar
+from stilts_xtreme.data.synthetic.grammar import grammar, mixed
 from stilts_xtreme.data.synthetic.languages import BY_CODE, INVENTORY, describe
 from stilts_xtreme.data.synthetic.tasks import DATASETS, SOURCE, Spec, generate, row_count
 from stilts_xtreme.data.synthetic.texts import document
@@ -112,23 +112,26 @@ def corpus(world: World, language: str) -> list[str]:
     Returns:
         About ``world.sentences`` times the language's share of sentences. Half of the documents, and those with a
         question, are whole, a few connected sentences each; the others are given a sentence a text, since copying from
-        a neighbour would otherwise be all there is to learn. The documents of two languages are drawn independently.
+        a neighbour would otherwise be all there is to learn. The documents of two languages are drawn independently. In
+        ``world.mixed`` percent of the documents some words are those of the source language, as often on the web.
 
     Raises:
         StiltsError: If the world does not have the language.
     """
     _language(world, language)
     say, draw = grammar(world.seed, language), Teller(world.seed, "corpus", language)
+    mixtures = [mixed(world.seed, language, speaker) for speaker in range(16)] if language != SOURCE else []
     wanted = round(world.sentences * BY_CODE[language].share)
     documents, written = [], 0
     while written < wanted:
         meaning = document(draw)
-        sentences = say.sentences(meaning)
+        voice = draw.pick(mixtures) if mixtures and draw.chance(world.mixed / 100) else say
+        sentences = voice.sentences(meaning)
         written += len(sentences)
         if draw.chance(0.5) and not any(clause.ask for clause in meaning):
-            documents += [say.layout([sentence])[0] for sentence in sentences]
+            documents += [voice.layout([sentence])[0] for sentence in sentences]
         else:
-            documents.append(say.layout(sentences)[0])
+            documents.append(voice.layout(sentences)[0])
     return documents
 
 

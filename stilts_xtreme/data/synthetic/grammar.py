@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from stilts_xtreme.data.synthetic.languages import BY_CODE, Language, Lexicon, lexicon
+from stilts_xtreme.data.synthetic.draws import Draw
+from stilts_xtreme.data.synthetic.languages import BY_CODE, INVENTORY, Language, Lexicon, lexicon
 from stilts_xtreme.data.synthetic.vocabulary import UPOS
 from stilts_xtreme.data.synthetic.world import Clause, Thing
 
@@ -223,3 +224,12 @@ class Grammar:
 def grammar(seed: int, code: str) -> Grammar:
     """Returns the grammar of a language in the world of a seed."""
     return Grammar(BY_CODE[code], lexicon(seed, code))
+
+
+@lru_cache(maxsize=512)
+def mixed(seed: int, code: str, speaker: int) -> Grammar:
+    """Returns a grammar of a language with four in ten words of the source language, other ones for each speaker."""
+    own, source = lexicon(seed, code), lexicon(seed, INVENTORY[0].code)
+    draw = Draw(seed, "mixed", code, speaker)
+    words = {concept: source.words[concept] if draw.chance(0.4) else form for concept, form in own.words.items()}
+    return Grammar(BY_CODE[code], Lexicon(words, own.plural, own.object_case))

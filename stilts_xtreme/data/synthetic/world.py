@@ -20,6 +20,7 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "validation": (20, 5_000),
     "test": (20, 5_000),
     "sentences": (200, 1_000_000),
+    "mixed": (0, 100),
 }
 
 
@@ -34,6 +35,7 @@ class World:
         validation: Rows of a validation split, per language.
         test: Rows of a test split, per language.
         sentences: Unlabelled sentences of the languages with the most text.
+        mixed: Percentage of the other languages' documents in which some words are those of the source language.
     """
 
     seed: int = 0
@@ -42,6 +44,7 @@ class World:
     validation: int = 200
     test: int = 500
     sentences: int = 20_000
+    mixed: int = 10
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
