@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
+import os
 import struct
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import TINY
+from conftest import ROOT, TINY
 
 from stilts_xtreme.report import matrix
 
@@ -120,6 +122,10 @@ def test_files_hold_every_row_and_a_picture(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "study").iterdir()) == ["matrix.md", "matrix.png", "rows.csv"]
 
 
+def results_of(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(output.glob("cells/*/result.json"))]
+
+
 def test_study_is_a_sweep_that_ends_in_its_matrix(tmp_path: Path) -> None:
     """The sweep of the study, cut to two rows and two targets; the controls are added, and nothing is trained twice."""
     command = [sys.executable, "-m", "stilts_xtreme", "-m", "+study=phang2020", "+intermediate=none,mnli"]
@@ -133,6 +139,22 @@ def test_study_is_a_sweep_that_ends_in_its_matrix(tmp_path: Path) -> None:
     # pretraining; mnli, none > mnli, mnli > mnli, random > mnli; evaluations of two rows and a control, twice
     assert len(trained) == 1 + 4 + 6
     assert "matrix, rows and picture:" in done.stdout
+
+    notebook = json.loads((ROOT / "notebooks" / "transfer_matrix.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    cells[-2] += "._repr_png_()[:4] == b'\\x89PNG' or exit(3)"  # a notebook shows a cell's last value
+    ran = subprocess.run(
+        [sys.executable, "-c", "\n".join(cells)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "STILTS_OUTPUT": str(tmp_path)},
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "6 cells" in ran.stdout
+    assert matrix.markdown(matrix.build(results_of(tmp_path))) in ran.stdout
+    assert " in qab, seed 0" in ran.stdout
 
 
 def test_study_without_a_sweep_is_refused(tmp_path: Path) -> None:

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
+
+from matplotlib import colormaps
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure  # without pyplot: no display is asked for
 
 from stilts_xtreme.report.matrix import Matrix, mean_interval
 
 
+class Picture:
+    """A matrix as a picture that a notebook shows."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self.matrix = matrix
+
+    def _repr_png_(self) -> bytes:
+        with io.BytesIO() as file:
+            figure(self.matrix).savefig(file, format="png")
+            return file.getvalue()
+
+
 def draw(matrix: Matrix, path: Path) -> None:
-    """Draws a matrix as PNG.
+    """Draws a matrix as PNG: the whole file or nothing."""
+    scratch = path.with_name(f".{path.name}")
+    figure(matrix).savefig(scratch, format="png")
+    os.replace(scratch, path)
+
+
+def figure(matrix: Matrix) -> Figure:
+    """Draws a matrix.
 
     Red is worse than no intermediate task, blue is better; the baseline and the controls stay white. The number is the
     zero-shot mean, the small one below it the gain.
 
     Args:
         matrix: What to draw.
-        path: The file.
-    """
-    from matplotlib import colormaps
-    from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure  # without pyplot: no display is asked for
 
+    Returns:
+        The figure.
+    """
     gains = {
         (row, column): mean_interval(found.values())[0]
         for row in matrix.rows
@@ -31,8 +53,8 @@ def draw(matrix: Matrix, path: Path) -> None:
     most = max(1.0, *(abs(value) for value in gains.values())) if gains else 1.0
     colours, scale = colormaps["RdBu"], Normalize(-most, most)
     width, height = max(6.0, 1.5 + 0.95 * len(matrix.columns)), 1.4 + 0.5 * len(matrix.rows)
-    figure = Figure(figsize=(width, height), dpi=160, layout="constrained")
-    axes = figure.add_subplot()
+    drawn = Figure(figsize=(width, height), dpi=160, layout="constrained")
+    axes = drawn.add_subplot()
     grid = [[gains.get((row, column), 0.0) for column in matrix.columns] for row in matrix.rows]
     image = axes.imshow(grid, cmap=colours, norm=scale, aspect="auto")
     for y, row in enumerate(matrix.rows):
@@ -54,8 +76,6 @@ def draw(matrix: Matrix, path: Path) -> None:
     axes.set_yticks(range(len(matrix.rows)), matrix.rows)
     axes.set_ylabel("intermediate task")
     synthetic = "SYNTHETIC data: " if matrix.synthetic else ""
-    figure.suptitle(f"{synthetic}zero-shot mean after each intermediate task", fontsize=10)
-    figure.colorbar(image, ax=axes, label="gain over none")
-    scratch = path.with_name(f".{path.name}")
-    figure.savefig(scratch, format="png")
-    os.replace(scratch, path)
+    drawn.suptitle(f"{synthetic}zero-shot mean after each intermediate task", fontsize=10)
+    drawn.colorbar(image, ax=axes, label="gain over none")
+    return drawn
