@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.data.synthetic.draws import WORLD_VERSION
 from stilts_xtreme.data.synthetic.grammar import grammar, mixed
+from stilts_xtreme.data.synthetic.knowledge import Teller
 from stilts_xtreme.data.synthetic.languages import BY_CODE, INVENTORY, describe
 from stilts_xtreme.data.synthetic.tasks import DATASETS, SOURCE, Spec, generate, row_count
 from stilts_xtreme.data.synthetic.texts import document
-from stilts_xtreme.data.synthetic.world import Teller, World
+from stilts_xtreme.data.synthetic.world import World
 from stilts_xtreme.errors import StiltsError, unknown
 
 __all__ = ["DESCRIPTIONS", "LANGUAGES", "WORLD_VERSION", "World", "corpus", "labels", "rows", "size", "splits"]

@@ -13,7 +13,8 @@ from typing import Any
 
 from stilts_xtreme.data.synthetic import vocabulary as v
 from stilts_xtreme.data.synthetic import world as w
-from stilts_xtreme.data.synthetic.world import Clause, Teller, Thing
+from stilts_xtreme.data.synthetic.knowledge import Teller
+from stilts_xtreme.data.synthetic.world import Clause, Thing
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
 Pair = tuple[tuple[Clause, ...], tuple[Clause, ...], int]
@@ -102,7 +103,7 @@ def _exclude(draw: Teller, clause: Clause) -> Clause | None:
 def _elsewhere(draw: Teller, clause: Clause) -> Clause | None:
     """Another person, or another deed."""
     if draw.chance(0.5):
-        return clause._replace(agent=w.person(draw, deed=clause.pred))
+        return clause._replace(agent=w.another(clause.agent, lambda: w.person(draw, deed=clause.pred)))
     return clause._replace(pred=draw.other(v.GENERAL_VERBS, clause.pred, v.SAME.get(clause.pred)))
 
 
@@ -149,7 +150,11 @@ def replace_synonyms(clause: Clause, sites: list[str]) -> Clause:
 
 def _filler(draw: Teller, hypothesis: Clause, taken: str) -> Clause:
     """An unrelated sentence that repeats words of the hypothesis, whatever the label."""
-    filler = varied(draw, w.event(draw))
+    filler = w.event(draw)
+    # A second ring would leave open which of them 'the ring is red' is about.
+    while filler.patient and hypothesis.agent and filler.patient.head == hypothesis.agent.head:
+        filler = w.event(draw)
+    filler = varied(draw, filler)
     filler = filler._replace(pred=draw.other(v.GENERAL_VERBS, hypothesis.pred, v.SAME.get(hypothesis.pred), taken))
     if hypothesis.time and draw.chance(0.5):
         filler = filler._replace(time=hypothesis.time)

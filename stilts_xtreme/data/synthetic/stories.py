@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from stilts_xtreme.data.synthetic import vocabulary as v
 from stilts_xtreme.data.synthetic import world as w
-from stilts_xtreme.data.synthetic.world import Clause, Teller, Thing
+from stilts_xtreme.data.synthetic.knowledge import Teller
+from stilts_xtreme.data.synthetic.world import Clause, Thing
 
 
 class Reading(NamedTuple):
@@ -153,10 +154,15 @@ def say(side: tuple[str, str, str], agent: Thing, thing: Thing, link: str = "") 
     return Clause("event", concept, agent, link=link)
 
 
+_DEEDS = {concept for rule in v.RULES for _, _, concept in rule}
+"""What has a cause or an effect."""
+
+
 def cause(draw: Teller, options: int, why: bool = False) -> Choice:
     """A statement, and its cause or effect among ``options`` choices.
 
-    With ``why`` the question is 'why did X do this' or 'what does X do next' instead of naming cause and result.
+    With ``why`` the question is 'why did X do this', 'what does X do next' or 'how is X' instead of naming cause and
+    result, and another event comes first.
     """
     position = draw.below(len(v.RULES))
     forward = draw.chance(0.5)
@@ -175,11 +181,16 @@ def cause(draw: Teller, options: int, why: bool = False) -> Choice:
     if not why:
         noun = Thing("result" if forward else "cause", det="the")
         return Choice((premise,), Clause("isa", "", noun, ask="pred"), choices, label)
-    if forward:
-        question = Clause("event", "do", agent, manner="next", ask="patient")
-    else:
+    if not forward:
         question = premise._replace(ask="why", place=None, time="")
+    elif right[1] == "be":
+        question = Clause("be", "", choices[label].agent, ask="how")
+    else:
+        question = Clause("event", "do", agent, manner="next", ask="patient")
+    # What comes first must have no effect of its own, or two choices could be right.
     before = w.event(draw)._replace(agent=agent)
+    while before.pred in _DEEDS:
+        before = w.event(draw)._replace(agent=agent)
     return Choice((before, premise), question, choices, label)
 
 

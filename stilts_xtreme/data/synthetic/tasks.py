@@ -11,8 +11,9 @@ from stilts_xtreme.data.schema import FORMATS, Columns
 from stilts_xtreme.data.synthetic import pairs, stories, texts
 from stilts_xtreme.data.synthetic.draws import bucket
 from stilts_xtreme.data.synthetic.grammar import SUPERTAGS, Grammar, grammar
+from stilts_xtreme.data.synthetic.knowledge import Teller
 from stilts_xtreme.data.synthetic.stories import Choice, Reading
-from stilts_xtreme.data.synthetic.world import Teller, World
+from stilts_xtreme.data.synthetic.world import World
 from stilts_xtreme.errors import StiltsError
 
 SOURCE = "qaa"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from stilts_xtreme.data.synthetic import pairs, stories
 from stilts_xtreme.data.synthetic import vocabulary as v
 from stilts_xtreme.data.synthetic import world as w
-from stilts_xtreme.data.synthetic.world import Clause, Teller, Thing
+from stilts_xtreme.data.synthetic.knowledge import Teller
+from stilts_xtreme.data.synthetic.world import Clause, Thing
 
 
 def family(draw: Teller) -> Thing:
@@ -38,7 +39,7 @@ def named(draw: Teller, link: str = "") -> Clause:
         verb = "hire" if goods is hired else draw.other(v.ORG_VERBS, "hire")
         return Clause("event", verb, firm(draw), goods, place=where, link=link)
     if form == 2:
-        other = family(draw) if draw.chance(0.5) else w.person(draw)
+        other = w.another(someone, lambda: family(draw) if draw.chance(0.5) else w.person(draw))
         return w.social(draw)._replace(agent=someone, patient=other, place=where, link=link)
     if form == 3:
         return Clause("at", "", someone, place=town(draw), link=link)
@@ -56,17 +57,21 @@ def plain(draw: Teller, link: str = "", names: bool = True) -> Clause:
     if form <= 2:
         clause = w.event(draw, 0.4, role, 0.25 if names else 0.0)
         if draw.chance(0.25) and clause.patient:
-            clause = clause._replace(patient=clause.patient._replace(owner=w.person(draw, role)))
+            owner = w.another(clause.agent, lambda: w.person(draw, role))
+            clause = clause._replace(patient=clause.patient._replace(owner=owner))
     elif form == 3:
-        clause = Clause("event", draw.pick(v.GIVE_VERBS), agent, w.thing(draw), recipient=w.person(draw, role))
+        recipient = w.another(agent, lambda: w.person(draw, role))
+        clause = Clause("event", draw.pick(v.GIVE_VERBS), agent, w.thing(draw), recipient=recipient)
     elif form == 4:
         clause = w.single(draw, role, 0.0, v.OPTIONAL_VERBS)
         clause = clause._replace(
             patient=w.thing(draw) if draw.chance(0.5) else None, manner=draw.usual("manners", clause.pred)
         )
     elif form == 5:
-        company = (draw.pick(("with", "from")), w.person(draw, role)) if draw.chance(0.4) else None
-        clause = w.single(draw, role)._replace(company=company)
+        clause = w.single(draw, role)
+        if draw.chance(0.4):
+            other = w.another(clause.agent, lambda: w.person(draw, role))
+            clause = clause._replace(company=(draw.pick(("with", "from")), other))
     elif form == 6:
         subject = w.thing(draw, 0.0)._replace(det=draw.pick(("the", "this", "every", "some")))
         clause = w.described(subject, w.quality(draw, subject.head))
@@ -189,7 +194,8 @@ def _mutual(draw: Teller) -> tuple[Clause, ...]:
 def _between(draw: Teller) -> tuple[Clause, ...]:
     deed = draw.pick(tuple(v.SOCIAL))
     feeling, reaction, character = v.SOCIAL[deed]
-    doer, other = w.person(draw, deed=deed), w.person(draw, deed=deed)
+    doer = w.person(draw, deed=deed)
+    other = w.another(doer, lambda: w.person(draw, deed=deed))
     return (
         w.described(doer, character),
         Clause("event", deed, doer, other, place=w.place(draw, deed)),
