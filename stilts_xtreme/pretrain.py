@@ -112,7 +112,11 @@ def train_tokenizer(texts: list[str], vocabulary: int, max_length: int) -> PreTr
     pieces = [
         (learned.id_to_piece(at), learned.get_score(at)) for at in range(len(learned)) if not learned.is_unknown(at)
     ]
-    pieces += whole_words(texts, {piece for piece, _ in pieces}, vocabulary - len(SPECIALS) - len(pieces))
+    letters = [piece for piece in pieces if len(piece[0]) == 1]  # whatever is dropped, all text can be written
+    others = [piece for piece in pieces if len(piece[0]) > 1]
+    others += whole_words(texts, {piece for piece, _ in pieces})
+    others.sort(key=lambda piece: (-piece[1], piece[0]))
+    pieces = letters + others[: vocabulary - len(SPECIALS) - len(letters)]
     vocabulary_list = [(name, 0.0) for name in SPECIALS] + [piece for piece in pieces if piece[0] not in SPECIALS]
     tokenizer = Tokenizer(models.Unigram(vocabulary_list, unk_id=SPECIALS.index("<unk>")))
     tokenizer.add_special_tokens(list(SPECIALS))
@@ -137,25 +141,26 @@ def train_tokenizer(texts: list[str], vocabulary: int, max_length: int) -> PreTr
     )
 
 
-def whole_words(texts: list[str], known: set[str], places: int) -> list[tuple[str, float]]:
-    """The most frequent words that are no piece yet, with the logarithm of their share of all words as their score.
+def whole_words(texts: list[str], known: set[str]) -> list[tuple[str, float]]:
+    """Words that occur more than once and are no piece yet, with the logarithm of their share of all words as score.
 
-    On text with few different words, expectation maximisation ends before the vocabulary is full, with some of the most
-    frequent words in pieces that occur nowhere else. Such words take the free places.
+    On text with few different words, expectation maximisation ends with some of the most frequent words in pieces that
+    occur nowhere else, and with more text, strings of several words of a language without spaces take their places.
 
     Args:
         texts: What the pieces were learned from.
         known: The pieces, a word's first one with '▁'.
-        places: How many words to add at the most.
     """
     written = Counter(word for text in texts for word in unicodedata.normalize("NFKC", text).split())
     counts: Counter[str] = Counter()
     for word, count in written.items():
-        counts["▁" + word.strip("".join(c for c in word if unicodedata.category(c)[0] == "P"))] += count
+        bare = word.strip("".join(c for c in word if unicodedata.category(c)[0] == "P"))
+        if bare:
+            counts["▁" + bare] += count
     total = sum(counts.values())
     missing = [(word, count) for word, count in counts.items() if word not in known and count > 1]
     missing.sort(key=lambda item: (-item[1], item[0]))
-    return [(word, math.log(count / total)) for word, count in missing[: max(0, places)]]
+    return [(word, math.log(count / total)) for word, count in missing]
 
 
 class TokenStream(StepStream):
