@@ -84,17 +84,18 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "model.path": ((), None),  # test_encoder_from_outside
     "model.revision": ((), None),  # test_encoder_from_outside
     "model.corpus": ((), None),  # test_corpus
+    "model.shipped": ((), None),  # test_shipped
+    "model.weights": (("model.weights=random",), "intermediate"),
     "model.retrieval_layer": (("model.retrieval_layer=1",), None),  # also test_settings_of_one_format
     "data.kind": ((), None),  # test_dataset_fields, test_corpus
     "data.root": (("data.root=.",), None),  # test_rows_by_digest
     "data.bad_rows": (("data.bad_rows=refuse",), "intermediate"),
     "data.world.seed": (("++data.world.seed=9",), "pretrain"),
     "data.world.languages": (("++data.world.languages=5",), "pretrain"),
-    "data.world.train": (("++data.world.train=99",), "pretrain"),
-    "data.world.validation": (("++data.world.validation=99",), "pretrain"),
-    "data.world.test": (("++data.world.test=99",), "pretrain"),
+    "data.world.train": (("++data.world.train=99",), "intermediate"),
+    "data.world.validation": (("++data.world.validation=99",), None),  # test_settings_of_selection
+    "data.world.test": (("++data.world.test=99",), "evaluate"),
     "data.world.sentences": (("++data.world.sentences=999",), "pretrain"),
-    "data.world.bilingual": (("++data.world.bilingual=7",), "pretrain"),
     "recipe.name": (("recipe.name=other",), None),
     "recipe.source": (("recipe.source=other",), None),
     "recipe.intermediate.tasks": (("+recipe.intermediate.tasks.mnli.epochs=9",), "intermediate"),
@@ -105,7 +106,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
         for name, (value, keyed) in RECIPE.items()
     },
     "trainer.accelerator": (("trainer.accelerator=auto",), None),
-    "trainer.precision": (("trainer.precision=bf16-mixed",), "pretrain"),
+    "trainer.precision": (("trainer.precision=bf16-mixed",), "intermediate"),
     "trainer.devices": ((), None),  # only 1 is accepted
     "trainer.threads": (("trainer.threads=3",), None),
     "trainer.micro_batch_tokens": (("trainer.micro_batch_tokens=99",), None),
@@ -160,7 +161,7 @@ OPTIONS = [option for option in leaves(composed(*CELL)) if not option.startswith
 def test_every_option_has_a_verdict() -> None:
     declared = {option for option in OPTIONS if not option.startswith(("model.architecture.", "model.pretraining."))}
     assert declared - set(VERDICTS) == set(), "say of a new option whether it is part of a key"
-    assert set(VERDICTS) - declared - {"data.world.bilingual"} == set()
+    assert set(VERDICTS) - declared == set()
     assert set(RECIPE) == {field.name for field in dataclasses.fields(Recipe)}
 
 
@@ -183,6 +184,7 @@ def test_key_of_option(option: str) -> None:
         ("tatoeba", "retrieval.layer=1", "evaluate"),
         ("tatoeba", "retrieval.pooling=cls", "evaluate"),
         ("tatoeba", "model.retrieval_layer=1", "evaluate"),
+        ("tatoeba", "model.weights=random", "evaluate"),
         ("tatoeba", "recipe.target.max_length=99", "evaluate"),
         ("tatoeba", "recipe.target.epochs=99", None),
         ("tatoeba", "evaluation.n_best=3", None),
@@ -200,6 +202,7 @@ def test_settings_of_one_format(target: str, option: str, phase: str | None) -> 
         ("mnli", "recipe.intermediate.patience=3", True),
         ("mnli", "recipe.intermediate.dev_rows=33", True),
         ("mnli", "intermediate.mnli.metric=pos_f1", True),
+        ("mnli", "++data.world.validation=99", True),
         ("mnli", "evaluation.n_best=3", False),
         ("squad_v1", "evaluation.n_best=3", True),
         ("squad_v1", "evaluation.max_answer_length=3", True),
@@ -361,8 +364,9 @@ def test_every_choice_composes(group: str, monkeypatch: pytest.MonkeyPatch) -> N
         cell = cell_of("+intermediate=mnli", "+target=xnli", f"{group}={choice}", *more)
         plan(cell)
         if group == "model":
-            assert cell.data.kind == ("synthetic" if choice == "mini" else "hub")
-            assert cell.recipe_name == ("mini" if choice == "mini" else "phang2020")
+            small = choice.startswith("mini")
+            assert cell.data.kind == ("synthetic" if small else "hub")
+            assert cell.recipe_name == ("mini" if small else "phang2020")
 
 
 def test_explicit_data_wins() -> None:
