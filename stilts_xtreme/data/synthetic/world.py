@@ -43,7 +43,7 @@ class World:
     validation: int = 200
     test: int = 500
     sentences: int = 20_000
-    mixed: int = 10
+    mixed: int = 20
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
