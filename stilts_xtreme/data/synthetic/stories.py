@@ -166,7 +166,8 @@ def cause(draw: Teller, options: int, why: bool = False) -> Choice:
     """
     position = draw.below(len(v.RULES))
     forward = draw.chance(0.5)
-    agent, thing = w.person(draw, deed=v.RULES[position][0][2]), Thing(draw.frequent("things"), det="a")
+    # Not someone who usually does this: the choices name the person, and would tell the deed by it.
+    agent, thing = w.person(draw), Thing(draw.frequent("things"), det="a")
     given, right = v.RULES[position] if forward else v.RULES[position][::-1]
     # Wrong choices are statements of the same kind about the same one, so only the rule tells them from the right one.
     pool = sorted({rule[forward] for rule in v.RULES if rule[forward][:2] == right[:2]} - _fitting(given, forward))
@@ -222,10 +223,10 @@ def social(draw: Teller) -> Choice:
     """What one person did to another, and how they feel, what follows, or why."""
     deed = draw.pick(tuple(v.SOCIAL))
     feeling, reaction, character = v.SOCIAL[deed]
-    context = w.social(draw, extras=1.0, verbs=(deed,))
-    doer, other = context.agent, context.patient
-    assert doer is not None
-    assert other is not None
+    # Not two persons who usually do this: the choices name them, and would tell the deed by them.
+    doer = w.person(draw)
+    other = w.another(doer, lambda: w.person(draw))
+    context = w.social(draw, extras=1.0, verbs=(deed,))._replace(agent=doer, patient=other)
     asked = draw.below(3)
     if asked == 0:
         question: Clause = Clause("be", "", other, ask="how")
