@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.schema import FORMATS, DatasetSpec, DataSpec
+from stilts_xtreme.data.synthetic import World
 from stilts_xtreme.data.world import world_corpus, world_identity
 from stilts_xtreme.errors import StiltsError
 
@@ -318,36 +319,31 @@ def test_synthetic_world_is_dispatched_to() -> None:
     assert set(catalogue.corpus(spec, data)) == set(langs)
 
 
+BASE = {"seed": 0, "languages": 3, "train": 30, "validation": 31, "test": 32, "sentences": 300, "mixed": 10}
+OTHER = {"seed": 1, "languages": 4, "train": 33, "validation": 34, "test": 35, "sentences": 400, "mixed": 20}
+
+
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_synthetic_rows_depend_on_seed_and_size_of_their_split_alone(split: str) -> None:
-    base = {"seed": 0, "languages": 3, "train": 30, "validation": 31, "test": 32, "sentences": 300}
-    other = {"seed": 1, "languages": 4, "train": 33, "validation": 34, "test": 35, "sentences": 400}
+    assert set(BASE) == set(OTHER) == {field.name for field in dataclasses.fields(World)}
     spec = catalogue.load_spec("xnli")
 
     def known(world: dict[str, int]) -> tuple[dict, dict]:
         data = DataSpec("synthetic", world=world)
         return catalogue.identity(spec, split, ["qaa"], data), catalogue.rows(spec, split, "qaa", data)[0]
 
-    first, rows = known(base)
-    for option, value in other.items():
-        changed, there = known({**base, option: value})
+    first, rows = known(BASE)
+    for option, value in OTHER.items():
+        changed, there = known({**BASE, option: value})
         decides = option in ("seed", split)
         assert (changed != first, there != rows) == (decides, decides), option
 
 
 def test_synthetic_text_depends_on_no_rows() -> None:
-    base = {"seed": 0, "languages": 3, "train": 30, "validation": 31, "test": 32, "sentences": 300}
-    first, text = (of(DataSpec("synthetic", world=base)) for of in (world_identity, world_corpus))
-    for option, value in {
-        "seed": 1,
-        "languages": 4,
-        "train": 33,
-        "validation": 34,
-        "test": 35,
-        "sentences": 400,
-    }.items():
-        data = DataSpec("synthetic", world={**base, option: value})
-        decides = option in ("seed", "languages", "sentences")
+    first, text = (of(DataSpec("synthetic", world=BASE)) for of in (world_identity, world_corpus))
+    for option, value in OTHER.items():
+        data = DataSpec("synthetic", world={**BASE, option: value})
+        decides = option in ("seed", "languages", "sentences", "mixed")
         assert (world_identity(data) != first, world_corpus(data) != text) == (decides, decides), option
 
 

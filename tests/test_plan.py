@@ -96,6 +96,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "data.world.validation": (("++data.world.validation=99",), None),  # test_settings_of_selection
     "data.world.test": (("++data.world.test=99",), "evaluate"),
     "data.world.sentences": (("++data.world.sentences=999",), "pretrain"),
+    "data.world.mixed": (("++data.world.mixed=7",), "pretrain"),
     "recipe.name": (("recipe.name=other",), None),
     "recipe.source": (("recipe.source=other",), None),
     "recipe.intermediate.tasks": (("+recipe.intermediate.tasks.mnli.epochs=9",), "intermediate"),

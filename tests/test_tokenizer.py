@@ -39,8 +39,8 @@ def test_every_script_has_pieces(language: Language) -> None:
             continue
         lines = rows(world, dataset, "test", language.code)[column]
         unknown = sum(known(line).input_ids.count(known.unk_token_id) for line in lines)
-        # Of the rarest language not every ideograph occurs; letters of an alphabet do, those of the unseen one too.
-        allowed = 0.01 * sum(map(len, lines)) if language.code == "qag" else 0
+        # Not each of hundreds of characters occurs in little text; those of an alphabet do, the unseen one's too.
+        allowed = 0.01 * sum(map(len, lines)) if language.script in ("CJK", "HANGUL") else 0
         assert unknown <= allowed
 
 
