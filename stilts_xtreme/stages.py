@@ -12,6 +12,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from stilts_xtreme.callbacks import Guard, Select
+from stilts_xtreme.data import catalogue
 from stilts_xtreme.encoder import load, load_tokenizer
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.evaluation import evaluate, gold, predict
@@ -152,15 +153,15 @@ def _dev_scorer(
         rows = {name: values[: task.recipe.dev_rows] for name, values in loaded.items()}
         dev[task.name] = (task, rows, heads[task.name].features(rows, tokenizer))
 
+    source = catalogue.source_language(cell.data)
+
     def score() -> dict[str, float]:
         found = {}
         for name, (task, rows, features) in dev.items():
             head = heads[name]
-            outputs = predict(head, features, cell.trainer, None)
-            found[name] = headline(
-                task.metric,
-                METRICS[task.metric].score(head.decode(rows, features, outputs), gold(task.head, rows, head.labels)),
-            )
+            answers = head.decode(rows, features, predict(head, features, cell.trainer, None))
+            scores = METRICS[task.metric].score(answers, gold(task.head, rows, head.labels), source)
+            found[name] = headline(task.metric, scores)
         return found
 
     return score

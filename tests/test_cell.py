@@ -20,7 +20,7 @@ from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.evaluation import gold
 from stilts_xtreme.metrics.scores import METRICS, headline
 
-TARGETS = ("xnli", "pawsx", "xquad", "tydiqa", "panx", "udpos", "xcopa", "tatoeba")
+TARGETS = ("xnli", "pawsx", "xquad", "mlqa", "tydiqa", "panx", "udpos", "xcopa", "tatoeba")
 INTERMEDIATE = ("mnli", "qqp", "squad_v2", "hellaswag", "cosmosqa", "commonsenseqa", "[mnli,squad_v1]")
 
 

@@ -176,7 +176,7 @@ def test_mistakes_get_one_sentence(
 
 TOP = (
     "baseline, data, evaluation, intermediate, languages, logger, model, output, recipe, retrieval, seed, store, "
-    "tagging, target, trainer."
+    "study, tagging, target, trainer."
 )
 
 

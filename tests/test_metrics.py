@@ -215,6 +215,8 @@ def test_mlqa_is_the_restated_script(predictions, gold, language):
         ("mlqa", "der Turm", ["Turm"], "en", 0, 200 / 3),
         ("mlqa", "北京市", ["北京"], "zh", 0, 80),
         ("mlqa", "北京市", ["北京"], "hi", 0, 0),
+        ("mlqa", "北京市", ["北京"], "qag", 0, 80),
+        ("mlqa", "the tower", ["tower"], "qaa", 0, 200 / 3),
         ("mlqa", "IBM公司", ["ibm 公司"], "zh", 100, 100),
         ("mlqa", "الكتاب", ["كتاب"], "ar", 100, 100),
         ("mlqa", "مالك", ["م ك"], "ar", 100, 100),  # the letters go anywhere in a word, as in the script

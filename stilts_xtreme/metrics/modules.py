@@ -15,7 +15,7 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from stilts_xtreme.errors import StiltsError, unknown
-from stilts_xtreme.metrics.answers import MLQA_ARTICLES, QA_METRICS, answer_scores
+from stilts_xtreme.metrics.answers import QA_METRICS, answer_scores, check_mlqa
 from stilts_xtreme.metrics.chunks import Sentences, count_chunks
 
 F1_UNIT = 2**40
@@ -108,8 +108,8 @@ class ExactMatchF1(Metric):
         super().__init__(**kwargs)
         if metric not in QA_METRICS:
             raise unknown("metric", metric, QA_METRICS)
-        if metric == "mlqa" and language not in MLQA_ARTICLES:
-            raise unknown("language of the mlqa metric", language, MLQA_ARTICLES)
+        if metric == "mlqa":
+            check_mlqa(language)
         self.metric, self.language = metric, language
         for name in ("exact_sum", "f1_sum", "total"):
             self.add_state(name, torch.tensor(0, dtype=torch.long), dist_reduce_fx="sum")

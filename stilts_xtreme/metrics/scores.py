@@ -9,7 +9,7 @@ from numbers import Integral
 from typing import Any
 
 from stilts_xtreme.errors import StiltsError, unknown
-from stilts_xtreme.metrics.answers import MLQA_ARTICLES, answer_scores
+from stilts_xtreme.metrics.answers import answer_scores, check_mlqa
 from stilts_xtreme.metrics.chunks import Sentences, check_sentences, count_chunks
 
 log = logging.getLogger(__name__)
@@ -222,8 +222,7 @@ def mlqa(predictions: Answers, gold: Golds, language: str | None = None) -> dict
     Raises:
         StiltsError: As :func:`squad`, and when the language is not one of MLQA's seven.
     """
-    if language not in MLQA_ARTICLES:
-        raise unknown("language of the mlqa metric", language, MLQA_ARTICLES)
+    check_mlqa(language)
     return _means(list(_answer_table("mlqa", predictions, gold, language).values()))
 
 
