@@ -57,7 +57,8 @@ def flops(cell: Cell, stage: Stage) -> float:
         tokens = TOKENS_PER_ROW[task.head]
         rows = stage.rows[task.name] * task.recipe.epochs
         if task.recipe.max_steps:
-            rows = task.recipe.max_steps * task.recipe.batch_size
+            most = float(task.recipe.max_steps * task.recipe.batch_size)
+            rows = min(rows, most) if rows else most  # 0 rows: their number is not known
         total += 6 * body * rows * tokens
     return total
 

@@ -23,7 +23,7 @@ from stilts_xtreme.data.world import world_identity
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.specs import Cell, Target, TrainTask
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised whenever the same identity would give other weights or predictions than before."""
 
 

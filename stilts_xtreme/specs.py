@@ -35,8 +35,8 @@ class Recipe:
 
     Attributes:
         learning_rate: Peak of the linear schedule.
-        epochs: Passes over the training rows; ignored when ``max_steps`` is set.
-        max_steps: Optimiser steps in all.
+        epochs: Passes over the training rows.
+        max_steps: Optimiser steps at the most, however many the epochs have.
         batch_size: Examples per optimiser step (windows for qa and tagging, as in the example scripts of the field).
         warmup_ratio: Share of the steps in which the rate rises from zero; ``warmup_steps`` wins when set.
         weight_decay: AdamW's decay of every weight but biases and layer norms.

@@ -39,10 +39,12 @@ class Course:
 
 
 def steps_of(units: int, batch_size: int, epochs: float, max_steps: int | None) -> int:
-    """Optimiser steps for ``units`` examples: whole batches per epoch, the last one smaller; at least one."""
-    if max_steps is not None:
-        return max_steps
-    return max(1, round(math.ceil(units / batch_size) * epochs))
+    """Optimiser steps for ``units`` examples: whole batches per epoch, the last one smaller; at least one.
+
+    ``max_steps`` is where training ends at the latest.
+    """
+    steps = max(1, round(math.ceil(units / batch_size) * epochs))
+    return steps if max_steps is None else min(steps, max_steps)
 
 
 class StepStream:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stilts_xtreme.batch import Batch, Features, concatenate, expand, fill, order, spans, stream
+from stilts_xtreme.training import steps_of
 
 sequences = st.lists(st.integers(0, 99), min_size=1, max_size=7)
 units = st.lists(st.lists(sequences, min_size=1, max_size=4), max_size=9)
@@ -131,3 +132,10 @@ def test_to_moves_everything():
     assert all(tensor.device.type == "meta" for tensor in tensors)
     assert batch.task == "some"
     assert Batch(batch.ids, batch.lengths, batch.units).to("meta").types is None
+
+
+def test_steps_are_those_of_the_epochs_and_never_more_than_the_limit() -> None:
+    assert steps_of(100, 32, 3, None) == 12
+    assert steps_of(100, 32, 3, 5) == 5
+    assert steps_of(100, 32, 3, 500) == 12
+    assert steps_of(1, 32, 0.01, None) == 1

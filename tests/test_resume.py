@@ -232,7 +232,8 @@ def test_a_cell_has_one_writer(launch: Callable[..., Any], pretrained: Path) -> 
 
 
 def test_ctrl_c(launch: Callable[..., Any], pretrained: Path) -> None:
-    command = ["+intermediate=mnli", *TINY, OFTEN, f"output={pretrained}", "recipe.intermediate.max_steps=100000"]
+    long = ("recipe.intermediate.max_steps=100000", "recipe.intermediate.epochs=100000")
+    command = ["+intermediate=mnli", *TINY, OFTEN, f"output={pretrained}", *long]
     log = pretrained / "log"
     process = launch(command, log)
     key = plan(cell_of(*command)).final.key

@@ -39,7 +39,7 @@ class World:
 
     seed: int = 0
     languages: int = 12
-    train: int = 4000
+    train: int = 20_000
     validation: int = 200
     test: int = 500
     sentences: int = 20_000
