@@ -293,7 +293,7 @@ def test_targets_share_their_training() -> None:
 def test_intermediate_is_the_targets_training_when_all_is_equal() -> None:
     same = [
         f"recipe.intermediate.{name}=${{recipe.target.{name}}}"
-        for name in ("learning_rate", "epochs", "weight_decay", "dropout")
+        for name in ("learning_rate", "epochs", "max_steps", "weight_decay", "dropout")
     ]
     planned = plan(cell_of(*CELL, *same))
     assert planned.baseline is not None
