@@ -65,12 +65,22 @@ def run(cfg: Mapping[str, Any]) -> dict[str, Any]:
         store.lock(name, f"the cell {name}", say),
         Tracker(cell.logger, folder, name, group, job_type, tags, cfg) as tracker,
     ):
+        _read_test_rows(cell, planned, store)
         made = {stage.key: _ensure(cell, stage, store, tracker) for stage in planned.stages()}
         result = _result(cell, planned, store, name, made)
         _publish(folder, cfg, planned, store, result)
         tracker.result(result["rows"], result["averages"])
     _print(cell, result, folder, Console(file=sys.stdout))
     return result
+
+
+def _read_test_rows(cell: Cell, planned: CellPlan, store: Store) -> None:
+    """Refuses real rows that cannot be evaluated before hours of training, not after them."""
+    todo = [stage for stage in planned.stages() if not store.done(stage.key)]
+    if cell.target is None or cell.data.kind == "synthetic" or all(stage.kind == "evaluate" for stage in todo):
+        return
+    for language in planned.final.languages:
+        catalogue.rows(cell.target.test, "test", language, cell.data)
 
 
 def _ensure(cell: Cell, stage: Stage, store: Store, tracker: Any) -> bool:

@@ -107,6 +107,8 @@ def disk_errors(folder: Path) -> Iterator[None]:
             raise StiltsError(
                 f"No permission to write below {folder}; set output=FOLDER to one that can be written."
             ) from error
+        if number == errno.ENOENT and not folder.exists():
+            raise StiltsError(f"The folder {folder} cannot be made; set output=FOLDER elsewhere.") from error
         if number in (errno.EEXIST, errno.ENOTDIR):
             raise StiltsError(
                 f"{getattr(error, 'filename', None) or folder} is a file where a folder is needed; set output=FOLDER "

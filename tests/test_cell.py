@@ -355,3 +355,24 @@ def test_random_weights_are_a_floor_of_their_own(run_tiny: Callable[..., dict[st
     assert not torch.equal(drawn[0]["embeddings.word_embeddings.weight"], learned["embeddings.word_embeddings.weight"])
     trained = run_tiny("+target=udpos", "model.weights=random")
     assert trained["rows"] != run_tiny("+target=udpos")["rows"]
+
+
+def test_mixed_precision_trains_on_a_cpu_too(run_tiny: Callable[..., dict[str, Any]]) -> None:
+    result = run_tiny("+target=xnli", "trainer.precision=bf16-mixed")
+    exact = run_tiny("+target=xnli")
+    losses = [entry["stages"][-2]["info"]["loss"] for entry in (result, exact)]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+@pytest.mark.real
+def test_blind_rows_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    root = os.environ["STILTS_DATA_ROOT"]
+    with pytest.raises(StiltsError, match=r"paws_x/test/\w+ is blind"):
+        run(
+            composed(
+                "+target=pawsx", "data=hub", f"data.root={root}", "model=mini", "logger=none", f"output={tmp_path}"
+            )
+        )
+    assert not list(tmp_path.glob("stages/*"))
+    assert not list(tmp_path.glob("scratch/*"))

@@ -331,3 +331,12 @@ def test_racing_processes_set_aside_once(done: Store) -> None:
         process.join()
     assert sorted(found) == [False, True]
     assert len(list((done.root / "damaged").iterdir())) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can make another")
+def test_output_that_cannot_be_made_is_one_sentence() -> None:
+    with (
+        pytest.raises(StiltsError, match=r"/proc/nowhere cannot be made; set output=FOLDER"),
+        disk_errors(Path("/proc/nowhere")),
+    ):
+        Path("/proc/nowhere/stages").mkdir(parents=True)

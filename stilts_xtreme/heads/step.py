@@ -100,7 +100,9 @@ class StageModule(pl.LightningModule):
                 break
             except torch.OutOfMemoryError:
                 self._halve(step)
-        self.clip_gradients(optimizer, self.optimisation.max_grad_norm, "norm")
+        # not Lightning's clipping, which refuses fused optimisers in mixed precision: bfloat16 has no scale to undo
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        torch.nn.utils.clip_grad_norm_(weights, self.optimisation.max_grad_norm)
         optimizer.step()
         self.lr_schedulers().step()  # type: ignore[union-attr]
         return loss
