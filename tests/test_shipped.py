@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from stilts_xtreme import compose, shipped
 from stilts_xtreme.cell import run
+from stilts_xtreme.data import synthetic
 from stilts_xtreme.encoder import Source, load, load_tokenizer
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.plan import plan
@@ -103,8 +104,6 @@ def test_another_world_is_refused_in_one_sentence(in_package: Path, option: str)
 
 
 def test_another_version_of_the_world_is_refused(in_package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stilts_xtreme.data import synthetic
-
     monkeypatch.setattr(synthetic, "WORLD_VERSION", synthetic.WORLD_VERSION + 1)
     with pytest.raises(StiltsError, match="version"):
         cell_of("+target=xnli", "model.shipped=mini", *WORLD)
@@ -136,3 +135,20 @@ def test_refusals_of_the_command(arguments: list[str], words: str, capsys: pytes
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_mini_of_the_package_is_small_and_fits_the_world() -> None:
+    folder = shipped.FOLDER / "mini"
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 8_000_000
+    cell = cell_of("+target=xnli")
+    assert cell.model.path == str(folder)
+    assert json.loads((folder / "made.json").read_text())["identity"]["corpus"]["version"] == synthetic.WORLD_VERSION
+
+
+def test_mini_of_the_package_finds_translations_where_pretraining_saw_much_text(tmp_path: Path) -> None:
+    options = ("++data.world.test=100", "++languages=[qab,qac,qah]", "retrieval.layer=2", "trainer=cpu", "logger=none")
+    result = run(composed("+target=tatoeba", *options, f"output={tmp_path}"))
+    found = {line["language"]: line["value"] for line in result["comparison"]}
+    assert found["qab"] > 40
+    assert found["qac"] > 20
+    assert found["qah"] < 10  # never seen
