@@ -11,7 +11,7 @@ from stilts_xtreme.data.schema import DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.specs import ModelSpec
 
-FOLDER = Path(__file__).parent / "shipped"
+FOLDER = Path(__file__).parent / "pretrained"
 MADE = "made.json"
 """What a shipped encoder was made from: its world, its settings, and the command."""
 
