@@ -45,6 +45,7 @@ def _task(cfg: Any) -> float | None:
 def _report() -> None:
     """Ends a sweep: the controls of its study, then the matrix of its cells, printed and written."""
     import copy
+    import hashlib
     from pathlib import Path
 
     from omegaconf import OmegaConf
@@ -69,6 +70,8 @@ def _report() -> None:
     if len(results) < 2:
         return
     name = "-".join([study.get("name", "sweep"), *sorted({result["model"] for result in results})])
+    if not study:  # sweeps without a name of their own do not write over each other
+        name += "-" + hashlib.sha256(" ".join(sorted(result["cell"] for result in results)).encode()).hexdigest()[:8]
     folder = Path(DONE[0][0]["output"]) / "studies" / name
     table = matrix.markdown(matrix.write(results, folder))
     Console(file=sys.stdout).print(Markdown(table))
