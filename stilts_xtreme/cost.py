@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,21 +86,13 @@ def estimate(cell: Cell, stages: Sequence[Stage], store: Store) -> list[tuple[st
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the stages that a command line would run."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or {"-h", "--help"} & set(arguments):
-        print(__doc__.strip() + "\n\nExample: python -m stilts_xtreme.plan +intermediate=mnli +target=xnli")
-        return 0 if arguments else 2
-    try:
-        cell = make_cell(compose.compose(compose.prepare(arguments)))
-        planned = plan(cell)
-        show(cell, planned, Store(cell.output))
-    except Exception as error:
-        known = compose.sentence(error)
-        if known is None or os.environ.get("HYDRA_FULL_ERROR"):
-            raise
-        print(f"error: {known}", file=sys.stderr)
-        return 1
-    return 0
+
+    def work(options: list[str]) -> None:
+        cell = make_cell(compose.compose(compose.prepare(options)))
+        show(cell, plan(cell), Store(cell.output))
+
+    page = __doc__.strip() + "\n\nExample: python -m stilts_xtreme.plan +intermediate=mnli +target=xnli"
+    return compose.command(sys.argv[1:] if arguments is None else arguments, page, work)
 
 
 def show(cell: Cell, planned: CellPlan, store: Store) -> None:

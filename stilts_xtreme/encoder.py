@@ -148,6 +148,25 @@ class Encoder(nn.Module):
         return hidden[mask]
 
 
+def from_checkpoint(kind: Any, source: Source, config: Any) -> tuple[Any, dict[str, Any]]:
+    """A model of an Auto class in single precision, and what its checkpoint lacked.
+
+    Raises:
+        StiltsError: When it cannot be loaded.
+    """
+    try:
+        return kind.from_pretrained(
+            source.place,
+            revision=source.revision,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=None if not source.local else True,
+            output_loading_info=True,
+        )
+    except UNREADABLE as error:
+        raise unloadable(source, error) from error
+
+
 def load(
     source: Source,
     gradient_checkpointing: bool = False,
@@ -175,17 +194,7 @@ def load(
         if hasattr(base, "pooler"):
             base.pooler = None
         return _ready(base, None, gradient_checkpointing, replaced, None)
-    try:
-        base, report = AutoModel.from_pretrained(
-            source.place,
-            revision=source.revision,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=None if not source.local else True,
-            output_loading_info=True,
-        )
-    except UNREADABLE as error:
-        raise unloadable(source, error) from error
+    base, report = from_checkpoint(AutoModel, source, config)
     missing = sorted(report["missing_keys"])
     unfilled = [name for name in missing if "pooler" not in name]
     wrong = sorted(str(entry) for entry in report.get("mismatched_keys", ()))

@@ -36,19 +36,11 @@ PROBES = ("udpos", "xnli")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; a user's error ends in one sentence and exit code 1."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or {"-h", "--help"} & set(arguments):
-        print(__doc__.strip())
-        return 0 if arguments else 2
-    try:
-        print(f"written to {ship(arguments)}")
-    except Exception as error:
-        known = compose.sentence(error)
-        if known is None or os.environ.get("HYDRA_FULL_ERROR"):
-            raise
-        print(f"error: {known}", file=sys.stderr)
-        return 1
-    return 0
+
+    def work(options: list[str]) -> None:
+        print(f"written to {ship(options)}")
+
+    return compose.command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
 
 
 def ship(arguments: Sequence[str]) -> Path:

@@ -22,7 +22,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from stilts_xtreme.encoder import UNREADABLE, Encoder, Source, load_config, unloadable
+from stilts_xtreme.encoder import Encoder, Source, from_checkpoint, load_config
 from stilts_xtreme.errors import StiltsError
 
 HEAD_CLASSES: dict[str, Any] = {
@@ -146,30 +146,11 @@ def _take_pretrained(model: PreTrainedModel, source: Source, config: Any) -> Non
     common = {name: value for name, value in _outside(model).items() if shapes.get(name) == value.shape}
     if not common:  # as in most architectures, whose checkpoint is then not read again
         return
-    pretrained, report = _saved(source, "mlm", load_config(source))
+    pretrained, report = from_checkpoint(HEAD_CLASSES["mlm"], source, load_config(source))
     found = _outside(pretrained)
     with torch.no_grad():
         for name in common.keys() - set(report["missing_keys"]):
             common[name].copy_(found[name])
-
-
-def _saved(source: Source, kind: str, config: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """A checkpoint with the head of a format, and what was missing in it.
-
-    Raises:
-        StiltsError: When it cannot be loaded.
-    """
-    try:
-        return HEAD_CLASSES[kind].from_pretrained(
-            source.place,
-            revision=source.revision,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=None if not source.local else True,
-            output_loading_info=True,
-        )
-    except UNREADABLE as error:
-        raise unloadable(source, error) from error
 
 
 def _continued(source: Source, kind: str, config: Any) -> PreTrainedModel:
@@ -185,7 +166,7 @@ def _continued(source: Source, kind: str, config: Any) -> PreTrainedModel:
             f"The head in {source.place} knows the labels {', '.join(before)}, in this order, and cannot continue on "
             f"{', '.join(now)}."
         )
-    model, report = _saved(source, kind, config)
+    model, report = from_checkpoint(HEAD_CLASSES[kind], source, config)
     missing = sorted(report["missing_keys"])
     if missing:
         raise StiltsError(f"The checkpoint {source.place} has no weights for a {kind} head, such as {missing[0]}.")
