@@ -58,7 +58,7 @@ class Guard(pl.Callback):
         if (batch.index + 1) % every == 0 or batch.index + 1 == module.optimisation.steps:
             mean = self.check(batch.index + 1)
             self.sum, self.count = 0.0, 0
-            rate = module.lr_schedulers().get_last_lr()[0]
+            rate = module.schedules()[0].get_last_lr()[0]
             self.point({"step": batch.index + 1, "loss": mean, "learning_rate": rate, "task": batch.task})
             self.bar.advance(0, f"loss {mean:.3f}")
 

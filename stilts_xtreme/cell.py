@@ -22,6 +22,9 @@ from stilts_xtreme.progress import say
 from stilts_xtreme.specs import Cell
 from stilts_xtreme.store import Store, disk_errors, versions, write_atomic
 
+CURVED = ("pretrain", "train")
+"""Kinds of stages that train and have a curve."""
+
 
 def name_of(cell: Cell, planned: CellPlan) -> str:
     """The cell's name: what it is, and eight digits of its stages' keys, so that two settings never share a folder."""
@@ -77,7 +80,7 @@ def run(cfg: Mapping[str, Any]) -> dict[str, Any]:
 def _read_test_rows(cell: Cell, planned: CellPlan, store: Store) -> None:
     """Refuses real rows that cannot be evaluated before hours of training, not after them."""
     todo = [stage for stage in planned.stages() if not store.done(stage.key)]
-    if cell.target is None or cell.data.kind == "synthetic" or all(stage.kind == "evaluate" for stage in todo):
+    if cell.target is None or cell.data.kind == "synthetic" or all(stage.kind not in CURVED for stage in todo):
         return
     for language in planned.final.languages:
         catalogue.rows(cell.target.test, "test", language, cell.data)
@@ -105,7 +108,7 @@ def _ensure(cell: Cell, stage: Stage, store: Store, tracker: Any) -> bool:
     path, made = store.ensure(stage.key, label, describe, work, say)
     if not made:
         say(f"{label}: done before ({path})")
-        for line in (path / "curve.jsonl").read_text(encoding="utf-8").splitlines() if stage.kind != "evaluate" else ():
+        for line in (path / "curve.jsonl").read_text(encoding="utf-8").splitlines() if stage.kind in CURVED else ():
             tracker.point(stage.label, json.loads(line))
     return made
 
@@ -124,9 +127,15 @@ def _scores(store: Store, stage: Stage) -> dict[str, Any]:
     return json.loads((store.open(stage.key) / "scores.json").read_text(encoding="utf-8"))
 
 
-def _best_floor(entry: Mapping[str, Any]) -> tuple[str, float] | None:
-    floors = entry.get("floors") or {}
-    return max(floors.items(), key=lambda item: item[1]) if floors else None
+def _floors(planned: CellPlan, store: Store) -> dict[str, dict[str, float]]:
+    """Language -> floor -> score: what needs no model, and the encoder that knows nothing."""
+    found: dict[str, dict[str, float]] = {}
+    if planned.floors:
+        found = _scores(store, planned.floors)["languages"]
+    if planned.random:
+        for language, entry in _scores(store, planned.random)["languages"].items():
+            found.setdefault(language, {})["random_init"] = entry["headline"]
+    return found
 
 
 def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapping[str, bool]) -> dict[str, Any]:
@@ -174,6 +183,7 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
     before = _scores(store, planned.baseline) if planned.baseline else None
     source = catalogue.source_language(cell.data)
     result["source_language"] = source
+    floors = _floors(planned, store)
     languages = sorted(after["languages"], key=lambda language: (language != source, language))
     for language in languages:
         entry = after["languages"][language]
@@ -192,7 +202,8 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
         }
         for metric, value in entry["scores"].items():
             result["rows"].append({**common, "metric": metric, "value": value})
-        floor = _best_floor(entry)
+        own_floors = floors.get(language, {})
+        floor = max(own_floors.items(), key=lambda item: item[1]) if own_floors else None
         result["comparison"].append(
             {
                 "language": language,
@@ -200,6 +211,7 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
                 "metric": cell.target.metric,
                 "floor": floor[1] if floor else None,
                 "floor_name": floor[0] if floor else None,
+                "floors": own_floors,
                 "baseline": before["languages"][language]["headline"] if before else None,
                 "value": entry["headline"],
                 "gain": entry["headline"] - before["languages"][language]["headline"] if before else None,
@@ -283,7 +295,7 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
         notes.append(f"hidden_states[{result['retrieval']['layer']}], {result['retrieval']['pooling']} pooling.")
     names = sorted({line["floor_name"] for line in result["comparison"] if line["floor_name"]})
     if names:
-        notes.append(f"Best floor: the highest score without a model ({', '.join(names)}).")
+        notes.append(f"Best floor: the highest score without knowledge of the languages ({', '.join(names)}).")
     return notes
 
 

@@ -20,7 +20,7 @@ OPTIONS = (
     *("seed", "languages", "baseline", "output", "evaluation", "tagging", "retrieval", "store", "study"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "evaluation": ("n_best", "max_answer_length", "null_threshold", "floors"),
+    "evaluation": ("n_best", "max_answer_length", "null_threshold", "floors", "random_init"),
     "tagging": ("first_token",),
     "retrieval": ("layer", "pooling"),
     "store": ("damaged",),
@@ -33,7 +33,7 @@ PRETRAINING: Mapping[str, tuple[float, bool]] = {
     **dict.fromkeys(("steps", "batch_tokens", "max_sentences"), (1, True)),
     **dict.fromkeys(("warmup_ratio", "weight_decay", "mask_probability"), (0, False)),
     "max_length": (8, True),
-    "learning_rate": (0, False),
+    **dict.fromkeys(("learning_rate", "muon_learning_rate"), (0, False)),
 }
 """Option of ``model.pretraining`` -> its least value and whether it is a whole number."""
 HEADS = ("classification", "qa", "tagging", "choice", "retrieval")
@@ -236,7 +236,11 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     for name in ("n_best", "max_answer_length"):
         _whole(f"evaluation.{name}", cfg["evaluation"][name], 1)
     _number("evaluation.null_threshold", cfg["evaluation"]["null_threshold"], -math.inf)
-    _switch("evaluation.floors", cfg["evaluation"]["floors"])
+    evaluation = dict(cfg["evaluation"])
+    _switch("evaluation.floors", evaluation["floors"])
+    if evaluation["random_init"] == "auto":
+        evaluation["random_init"] = data.kind == "synthetic" and evaluation["floors"]
+    _switch("evaluation.random_init", evaluation["random_init"])
     return Cell(
         model=model,
         data=data,
@@ -245,7 +249,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         target=target,
         trainer=_trainer(cfg["trainer"]),
         logger=dict(cfg["logger"]),
-        evaluation=dict(cfg["evaluation"]),
+        evaluation=evaluation,
         tagging=dict(cfg["tagging"]),
         retrieval=dict(cfg["retrieval"]),
         seed=seed,

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from stilts_xtreme import predictions
+from stilts_xtreme import floors, predictions
 from stilts_xtreme.batch import Features, concatenate, stream
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import Encoder, load, load_tokenizer
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.floors import floors
 from stilts_xtreme.heads import HEADS, HeadModule
 from stilts_xtreme.inputs import encoder_source, head_options, load_rows
 from stilts_xtreme.metrics.scores import METRICS, headline
@@ -151,35 +150,41 @@ def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str,
         if target.head == "retrieval":
             answers = [int(answer) for answer in answers]
         predictions.write(scratch / "predictions", target.name, language, target.head, answers)
-    train_rows = _floor_rows(cell, target)
     result: dict[str, Any] = {"task": target.name, "metric": target.metric, "languages": {}}
     for language in stage.languages:
-        result["languages"][language] = _score(
-            cell, target, scratch, language, rows[language], labels, train_rows, problems[language]
-        )
+        result["languages"][language] = _score(target, scratch, language, rows[language], labels, problems[language])
     if target.head == "retrieval":
         result["retrieval"] = {"layer": head.layer, "pooling": options.pooling}
     write_atomic(scratch / "scores.json", json.dumps(result, indent=1, ensure_ascii=False))
     return {"task": target.name, "rows": {language: len(next(iter(r.values()))) for language, r in rows.items()}}
 
 
-def _floor_rows(cell: Cell, target: Target) -> Columns | None:
-    if not cell.evaluation["floors"]:
-        return None
-    return load_rows(cell, target.train[-1], "train") if target.train else {}
+def make_floors(cell: Cell, stage: Stage, scratch: Path) -> dict[str, Any]:
+    """Learns the floors of a target from its English training rows and scores them in every language."""
+    target = stage.target
+    assert target is not None
+    train_rows = load_rows(cell, target.train[-1], "train") if target.train else {}
+    score = floors.fit(target.head, target.metric, train_rows, catalogue.labels(target.test, cell.data))
+    found: dict[str, dict[str, float]] = {}
+    for language in stage.languages:
+        rows, _ = catalogue.rows(target.test, "test", language, cell.data)
+        found[language] = score(rows, language)
+        rivals = catalogue.rivals(target.test, language, cell.data) if target.head == "qa" else None
+        if rivals is not None:
+            found[language]["right_type"] = floors.right_type(target.metric, rows["answer_texts"], rivals, language)
+    write_atomic(scratch / "scores.json", json.dumps({"languages": found}, indent=1, ensure_ascii=False))
+    return {"task": target.name}
 
 
 def _score(
-    cell: Cell,
     target: Target,
     scratch: Path,
     language: str,
     rows: Columns,
     labels: Sequence[str],
-    train_rows: Columns | None,
     problems: dict[str, int],
 ) -> dict[str, Any]:
-    """Scores one language's written predictions, with the floors beside them."""
+    """Scores one language's written predictions."""
     reference = gold(target.head, rows, labels)
     answers = predictions.read(scratch / "predictions", target.name, language, target.head)
     scores = METRICS[target.metric].score(answers, reference, language)
@@ -191,6 +196,4 @@ def _score(
     }
     if target.head in ("classification", "choice"):
         entry["one_class"] = len(set(answers)) == 1 and len(set(reference)) > 1
-    if train_rows is not None:
-        entry["floors"] = floors(target.head, target.metric, train_rows, rows, labels, language)
     return entry

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from statistics import median_low
-
-import numpy as np
+from statistics import fmean, median_low
+from typing import Any
 
 from stilts_xtreme.data.schema import FORMATS, Columns
 from stilts_xtreme.errors import StiltsError, unknown
+from stilts_xtreme.metrics.answers import answer_scores
 from stilts_xtreme.metrics.overlap import (
-    fit_logistic,
+    Probabilities,
+    fit_bag,
+    fit_numbers,
     nearest,
     overlap_features,
     share,
@@ -31,6 +33,9 @@ TRAIN_CAP = 5000
 
 MAX_SPAN = 30
 """Longest answer in tokens that the sliding window tries."""
+
+Scorer = Callable[[Columns, str], dict[str, float]]
+"""Scores the floors on test rows in a language."""
 
 METRICS_OF: Mapping[str, tuple[str, ...]] = {
     "classification": ("accuracy",),
@@ -64,15 +69,18 @@ def _trainable(rows: Sequence[int], what: str) -> list[int]:
     return _spread(rows)
 
 
-def _classification(
-    metric: str, train: Columns, test: Columns, labels: Sequence[str], language: str
-) -> dict[str, float]:
-    def features(columns: Columns, rows: Sequence[int]) -> np.ndarray:
-        pairs = ((columns["text_a"][i] or "", columns["text_b"][i] or "") for i in rows)
-        return np.array([overlap_features(a, b) for a, b in pairs], dtype=float).reshape(len(rows), 4)
+def _classification(metric: str, train: Columns, labels: Sequence[str]) -> Scorer:
+    def shares(columns: Columns, rows: Sequence[int]) -> list[list[float]]:
+        return [overlap_features(columns["text_a"][i] or "", columns["text_b"][i] or "") for i in rows]
+
+    def bags(columns: Columns, rows: Sequence[int]) -> list[list[str]]:
+        found = []
+        for i in rows:
+            a, b = (dict.fromkeys(words(columns[side][i] or "")) for side in ("text_a", "text_b"))
+            found.append([*(f"a {w}" for w in a), *(f"b {w}" for w in b), *(f"new {w}" for w in b if w not in a)])
+        return found
 
     rows = _trainable([i for i, label in enumerate(train["label"]) if label >= 0], "a label")
-    gold = test["label"]
     train_labels = [int(train["label"][i]) for i in rows]
     counts = Counter(train_labels)
     # Counting costs nothing, so all labelled rows vote whatever the cap leaves out of the sample.
@@ -80,52 +88,64 @@ def _classification(
     majority = min(votes, key=lambda label: (-votes[label], label))
 
     known = sorted(counts)
-    x = features(train, rows)
-    mean, spread = x.mean(axis=0), x.std(axis=0)
-    spread[spread == 0] = 1.0
+    fitted: dict[str, tuple[Callable[[Columns, Sequence[int]], list[Any]], Probabilities]] = {}
+    if len(known) > 1:
+        fitted["overlap"] = shares, fit_numbers(shares(train, rows), train_labels)
+        fitted["bag_of_words"] = bags, fit_bag(bags(train, rows), train_labels)
 
-    def design(raw: np.ndarray) -> np.ndarray:
-        return np.hstack([(raw - mean) / spread, np.ones((len(raw), 1))])
+    def score(test: Columns, language: str) -> dict[str, float]:
+        gold, every = test["label"], range(len(test["label"]))
+        scores = {"majority": _headline(metric, [majority] * len(gold), gold, language)}
+        for name, (features, probabilities) in fitted.items():
+            likeliest = probabilities(features(test, every)).argmax(axis=1)
+            scores[name] = _headline(metric, [known[i] for i in likeliest], gold, language)
+        return scores
 
-    weights = fit_logistic(design(x), np.array([known.index(label) for label in train_labels]), len(known))
-    found = (design(features(test, range(len(gold)))) @ weights).argmax(axis=1)
-    return {
-        "majority": _headline(metric, [majority] * len(gold), gold, language),
-        "overlap": _headline(metric, [known[i] for i in found], gold, language),
-    }
-
-
-def _choice(metric: str, train: Columns, test: Columns, labels: Sequence[str], language: str) -> dict[str, float]:
-    none = [i for i, choices in enumerate(test["choices"]) if not choices]
-    if none:
-        raise StiltsError(f"{len(none)} of {len(test['choices'])} rows have no choices, first row {none[0]}.")
-    found = []
-    for context, question, choices in zip(test["context"], test["question"], test["choices"], strict=True):
-        text = f"{context or ''} {question or ''}"
-        in_words, in_trigrams = set(words(text)), set(trigrams(text))
-        values = []
-        for choice in choices:
-            own, pieces = words(choice), trigrams(choice)
-            word_share = share(sum(w in in_words for w in own), len(own))
-            values.append((word_share, share(sum(p in in_trigrams for p in pieces), len(pieces))))
-        found.append(values.index(max(values)))
-    chance = 100.0 * sum(1 / len(choices) for choices in test["choices"]) / max(len(test["choices"]), 1)
-    return {"chance": chance, "overlap": _headline(metric, found, test["label"], language)}
+    return score
 
 
-def _tagging(metric: str, train: Columns, test: Columns, labels: Sequence[str], language: str) -> dict[str, float]:
-    for side, columns in (("training", train), ("test", test)):
-        uneven = [
-            i for i, (a, b) in enumerate(zip(columns["tokens"], columns["tags"], strict=True)) if len(a) != len(b)
-        ]
-        if uneven:
-            raise StiltsError(f"{len(uneven)} {side} sentences have unequal tokens and tags, first row {uneven[0]}.")
-        bad = sum(tag >= len(labels) for tags in columns["tags"] for tag in tags)
-        if bad:
-            raise StiltsError(f"{bad} {side} tags are beyond the {len(labels)} label names.")
-    withheld = sum(tag < 0 for tags in test["tags"] for tag in tags)
-    if withheld:
-        raise StiltsError(f"{withheld} test tags are withheld (below 0), so they cannot be scored.")
+def _choice(metric: str, train: Columns, labels: Sequence[str]) -> Scorer:
+    rows = _spread([i for i, label in enumerate(train.get("label", ())) if label >= 0])
+    bags = [words(choice) for i in rows for choice in train["choices"][i]]
+    right = [int(at == train["label"][i]) for i in rows for at in range(len(train["choices"][i]))]
+    probabilities = fit_bag(bags, right) if len(set(right)) > 1 else None
+
+    def score(test: Columns, language: str) -> dict[str, float]:
+        none = [i for i, choices in enumerate(test["choices"]) if not choices]
+        if none:
+            raise StiltsError(f"{len(none)} of {len(test['choices'])} rows have no choices, first row {none[0]}.")
+        found, likeliest = [], []
+        for context, question, choices in zip(test["context"], test["question"], test["choices"], strict=True):
+            text = f"{context or ''} {question or ''}"
+            in_words, in_trigrams = set(words(text)), set(trigrams(text))
+            values = []
+            for choice in choices:
+                own, pieces = words(choice), trigrams(choice)
+                word_share = share(sum(w in in_words for w in own), len(own))
+                values.append((word_share, share(sum(p in in_trigrams for p in pieces), len(pieces))))
+            found.append(values.index(max(values)))
+            if probabilities is not None:
+                likeliest.append(int(probabilities([words(choice) for choice in choices])[:, 1].argmax()))
+        chance = 100.0 * sum(1 / len(choices) for choices in test["choices"]) / max(len(test["choices"]), 1)
+        scores = {"chance": chance, "overlap": _headline(metric, found, test["label"], language)}
+        if probabilities is not None:
+            scores["bag_of_words"] = _headline(metric, likeliest, test["label"], language)
+        return scores
+
+    return score
+
+
+def _check_tags(side: str, columns: Columns, labels: Sequence[str]) -> None:
+    uneven = [i for i, (a, b) in enumerate(zip(columns["tokens"], columns["tags"], strict=True)) if len(a) != len(b)]
+    if uneven:
+        raise StiltsError(f"{len(uneven)} {side} sentences have unequal tokens and tags, first row {uneven[0]}.")
+    bad = sum(tag >= len(labels) for tags in columns["tags"] for tag in tags)
+    if bad:
+        raise StiltsError(f"{bad} {side} tags are beyond the {len(labels)} label names.")
+
+
+def _tagging(metric: str, train: Columns, labels: Sequence[str]) -> Scorer:
+    _check_tags("training", train, labels)
     rows = _trainable([i for i, tags in enumerate(train["tags"]) if any(tag >= 0 for tag in tags)], "tags")
     votes: dict[str, Counter[int]] = defaultdict(Counter)
     for i in rows:
@@ -138,39 +158,67 @@ def _tagging(metric: str, train: Columns, test: Columns, labels: Sequence[str], 
 
     majority = winner(sum(votes.values(), Counter()))
     lexicon = {token: winner(counts) for token, counts in votes.items()}
-    gold = [[labels[tag] for tag in tags] for tags in test["tags"]]
-    return {
-        "majority": _headline(metric, [[majority] * len(tags) for tags in gold], gold, language),
-        "lexicon": _headline(
-            metric, [[lexicon.get(token, majority) for token in tokens] for tokens in test["tokens"]], gold, language
-        ),
-    }
+
+    def score(test: Columns, language: str) -> dict[str, float]:
+        _check_tags("test", test, labels)
+        withheld = sum(tag < 0 for tags in test["tags"] for tag in tags)
+        if withheld:
+            raise StiltsError(f"{withheld} test tags are withheld (below 0), so they cannot be scored.")
+        gold = [[labels[tag] for tag in tags] for tags in test["tags"]]
+        tagged = [[lexicon.get(token, majority) for token in tokens] for tokens in test["tokens"]]
+        return {
+            "majority": _headline(metric, [[majority] * len(tags) for tags in gold], gold, language),
+            "lexicon": _headline(metric, tagged, gold, language),
+        }
+
+    return score
 
 
-def _qa(metric: str, train: Columns, test: Columns, labels: Sequence[str], language: str) -> dict[str, float]:
+def _qa(metric: str, train: Columns, labels: Sequence[str]) -> Scorer:
     rows = _spread([i for i, texts in enumerate(train["answer_texts"]) if texts])
     lengths = [len(words(train["answer_texts"][i][0])) for i in rows]
     longest = min(max(median_low(lengths), 1), MAX_SPAN) if lengths else 1
-    found = [
-        (key, sliding_window(context, question, longest))
-        for key, context, question in zip(test["id"], test["context"], test["question"], strict=True)
-    ]
-    return {
-        "sliding_window": _headline(metric, found, list(zip(test["id"], test["answer_texts"], strict=True)), language)
-    }
+
+    def score(test: Columns, language: str) -> dict[str, float]:
+        found = [
+            (key, sliding_window(context, question, longest))
+            for key, context, question in zip(test["id"], test["context"], test["question"], strict=True)
+        ]
+        gold = list(zip(test["id"], test["answer_texts"], strict=True))
+        return {"sliding_window": _headline(metric, found, gold, language)}
+
+    return score
 
 
-def _retrieval(metric: str, train: Columns, test: Columns, labels: Sequence[str], language: str) -> dict[str, float]:
-    n = len(test["text_a"])
-    found = nearest(test["text_b"], test["text_a"])
-    return {"tfidf": _headline(metric, found, list(range(n)), language), "chance": 100.0 / n}
+def right_type(metric: str, gold: Sequence[Sequence[str]], rivals: Sequence[Sequence[str]], language: str) -> float:
+    """F1 in percent of an answer of the right type at random: the mean over everything of that type in the context.
+
+    Args:
+        metric: A question answering metric.
+        gold: Accepted answers of each row.
+        rivals: What each row's context has of the asked type, the answer among them.
+        language: Language of the rows.
+    """
+    means = []
+    for answers, candidates in zip(gold, rivals, strict=True):
+        means.append(fmean(answer_scores(metric, one, answers, language)[1] for one in candidates or ("",)))
+    return 100 * fmean(means)
+
+
+def _retrieval(metric: str, train: Columns, labels: Sequence[str]) -> Scorer:
+    def score(test: Columns, language: str) -> dict[str, float]:
+        n = len(test["text_a"])
+        found = nearest(test["text_b"], test["text_a"])
+        return {"tfidf": _headline(metric, found, list(range(n)), language), "chance": 100.0 / n}
+
+    return score
 
 
 def _headline(metric: str, predictions: object, gold: object, language: str) -> float:
     return headline(metric, METRICS[metric].score(predictions, gold, language))
 
 
-_FLOORS: Mapping[str, Callable[[str, Columns, Columns, Sequence[str], str], dict[str, float]]] = {
+_FLOORS: Mapping[str, Callable[[str, Columns, Sequence[str]], Scorer]] = {
     "classification": _classification,
     "choice": _choice,
     "tagging": _tagging,
@@ -179,18 +227,18 @@ _FLOORS: Mapping[str, Callable[[str, Columns, Columns, Sequence[str], str], dict
 }
 
 
-def floors(
-    format: str, metric: str, train: Columns, test: Columns, labels: Sequence[str], language: str
-) -> dict[str, float]:
-    """Headline scores on test rows that need no model.
+def fit(format: str, metric: str, train: Columns, labels: Sequence[str]) -> Scorer:
+    """Learns the floors of a format from English training rows.
 
     ==============  ===================================================================================================
     format          floors
     ==============  ===================================================================================================
-    classification  ``majority`` (most frequent training label), ``overlap`` (logistic regression on
-                    :func:`.overlap_features`, fitted on the English training rows)
+    classification  ``majority`` (most frequent training label), ``overlap`` (boosted trees on
+                    :func:`.overlap_features`), ``bag_of_words`` (logistic regression on the words of both texts, and on
+                    those of the second that the first lacks)
     choice          ``chance`` (mean of 1 / number of choices), ``overlap`` (the choice with the largest share of
-                    words, then of trigrams, in context and question)
+                    words, then of trigrams, in context and question), ``bag_of_words`` (logistic regression on the
+                    words of a choice alone; only with training rows)
     tagging         ``majority`` (the most frequent training tag everywhere), ``lexicon`` (the most frequent tag of the
                     training word, else the majority)
     qa              ``sliding_window`` (:func:`.sliding_window`, spans up to the median training answer in words)
@@ -200,24 +248,27 @@ def floors(
     Args:
         format: A key of :data:`METRICS_OF`.
         metric: One of its metrics.
-        train: English training rows; ``choice`` and ``retrieval`` do not look at them.
-        test: Test rows in one language.
+        train: English training rows; ``retrieval`` does not look at them.
         labels: Label names in canonical order; only ``tagging`` needs them.
-        language: Language of the test rows; only the metric ``mlqa`` looks at it.
 
     Returns:
-        Floor -> headline score in percent.
+        A function of test rows and their language: floor -> headline score in percent. It raises a StiltsError for
+        malformed columns, no test rows, or withheld test labels.
 
     Raises:
-        StiltsError: Unknown format or metric, malformed columns, no test rows, withheld test labels, or no training
-            rows where labels are counted.
+        StiltsError: Unknown format or metric, malformed columns, or no training rows where labels are counted.
     """
     if format not in METRICS_OF:
         raise unknown("format", format, METRICS_OF)
     if metric not in METRICS_OF[format]:
         raise unknown("metric", metric, METRICS_OF[format])
-    if not _columns("test", format, test):
-        raise StiltsError("There are 0 test rows to score.")
-    if format not in ("choice", "retrieval"):
+    if format != "retrieval" and (train or format != "choice"):
         _columns("training", format, train)
-    return _FLOORS[format](metric, train, test, labels, language)
+    scorer = _FLOORS[format](metric, train, labels)
+
+    def score(test: Columns, language: str) -> dict[str, float]:
+        if not _columns("test", format, test):
+            raise StiltsError("There are 0 test rows to score.")
+        return scorer(test, language)
+
+    return score

@@ -32,7 +32,8 @@ def encoder_source(cell: Cell, stage: Stage, store: Store) -> Source:
 
 def pretrained_source(cell: Cell, stage: Stage, store: Store) -> Source:
     """The pretrained encoder that the chain of a stage began with."""
-    first, random = stage.chain()[0], cell.model.weights == "random"
+    first = stage.chain()[0]
+    random = any(ancestor.identity.get("weights") == "random" for ancestor in stage.chain())
     if first.kind == "pretrain":
         return Source(str(model_folder(store.open(first.key))), random=random)
     if cell.model.path is not None:

@@ -149,10 +149,12 @@ def lineage(cell: Cell, stage: Stage) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = []
     if cell.model.architecture is None:
         place = cell.model.id or Path(str(cell.model.path)).name
+        if any(ancestor.identity.get("weights") == "random" for ancestor in stage.chain()):
+            place += ", its weights drawn anew"
         synthetic = cell.model.shipped is not None
         steps.append({"what": f"pretrained: {place}", "revision": cell.model.revision, "synthetic": synthetic})
     for ancestor in stage.chain():
-        if ancestor.kind == "evaluate":
+        if ancestor.kind not in ("pretrain", "train"):
             continue
         entry: dict[str, Any] = {"key": ancestor.key, "synthetic": cell.data.kind == "synthetic"}
         if ancestor.kind == "pretrain":

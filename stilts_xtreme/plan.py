@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,23 +23,23 @@ from stilts_xtreme.data.world import world_identity
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.specs import Cell, Target, TrainTask
 
-SCHEMA = 3
+SCHEMA = 4
 """Raised whenever the same identity would give other weights or predictions than before."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One training or one evaluation.
+    """One training, one evaluation, or the floors of a target.
 
     Attributes:
-        kind: ``pretrain``, ``train`` or ``evaluate``.
+        kind: ``pretrain``, ``train``, ``evaluate``, or ``floors`` (scores without a model).
         label: What people call it; not part of the key.
         identity: Everything that its result depends on, as JSON.
         parent: The stage whose encoder it starts from; None for a pretrained encoder from outside.
         tasks: What a ``train`` stage learns.
-        target: What an ``evaluate`` stage evaluates.
+        target: What an ``evaluate`` or a ``floors`` stage scores.
         head: Name of the parent's head that continues (``train``) or is evaluated; None for a fresh head or none.
-        languages: Languages of an ``evaluate`` stage.
+        languages: Languages of these.
         rows: Rows that go through the encoder once per epoch, as far as known.
     """
 
@@ -72,17 +72,20 @@ class CellPlan:
         final: The last stage: the evaluation, or the intermediate training of a cell without a target.
         baseline: The evaluation of the baseline; None where there is nothing to compare.
         missing: Languages of the target without rows here.
+        floors: The scores that need no model.
+        random: The evaluation after the target training of an encoder with random weights, the last of the floors.
     """
 
     final: Stage
     baseline: Stage | None
     missing: tuple[str, ...]
+    floors: Stage | None = None
+    random: Stage | None = None
 
     def stages(self) -> list[Stage]:
         """All distinct stages, parents before children."""
-        ordered = {stage.key: stage for stage in (self.baseline.chain() if self.baseline else [])}
-        ordered.update({stage.key: stage for stage in self.final.chain()})
-        return list(ordered.values())
+        ends = [stage for stage in (self.floors, self.random, self.baseline, self.final) if stage is not None]
+        return list({stage.key: stage for end in ends for stage in end.chain()}.values())
 
 
 @lru_cache(maxsize=64)
@@ -249,8 +252,22 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
     return kept, missing
 
 
-def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple[str, ...], label: str) -> Stage:
+def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Stage:
     source = (catalogue.source_language(cell.data),)
+    learnt_from = target.train[-1].datasets if target.train else ()
+    identity = {
+        "schema": SCHEMA,
+        "kind": "floors",
+        "head": target.head,
+        "metric": target.metric,
+        "train": [catalogue.identity(spec, "train", source, cell.data) for spec in learnt_from],
+        "test": catalogue.identity(target.test, "test", languages, cell.data),
+        "languages": list(languages),
+    }
+    return Stage("floors", target.name, identity, target=target, languages=languages)
+
+
+def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple[str, ...], label: str) -> Stage:
     recipe = target.recipe
     head: str | None = None
     settings: dict[str, Any] = {"max_length": recipe.max_length}
@@ -265,9 +282,6 @@ def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple
         settings["pooling"] = cell.retrieval["pooling"]
     if target.train:
         head = target.train[-1].name
-        floor_rows = [catalogue.identity(spec, "train", source, cell.data) for spec in target.train[-1].datasets]
-    else:
-        floor_rows = []
     identity = {
         "schema": SCHEMA,
         "kind": "evaluate",
@@ -278,7 +292,6 @@ def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple
         "settings": settings,
         "data": catalogue.identity(target.test, "test", languages, cell.data),
         "languages": list(languages),
-        "floors": floor_rows if cell.evaluation["floors"] else None,
         "precision": cell.trainer.precision,
     }
     rows = {lang: catalogue.expected_rows(target.test, "test", lang, cell.data) or 0 for lang in languages}
@@ -306,18 +319,22 @@ def plan(cell: Cell) -> CellPlan:
         return CellPlan(intermediate, None, ())
     languages, missing = target_languages(cell, target)
 
-    def chain(start: Stage | None, prefix: str) -> Stage:
+    def chain(start: Stage | None, prefix: str, cell: Cell = cell) -> Stage:
         stage, head = start, None
         for task in target.train:
             stage = _train(cell, stage, (task,), f"{prefix}{task.name}", head)
             head = task.name
         return _evaluate(cell, stage, target, languages, f"{prefix}{target.name}")
 
+    floors = _floors(cell, target, languages) if cell.evaluation["floors"] else None
+    random = None
+    if cell.evaluation["random_init"] and cell.model.weights != "random":
+        random = chain(pretrained, "random > ", replace(cell, model=replace(cell.model, weights="random")))
     # every label is its own within a cell, whatever the tasks: a logger tells the curves apart by it
     if not cell.intermediate_tasks:
-        return CellPlan(chain(pretrained, "none > "), None, missing)
+        return CellPlan(chain(pretrained, "none > "), None, missing, floors, random)
     baseline = chain(pretrained, "none > ") if cell.baseline else None
-    return CellPlan(chain(intermediate, f"{names} > "), baseline, missing)
+    return CellPlan(chain(intermediate, f"{names} > "), baseline, missing, floors, random)
 
 
 if __name__ == "__main__":

@@ -233,6 +233,7 @@ def pretrain(cell: Cell, stage: Stage, scratch: Path, on_point: Callable[[dict[s
         epsilon=1e-6,
         max_grad_norm=1.0,
         seed=SEED,
+        muon_learning_rate=float(settings["muon_learning_rate"]) or None,
         budget=max(tokens, cell.trainer.micro_batch_tokens),
     )
     stream = TokenStream(features, tokens, steps, SEED)

@@ -15,7 +15,7 @@ from stilts_xtreme.callbacks import Guard, Select
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.encoder import load, load_tokenizer
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.evaluation import evaluate, gold, predict
+from stilts_xtreme.evaluation import evaluate, gold, make_floors, predict
 from stilts_xtreme.heads import HEADS, HeadModule
 from stilts_xtreme.heads.base import JointModule
 from stilts_xtreme.heads.step import Optimisation, StageModule
@@ -54,6 +54,8 @@ def make(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: PointS
         return pretrain(cell, stage, scratch, on_point)
     if stage.kind == "train":
         return train(cell, stage, store, scratch, on_point)
+    if stage.kind == "floors":
+        return make_floors(cell, stage, scratch)
     return evaluate(cell, stage, store, scratch)
 
 
@@ -61,8 +63,8 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
     """Trains the encoder on the stage's tasks, jointly if there are several, and saves a model per head."""
     source = encoder_source(cell, stage, store)
     first = stage.tasks[0].recipe
-    origin = pretrained_source(cell, stage, store) if cell.model.weights == "pretrained" else None
-    encoder = load(source, cell.trainer.gradient_checkpointing, first.dropout, origin)
+    origin = pretrained_source(cell, stage, store)
+    encoder = load(source, cell.trainer.gradient_checkpointing, first.dropout, None if origin.random else origin)
     tokenizer = load_tokenizer(source)
     torch.manual_seed(cell.seed)  # the fresh heads' weights
     heads, courses, rows_of = {}, [], {}

@@ -33,6 +33,7 @@ TINY = (
     "++data.world.validation=20",
     "++data.world.test=20",
     "++data.world.sentences=300",
+    "evaluation.random_init=false",
     "trainer=cpu",
     "trainer.threads=1",
     "trainer.progress=false",

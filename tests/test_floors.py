@@ -21,6 +21,10 @@ TEXT = st.one_of(
 )
 
 
+def floors(format, metric, train, test, labels, language):
+    return F.fit(format, metric, train, labels)(test, language)
+
+
 def pairs(rows):
     return {
         "id": [str(i) for i in range(len(rows))],
@@ -77,13 +81,15 @@ def test_overlap_features_by_hand():
     assert shares[1] == pytest.approx(1 / 4)
     assert shares[2] == pytest.approx(-0.2231435)  # log(4 / 5)
     assert overlap_features("ab", "ab b")[3] == pytest.approx(2 * 2 / (2 + 4))
-    assert overlap_features("", "") == [0, 0, 0, 0]
+    assert shares[4:] == [3, 4, 2, 3, 0, 3]
+    assert overlap_features("a b c", "b c a")[4:] == [3, 3, 0, 0, 1, 1]
+    assert not any(overlap_features("", ""))
 
 
 def test_classification_majority_comes_from_train():
     train = pairs([("a", "a", 1), ("b", "c", 2), ("d", "e", 2), ("x", "y", -1), ("x", "y", -1), ("x", "y", -1)])
     test = pairs([("a", "a", 1), ("c", "c", 1), ("p", "q", 2), ("p", "q", 0)])
-    scores = F.floors("classification", "accuracy", train, test, ("x", "y", "z"), "sw")
+    scores = floors("classification", "accuracy", train, test, ("x", "y", "z"), "sw")
     assert scores["majority"] == 25.0
 
 
@@ -101,15 +107,37 @@ def test_overlap_learns_paraphrase_from_english_and_carries_over_to_thai():
         ("บ้านสวย", "บ้านสวยมาก", 1),
         ("หมูหวย", "โรงเรียน", 0),
     ]
-    scores = F.floors("classification", "accuracy", pairs(rows), pairs(thai), ("no", "yes"), "th")
-    assert scores == {"majority": 50.0, "overlap": 100.0}
+    scores = floors("classification", "accuracy", pairs(rows), pairs(thai), ("no", "yes"), "th")
+    assert (scores["majority"], scores["overlap"]) == (50.0, 100.0)
+
+
+def test_bag_of_words_learns_words_and_knows_none_of_another_language():
+    rows = [(f"the {a} dog", f"a {b} dog", int(b == "sad")) for a in ("red", "old") for b in ("sad", "gay")] * 5
+    scores = floors("classification", "accuracy", pairs(rows), pairs(rows), ("no", "yes"), "en")
+    assert scores["bag_of_words"] == 100.0
+    # words seen in the second text alone tell: two texts of the same words differ only in which comes first
+    turned = [(b, a, y) for a, b, y in rows]
+    assert floors("classification", "accuracy", pairs(rows), pairs(turned), ("no", "yes"), "en")["bag_of_words"] == 50.0
+    foreign = pairs([("แมว", "ปลา", 0), ("แมว", "นก", 1)])
+    assert floors("classification", "accuracy", pairs(rows), foreign, ("no", "yes"), "th")["bag_of_words"] == 50.0
+
+
+def test_bag_of_words_of_choices_alone():
+    rows = [("c", "q", ["good", "bad"][:: 1 if i % 2 else -1], 1 - i % 2) for i in range(20)]
+    assert floors("choice", "accuracy", choice(rows), choice(rows), (), "en")["bag_of_words"] == 100.0
+    assert "bag_of_words" not in floors("choice", "accuracy", {}, choice(rows), (), "en")
+
+
+def test_right_type_is_the_mean_over_its_rivals():
+    assert F.right_type("squad", [["the farmer"]], [["the farmer", "the old farmer", "a king"]], "en") == pytest.approx(
+        100 * (1 + 2 / 3 + 0) / 3  # articles do not count: one word of two is right
+    )
+    assert F.right_type("squad", [["x"], ["y"]], [["x"], []], "en") == 50.0
 
 
 def test_overlap_without_any_overlap_is_the_majority():
     train = pairs([("a", "", 2)] * 5 + [("a", "", 0)] * 3)
-    scores = F.floors(
-        "classification", "accuracy", train, pairs([("b", None, 2), ("c", "", 0), ("d", "", 0)]), (), "de"
-    )
+    scores = floors("classification", "accuracy", train, pairs([("b", None, 2), ("c", "", 0), ("d", "", 0)]), (), "de")
     assert scores["overlap"] == scores["majority"] == pytest.approx(100 / 3)
 
 
@@ -123,7 +151,7 @@ def test_choice_by_hand():
             ("running", "", ["zz", "runner"], 0),  # no word in common: trigrams decide, and are wrong here
         ]
     )
-    scores = F.floors("choice", "accuracy", {}, test, (), "en")
+    scores = floors("choice", "accuracy", {}, test, (), "en")
     assert scores == {"chance": 100 * (0.5 + 0.5 + 0.25 + 0.5 + 0.5) / 5, "overlap": 80.0}
 
 
@@ -133,7 +161,7 @@ def test_tagging_by_hand():
         [(["Ann", "runs", "far"], [1, 0, 0]), (["Ann", "x"], [1, -1]), (["runs", "far"], [0, 0]), (["far"], [1])]
     )
     test = tagging([(["Ann", "far", "Bob"], [1, 0, 1]), ([], [])])
-    scores = F.floors("tagging", "chunk_f1", train, test, labels, "de")
+    scores = floors("tagging", "chunk_f1", train, test, labels, "de")
     assert scores["majority"] == 0.0  # everything is O
     assert scores["lexicon"] == pytest.approx(200 / 3)  # finds Ann, misses Bob
 
@@ -151,10 +179,10 @@ def test_sliding_window_by_hand():
 def test_qa_span_length_is_the_median_of_training_answers():
     test = qa([("alpha beta gamma delta", "?", ["alpha beta gamma"])])
     train = qa([("", "", ["one"]), ("", "", ["one two three", "x"]), ("", "", ["a b c d e"]), ("", "", [])])
-    assert F.floors("qa", "squad", train, test, (), "en") == {"sliding_window": 100.0}
+    assert floors("qa", "squad", train, test, (), "en") == {"sliding_window": 100.0}
     short = qa([("", "", ["one"])])
-    assert F.floors("qa", "squad", short, test, (), "en") == {"sliding_window": pytest.approx(25.0)}  # EM 0, F1 50
-    assert F.floors("qa", "mlqa", qa([]), test, (), "en") == {"sliding_window": pytest.approx(25.0)}
+    assert floors("qa", "squad", short, test, (), "en") == {"sliding_window": pytest.approx(25.0)}  # EM 0, F1 50
+    assert floors("qa", "mlqa", qa([]), test, (), "en") == {"sliding_window": pytest.approx(25.0)}
 
 
 def test_retrieval_by_hand():
@@ -163,11 +191,11 @@ def test_retrieval_by_hand():
         "text_a": ["Rom 1999", "Anna trinkt Tee", "Hotel Berlin", "zzz"],
         "text_b": ["Rome 1999", "Anna drinks tea", "a hotel in Berlin", "unrelated"],
     }
-    scores = F.floors("retrieval", "retrieval_accuracy", {}, test, (), "de")
+    scores = floors("retrieval", "retrieval_accuracy", {}, test, (), "de")
     assert scores == {"tfidf": 75.0, "chance": 25.0}
     # From English: row 0 finds row 0, and so does row 1. The other way round, neither row would find its own.
     one_way = {"id": ["0", "1"], "text_a": ["bbbb cc x", "zz"], "text_b": ["bbbb", "bbbb cc"]}
-    assert F.floors("retrieval", "accuracy", {}, one_way, (), "de")["tfidf"] == 50.0
+    assert floors("retrieval", "accuracy", {}, one_way, (), "de")["tfidf"] == 50.0
     assert nearest(one_way["text_a"], one_way["text_b"]) == [1, 0]
     assert nearest(["xx", "xx yy"], ["xx yy", "q"]) == [0, 0]
     assert nearest(["q", "xx"], ["xx yy", "q"]) == [1, 0]
@@ -182,7 +210,7 @@ def test_the_cap_takes_rows_at_equal_steps(monkeypatch):
     # Sorted by tag: the first three sentences alone would never show the second tag.
     train = tagging([([f"w{i}"], [int(i > 4)]) for i in range(9)])
     test = tagging([(["w6"], [1]), (["w0"], [0]), (["w5"], [1])])
-    assert F.floors("tagging", "pos_f1", train, test, ("A1", "B2"), "en")["lexicon"] == pytest.approx(200 / 3)
+    assert floors("tagging", "pos_f1", train, test, ("A1", "B2"), "en")["lexicon"] == pytest.approx(200 / 3)
 
 
 @settings(max_examples=60, deadline=None)
@@ -198,10 +226,10 @@ def test_any_text_gives_the_same_percentages_twice(rows, data):
         ("tagging", "pos_f1", tagging([([x, y], [n, 0]) for x, y, n in rows])),
     ]
     for format, metric, columns in cases:
-        scores = F.floors(format, metric, columns, columns, ("O", "B-A", "X"), "en")
+        scores = floors(format, metric, columns, columns, ("O", "B-A", "X"), "en")
         assert scores
         assert all(0 <= value <= 100 for value in scores.values())
-        assert scores == F.floors(format, metric, columns, columns, ("O", "B-A", "X"), "en")
+        assert scores == floors(format, metric, columns, columns, ("O", "B-A", "X"), "en")
     for context, question, n in rows:
         answer = sliding_window(context, question, n + 1)
         assert answer in context
@@ -218,7 +246,7 @@ TAGGED = tagging([(["a"], [0])])
         ("clasification", "accuracy", {}, {}, "did you mean 'classification'"),
         ("text", "accuracy", {}, {}, "format=text"),
         ("qa", "accuracy", {}, {}, "metric=accuracy"),
-        ("qa", "squad", {}, {"id": []}, "test rows lack 4 columns"),
+        ("qa", "squad", qa([]), {"id": []}, "test rows lack 4 columns"),
         ("qa", "squad", {}, qa([("c", "q", [])]), "training rows lack 5 columns"),
         ("qa", "squad", qa([]), qa([]), "0 test rows"),
         ("classification", "accuracy", pairs([]), ONE, "a label; there are 0"),
@@ -232,7 +260,7 @@ TAGGED = tagging([(["a"], [0])])
 )
 def test_refusals(format, metric, train, test, text):
     with pytest.raises(StiltsError, match=text):
-        F.floors(format, metric, train, test, ("O",), "en")
+        floors(format, metric, train, test, ("O",), "en")
 
 
 def test_thousands_of_rows_take_seconds():
@@ -245,11 +273,11 @@ def test_thousands_of_rows_take_seconds():
     begin = time.process_time()
     test = {"id": [], "text_a": [text(8) for _ in range(1000)], "text_b": [text(8) for _ in range(1000)]}
     test["id"] = [str(i) for i in range(1000)]
-    F.floors("retrieval", "retrieval_accuracy", {}, test, (), "en")
+    floors("retrieval", "retrieval_accuracy", {}, test, (), "en")
     rows = pairs([(text(20), text(10), i % 3) for i in range(1000)])
-    F.floors("classification", "accuracy", rows, rows, ("a", "b", "c"), "en")
+    floors("classification", "accuracy", rows, rows, ("a", "b", "c"), "en")
     rows = qa([(text(120), text(10), [text(3)]) for _ in range(500)])
-    F.floors("qa", "squad", rows, rows, (), "en")
+    floors("qa", "squad", rows, rows, (), "en")
     assert time.process_time() - begin < 15
 
 

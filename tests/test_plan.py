@@ -123,7 +123,8 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "evaluation.n_best": (("evaluation.n_best=3",), None),
     "evaluation.max_answer_length": (("evaluation.max_answer_length=3",), None),
     "evaluation.null_threshold": (("evaluation.null_threshold=3",), None),
-    "evaluation.floors": (("evaluation.floors=false",), "evaluate"),
+    "evaluation.floors": (("evaluation.floors=false",), None),  # a stage of their own
+    "evaluation.random_init": (("evaluation.random_init=false",), None),  # test_random_init_is_one_more_chain
     "tagging.first_token": (("tagging.first_token=content",), None),
     "retrieval.layer": (("retrieval.layer=1",), None),
     "retrieval.pooling": (("retrieval.pooling=cls",), None),
@@ -295,11 +296,39 @@ def test_intermediate_is_the_targets_training_when_all_is_equal() -> None:
         f"recipe.intermediate.{name}=${{recipe.target.{name}}}"
         for name in ("learning_rate", "epochs", "max_steps", "weight_decay", "dropout")
     ]
-    planned = plan(cell_of(*CELL, *same))
+    alone = "evaluation.random_init=false"
+    planned = plan(cell_of(*CELL, *same, alone))
     assert planned.baseline is not None
     assert planned.baseline.chain()[1].key == planned.final.chain()[1].key
-    assert len(planned.stages()) == 5
-    assert len(plan(cell_of(*CELL)).stages()) == 6
+    assert len(planned.stages()) == 6
+    assert len(plan(cell_of(*CELL, alone)).stages()) == 7
+
+
+def test_random_init_is_one_more_chain_from_the_same_shape() -> None:
+    planned = plan(cell_of(*CELL))
+    assert planned.random is not None
+    pretrained, trained, evaluated = planned.random.chain()
+    assert pretrained.key == planned.final.chain()[0].key
+    assert trained.identity["weights"] == "random"
+    # the cell with model.weights=random is the same chain, and has no floor below it
+    by_itself = plan(cell_of("+target=xnli", "trainer=cpu", "model.shipped=null", "model.weights=random"))
+    assert [stage.key for stage in by_itself.final.chain()] == [pretrained.key, trained.key, evaluated.key]
+    assert by_itself.random is None
+    assert plan(cell_of("+target=xnli", "trainer=cpu", "model=xlmr_base", "data.root=null")).random is None, "auto"
+    asked = ("model=xlmr_base", "data.root=null", "evaluation.random_init=true")
+    assert plan(cell_of("+target=xnli", "trainer=cpu", *asked)).random is not None
+
+
+def test_floors_belong_to_the_target_alone() -> None:
+    def floors(*arguments: str) -> str:
+        stage = plan(cell_of(*arguments, "trainer=cpu")).floors
+        assert stage is not None
+        return stage.key
+
+    assert floors(*CELL) == floors("+target=xnli", "model=mini_s", "seed=3", "recipe.target.max_steps=5")
+    assert floors("+target=xnli") != floors("+target=xnli", "languages=[qab]")
+    assert floors("+target=xnli") != floors("+target=xnli", "++data.world.train=99")
+    assert plan(cell_of(*CELL, "evaluation.floors=false")).floors is None
 
 
 def test_order_of_intermediate_tasks_does_not_matter() -> None:
@@ -320,7 +349,7 @@ def test_seeds_share_the_pretraining_alone() -> None:
 
 def test_labels_of_a_cell_are_distinct() -> None:
     labels = [(stage.kind, stage.label) for stage in stages(*CELL)]
-    assert len(set(labels)) == len(labels) == 6
+    assert len(set(labels)) == len(labels) == 9
 
 
 def test_parents_come_before_children() -> None:

@@ -149,6 +149,14 @@ def rows(spec: DatasetSpec, split: str, language: str, data: DataSpec) -> tuple[
     return _report(*check(columns, spec, split, data.bad_rows, language=language))
 
 
+def rivals(spec: DatasetSpec, language: str, data: DataSpec) -> list[list[str]] | None:
+    """What each test context has of the type that is asked for, the answer among it; None where no one knows.
+
+    Only the synthetic world tells; real data sets do not say which spans are of one type.
+    """
+    return _synthetic().rivals(_world(data), spec.name, language) if _is_synthetic(data) else None
+
+
 def corpus(spec: DatasetSpec, data: DataSpec) -> dict[str, list[str]]:
     """All text of a data set without its labels, to learn a tokenizer and a language model from.
 
@@ -176,7 +184,7 @@ def expected_rows(spec: DatasetSpec, split: str, language: str, data: DataSpec) 
     Counts of a split that gives or takes the ``dev`` share are estimates.
     """
     if _is_synthetic(data):
-        return int(_synthetic().size(_world(data), spec.name, split))
+        return int(_synthetic().size(_world(data), spec.name, split, language))
     raw = _raw_split(spec, split)
     if not layout.raw_splits(spec, raw):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -21,7 +21,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Optimisation:
-    """AdamW with a linear schedule, as every recipe has it."""
+    """AdamW with a linear schedule, as every recipe has it.
+
+    With ``muon_learning_rate`` the matrices between layers are left to Muon (Jordan et al. 2024,
+    https://kellerjordan.github.io/posts/muon/), its updates scaled to the size of AdamW's (Liu et al. 2025, arXiv
+    2502.16982).
+    """
 
     learning_rate: float
     steps: int
@@ -32,6 +37,7 @@ class Optimisation:
     seed: int
     budget: int
     accumulation: int | None = None
+    muon_learning_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,21 +97,30 @@ class StageModule(pl.LightningModule):
     def training_step(self, step: Step, index: int) -> torch.Tensor:  # type: ignore[override]
         """Runs one optimiser step and returns its loss, detached."""
         assert self.optimisation is not None
-        optimizer: Any = self.optimizers()
+        optimizers: Any = self.optimizers()
+        first, *others = optimizers if isinstance(optimizers, list) else [optimizers]
         while True:
             torch.manual_seed(self.optimisation.seed * 1_000_003 + step.index)
-            optimizer.zero_grad()
+            self.zero_grad()
             try:
                 loss = self._accumulate(step)
                 break
             except torch.OutOfMemoryError:
                 self._halve(step)
         # not Lightning's clipping, which refuses fused optimisers in mixed precision: bfloat16 has no scale to undo
-        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        weights = [weight for some in (first, *others) for group in some.param_groups for weight in group["params"]]
         torch.nn.utils.clip_grad_norm_(weights, self.optimisation.max_grad_norm)
-        optimizer.step()
-        self.lr_schedulers().step()  # type: ignore[union-attr]
+        first.step()
+        for other in others:
+            other.optimizer.step()  # past Lightning, which would count a second step
+        for scheduler in self.schedules():
+            scheduler.step()
         return loss
+
+    def schedules(self) -> list[Any]:
+        """The schedules of the learning rates, AdamW's first."""
+        found: Any = self.lr_schedulers()
+        return found if isinstance(found, list) else [found]
 
     def transfer_batch_to_device(self, batch: Step, device: Any, dataloader_idx: int) -> Step:
         """Leaves the step where it is: its micro-batches are moved one at a time."""
@@ -149,7 +164,18 @@ class StageModule(pl.LightningModule):
         assert setting is not None
         decayed: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []
+        matrices: list[nn.Parameter] = []
         seen: set[int] = set()
+        if setting.muon_learning_rate:
+            embeddings = {id(module.weight) for module in self.modules() if isinstance(module, nn.Embedding)}
+            for module in self.modules():
+                if (
+                    isinstance(module, nn.Linear)
+                    and module.weight.requires_grad
+                    and id(module.weight) not in embeddings
+                ):
+                    matrices.append(cast(nn.Parameter, module.weight))
+            seen = {id(weight) for weight in matrices}
         for module in self.modules():
             for name, weight in module.named_parameters(recurse=False):
                 if id(weight) in seen or not weight.requires_grad:
@@ -158,7 +184,14 @@ class StageModule(pl.LightningModule):
                 exempt = name == "bias" or "norm" in type(module).__name__.lower()
                 (plain if exempt else decayed).append(weight)
         groups = [{"params": decayed, "weight_decay": setting.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=setting.learning_rate, eps=setting.epsilon, fused=True)
+        optimizers: list[Any] = [torch.optim.AdamW(groups, lr=setting.learning_rate, eps=setting.epsilon, fused=True)]
+        if matrices:
+            rate_of_muon = setting.muon_learning_rate
+            assert rate_of_muon is not None
+            decay = setting.weight_decay
+            optimizers.append(
+                torch.optim.Muon(matrices, lr=rate_of_muon, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+            )
         warmup, steps = setting.warmup, setting.steps
 
         def rate(step: int) -> float:
@@ -166,4 +199,7 @@ class StageModule(pl.LightningModule):
                 return step / max(1, warmup)
             return max(0.0, (steps - step) / max(1, steps - warmup))
 
-        return {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, rate)}
+        return [
+            {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, rate)}
+            for optimizer in optimizers
+        ]

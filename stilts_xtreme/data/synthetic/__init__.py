@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stilts_xtreme.data.schema import Columns
+from stilts_xtreme.data.synthetic import tasks
 from stilts_xtreme.data.synthetic.draws import WORLD_VERSION
 from stilts_xtreme.data.synthetic.grammar import grammar, mixed
 from stilts_xtreme.data.synthetic.knowledge import Teller
@@ -19,7 +20,18 @@ from stilts_xtreme.data.synthetic.texts import document
 from stilts_xtreme.data.synthetic.world import World
 from stilts_xtreme.errors import StiltsError, unknown
 
-__all__ = ["DESCRIPTIONS", "LANGUAGES", "WORLD_VERSION", "World", "corpus", "labels", "rows", "size", "splits"]
+__all__ = [
+    "DESCRIPTIONS",
+    "LANGUAGES",
+    "WORLD_VERSION",
+    "World",
+    "corpus",
+    "labels",
+    "rivals",
+    "rows",
+    "size",
+    "splits",
+]
 
 LANGUAGES: tuple[str, ...] = tuple(language.code for language in INVENTORY)
 """Private-use codes, the source language first; a world of n languages has the first n."""
@@ -50,23 +62,27 @@ def splits(dataset: str) -> Mapping[str, tuple[str, ...]]:
         dataset: A name such as ``xnli``.
 
     Returns:
-        The splits that exist; training splits have the source language alone.
+        The splits that exist; training splits have the source language alone, unless the data set has few-shot rows.
 
     Raises:
         StiltsError: If the data set is not known.
     """
     spec = _dataset(dataset)
     everywhere = tuple(code for code in LANGUAGES if code != SOURCE or spec.format != "retrieval")
-    return {split: everywhere if spec.multilingual and split != "train" else (SOURCE,) for split in spec.splits}
+    return {
+        split: everywhere if spec.multilingual and (split != "train" or spec.shots) else (SOURCE,)
+        for split in spec.splits
+    }
 
 
-def size(world: World, dataset: str, split: str) -> int:
-    """Returns the rows of a split, per language.
+def size(world: World, dataset: str, split: str, language: str = SOURCE) -> int:
+    """Returns the rows of a split in a language.
 
     Args:
         world: Options of the world.
         dataset: A name such as ``xnli``.
         split: ``train``, ``validation`` or ``test``.
+        language: A code of :data:`LANGUAGES`; only training splits differ.
 
     Returns:
         The number of rows that :func:`rows` gives.
@@ -75,7 +91,7 @@ def size(world: World, dataset: str, split: str) -> int:
         StiltsError: If the data set or the split does not exist.
     """
     _split(dataset, split)
-    return row_count(world, dataset, split)
+    return row_count(world, dataset, split, language)
 
 
 def rows(world: World, dataset: str, split: str, language: str) -> Columns:
@@ -88,7 +104,8 @@ def rows(world: World, dataset: str, split: str, language: str) -> Columns:
         language: A code of :data:`LANGUAGES`.
 
     Returns:
-        The canonical columns of the data set's format; row i has the same id and meaning in every language.
+        The canonical columns of the data set's format; row i of validation and test has the same id and meaning in
+        every language. Training rows of languages other than the source are few, and each language's own.
 
     Raises:
         StiltsError: If the data set, the split or the language does not exist, or the split lacks the language.
@@ -101,6 +118,24 @@ def rows(world: World, dataset: str, split: str, language: str) -> Columns:
             f"{', '.join(code for code in have if code in LANGUAGES[: world.languages])}."
         )
     return generate(world, dataset, split, language)
+
+
+def rivals(world: World, dataset: str, language: str) -> list[list[str]]:
+    """Returns for each test row of a question answering data set what its context has of the asked type.
+
+    Args:
+        world: Options of the world.
+        dataset: A question answering data set with test rows.
+        language: A code of :data:`LANGUAGES`.
+
+    Returns:
+        The texts of each row, the answer among them.
+    """
+    if _dataset(dataset).format != "qa":
+        raise StiltsError(f"{dataset} asks no questions about a context.")
+    _split(dataset, "test")
+    _language(world, language)
+    return tasks.rivals(world, dataset, language)
 
 
 def corpus(world: World, language: str) -> list[str]:

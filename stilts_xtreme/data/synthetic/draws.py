@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-WORLD_VERSION = 2
+WORLD_VERSION = 3
 """Raised whenever any generated row changes, so that results of different worlds are never mixed."""
 
 _BLOCK = 4096

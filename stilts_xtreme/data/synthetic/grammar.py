@@ -67,7 +67,7 @@ class Grammar:
             tag = "NP/N" if not thing.det else "N/N"
             before.append(Token(str(thing.number), "NUM", "O", tag, "number"))
         elif thing.det and (language.articles or thing.det not in ("the", "a")):
-            before.append(self._word(thing.det, "NP/N", slot))
+            before.append(self._word(thing.det, "NP/N"))  # no part of an answer: a determiner is shared by many
         elif not thing.adj:
             noun_tag = "NP"
         noun = Token(self._noun(thing.head, thing.number > 1, case), "NOUN", "O", noun_tag, slot)

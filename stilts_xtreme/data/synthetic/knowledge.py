@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
 from stilts_xtreme.data.synthetic import vocabulary as v
 from stilts_xtreme.data.synthetic.draws import Draw
@@ -81,11 +82,21 @@ def knowledge(seed: int) -> Knowledge:
 
 
 class Teller(Draw):
-    """A stream of choices in one world, in which frequent and usual things come up more often."""
+    """A stream of choices in one world, in which frequent and usual things come up more often.
+
+    Attributes:
+        seed: The world's seed.
+        known: What is true and usual in it.
+        ready: Meanings that were drawn with the last one and come next (of streams of matched sets).
+        waiting: Profile -> label -> meanings that wait for others of the same profile.
+    """
 
     def __init__(self, seed: int, *parts: object) -> None:
         super().__init__(seed, *parts)
+        self.seed = seed
         self.known = knowledge(seed)
+        self.ready: list[Any] = []
+        self.waiting: dict[Any, list[list[Any]]] = {}
 
     def frequent(self, name: str) -> str:
         """Returns a word of a class; its frequency falls with its rank, roughly as in Zipf's law.

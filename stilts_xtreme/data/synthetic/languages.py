@@ -8,7 +8,8 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from stilts_xtreme.data.synthetic.draws import Draw
-from stilts_xtreme.data.synthetic.vocabulary import FUNCTION_WORDS, GENERAL_VERBS, NAMES, THINGS, WORDS
+from stilts_xtreme.data.synthetic.knowledge import knowledge
+from stilts_xtreme.data.synthetic.vocabulary import FUNCTION_WORDS, NAMES, SINGLE_VERBS, WORDS
 
 _HAN = (
     "天地人山水火木金土日月星云雨雪风花草石田河江海湖川林竹米豆果马牛羊鱼鸟虫龙虎狗"
@@ -169,6 +170,22 @@ def _new_form(draw: Draw, language: Language, syllables: int, taken: set[str]) -
     raise AssertionError(f"{language.code} has too few syllables")
 
 
+@lru_cache(maxsize=16)
+def conversions(seed: int) -> tuple[tuple[str, str], ...]:
+    """Pairs of a noun and a verb or adjective that look alike, the same in every language (as 'to hammer' in English).
+
+    Words of one rank are paired, so that neither reading is rare. Synonyms of these words have forms of their own.
+    """
+    ranked = knowledge(seed).ranked
+    alike = (
+        (ranked["things"], ranked["deeds"]),
+        (ranked["roles"], ranked["qualities"]),
+        (ranked["places"], SINGLE_VERBS),
+        (ranked["times"], ranked["manners"]),
+    )
+    return tuple(pair for nouns, others in alike for pair in zip(nouns, others, strict=False))
+
+
 @lru_cache(maxsize=64)
 def lexicon(seed: int, code: str) -> Lexicon:
     """Draws the words of a language.
@@ -197,8 +214,8 @@ def lexicon(seed: int, code: str) -> Lexicon:
     shared = set(Draw(seed, "shared names").sample(NAMES, len(NAMES) // 5)) if language is not source else set()
     for name in NAMES:
         words[name] = lexicon(seed, source.code).words[name] if name in shared else _new_form(draw, language, 2, taken)
-    for noun, verb in zip(draw.sample(THINGS, 24), draw.sample(GENERAL_VERBS, 24), strict=True):
-        words[verb] = words[noun]
+    for noun, other in conversions(seed):
+        words[other] = words[noun]
     affixes = [_new_form(draw, language, 1, taken) for _ in range(2)]
     return Lexicon(
         words=MappingProxyType(words),

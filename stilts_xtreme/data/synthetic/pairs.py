@@ -45,6 +45,12 @@ def _add(draw: Teller, clause: Clause) -> Clause | None:
     return clause._replace(**change)
 
 
+def _add_two(draw: Teller, clause: Clause) -> Clause | None:
+    """Adds two details."""
+    more = _add(draw, clause)
+    return _add(draw, more) if more else None
+
+
 def _drop(draw: Teller, clause: Clause) -> Clause | None:
     """Takes a detail away."""
     assert clause.patient is not None
@@ -113,13 +119,33 @@ def _keep(draw: Teller, clause: Clause) -> Clause | None:
 
 # (weight, change, premise denied). For a denied hypothesis the monotone changes turn round: 'bought no animal' gives
 # 'bought no dog', and 'bought no red dog' leaves 'bought no dog' open.
+# Additions and omissions weigh most: which of them a label needs depends on both negations, so counting words does not
+# tell it.
 _RECIPES: dict[tuple[int, bool], tuple[tuple[int, _Change, bool], ...]] = {
-    (ENTAILMENT, False): ((1, _keep, False), (3, _add, False), (3, _lower, False), (3, _same, False)),
-    (CONTRADICTION, False): ((4, _exclude, False), (1, _keep, True), (1, _drop, True), (1, _same, True)),
-    (NEUTRAL, False): ((2, _drop, False), (1, _raise, False), (3, _elsewhere, False), (1, _add, True)),
-    (ENTAILMENT, True): ((1, _keep, True), (2, _drop, True), (2, _raise, True), (2, _same, True), (3, _exclude, False)),
-    (CONTRADICTION, True): ((2, _keep, False), (2, _add, False), (2, _lower, False), (2, _same, False)),
-    (NEUTRAL, True): ((2, _add, True), (1, _lower, True), (3, _elsewhere, True), (2, _drop, False)),
+    (ENTAILMENT, False): (
+        (1, _keep, False),
+        (5, _add, False),
+        (5, _add_two, False),
+        (2, _lower, False),
+        (2, _same, False),
+    ),
+    (CONTRADICTION, False): ((3, _exclude, False), (1, _keep, True), (6, _drop, True), (1, _same, True)),
+    (NEUTRAL, False): ((3, _drop, False), (1, _raise, False), (2, _elsewhere, False), (8, _add, True)),
+    (ENTAILMENT, True): ((1, _keep, True), (6, _drop, True), (2, _raise, True), (1, _same, True), (1, _exclude, False)),
+    (CONTRADICTION, True): (
+        (1, _keep, False),
+        (4, _add, False),
+        (3, _add_two, False),
+        (2, _lower, False),
+        (2, _same, False),
+    ),
+    (NEUTRAL, True): (
+        (4, _add, True),
+        (2, _add_two, True),
+        (1, _lower, True),
+        (2, _elsewhere, True),
+        (4, _drop, False),
+    ),
 }
 
 
@@ -169,7 +195,7 @@ def _filler(draw: Teller, hypothesis: Clause, taken: str) -> Clause:
 
 
 def _hypothesis(draw: Teller) -> Clause:
-    clause = w.event(draw, 0.45, number=0.25)._replace(negated=draw.chance(0.35), manner="")
+    clause = w.event(draw, 0.45, number=0.25)._replace(negated=draw.chance(0.5), manner="")
     if draw.chance(0.3):
         clause = _patient(clause, head=draw.pick(tuple(v.KINDS)))
     return varied(draw, clause)
@@ -188,11 +214,15 @@ def _described(draw: Teller, label: int) -> tuple[Clause, Clause]:
 
 
 def _compared(draw: Teller, label: int) -> tuple[Clause, Clause]:
-    """'The horse is bigger than the dog' beside what says the same, the reverse, or something else of the two."""
+    """'The horse is bigger than the dog' beside what says the same, the reverse, or something else of the two.
+
+    Where there is a synonym it is put, so that the one word that differs can mean each of the three.
+    """
     hypothesis = w.compared(draw)
     swap = draw.chance(0.5)
     if label != NEUTRAL:
-        return w.restated(hypothesis, swap == (label == ENTAILMENT), swap), hypothesis
+        premise = w.restated(hypothesis, swap == (label == ENTAILMENT), swap)
+        return premise._replace(pred=v.SAME.get(premise.pred, premise.pred)), hypothesis
     scale = draw.other(v.SCALES, hypothesis.pred, w.OPPOSITE[hypothesis.pred])
     other = scale if draw.chance(0.5) else w.OPPOSITE[scale]
     return w.restated(hypothesis._replace(pred=other), False, swap), hypothesis
@@ -242,9 +272,9 @@ def varied(draw: Teller, clause: Clause) -> Clause:
 def paraphrase(draw: Teller, question: bool) -> Pair:
     """Draws two sentences that mean the same (label 1) or nearly (label 0).
 
-    One or two words differ at places drawn before the label: all by a synonym, or one of them by a word of another
-    meaning. So neither sentence alone, nor the number and place of the differences, tells the label. In a quarter of
-    the statements no word differs but two persons change places, or time and place do.
+    In six of ten pairs of statements no word differs, but two persons change places, or time and place do. In all others
+    one or two words differ at places drawn before the label: all by a synonym, or one of them by a word of another
+    meaning. So neither sentence alone, nor the number and place of the differences, tells the label.
 
     Args:
         draw: Source of choices.
@@ -253,9 +283,9 @@ def paraphrase(draw: Teller, question: bool) -> Pair:
     Returns:
         The two sentences and the label.
     """
-    changed = draw.pick((1, 1, 2) if question else (0, 1, 1, 2))
-    if changed == 0:
+    if not question and draw.chance(0.6):
         return _swapped(draw)
+    changed = draw.pick((1, 1, 2))
     label = draw.below(2)
     while True:
         first = _uncommon(draw)
@@ -288,11 +318,17 @@ def _differ(draw: Teller, clause: Clause, site: str) -> Clause:
 
 
 def _swapped(draw: Teller) -> Pair:
-    """Two persons change places, which matters or not; or only time and place move."""
-    kind = draw.below(4)
-    mutual = kind == 0
+    """Two persons change places, which matters or not; or only time and place move.
+
+    Deeds that are mutual are few among these, or the verb alone would tell.
+    """
+    same = draw.chance(0.5)
+    mutual = same and draw.chance(0.2)
     plain = [verb for verb in v.PERSON_VERBS if verb not in v.MUTUAL_VERBS]
     first = varied(draw, w.social(draw, extras=1.0, verbs=v.MUTUAL_VERBS if mutual else plain))
-    second = first if kind == 1 else first._replace(agent=first.patient, patient=first.agent)
+    turned = first._replace(agent=first.patient, patient=first.agent)
+    second = first if same and not mutual else turned
     fronted = draw.sample(("", "time", "place"), 2)
-    return (first._replace(front=fronted[0]),), (second._replace(front=fronted[1]),), int(kind < 2)
+    if not same and draw.chance(0.5):  # else what moves tells more than who does what
+        fronted[1] = fronted[0]
+    return (first._replace(front=fronted[0]),), (second._replace(front=fronted[1]),), int(same)

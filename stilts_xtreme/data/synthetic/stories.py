@@ -33,7 +33,7 @@ def _events(draw: Teller, count: int) -> list[Clause]:
     found: list[Clause] = []
     taken: set[str] = set()
     while len(found) < count:
-        clause = w.event(draw, 0.8, 0.35, 0.45)._replace(manner="")
+        clause = w.event(draw, 0.5, 0.35, 0.45)._replace(manner="")
         if draw.chance(0.15):
             other = Thing(draw.frequent("roles"), det="the")
             clause = clause._replace(pred=draw.pick(v.GIVE_VERBS), recipient=other)

@@ -12,6 +12,7 @@ from stilts_xtreme.data.synthetic import pairs, stories, texts
 from stilts_xtreme.data.synthetic.draws import bucket
 from stilts_xtreme.data.synthetic.grammar import SUPERTAGS, Grammar, grammar
 from stilts_xtreme.data.synthetic.knowledge import Teller
+from stilts_xtreme.data.synthetic.matching import Matched
 from stilts_xtreme.data.synthetic.stories import Choice, Reading
 from stilts_xtreme.data.synthetic.world import World
 from stilts_xtreme.errors import StiltsError
@@ -56,6 +57,7 @@ class Spec:
         splits: The splits that exist.
         train: Rows of the training split relative to the world's.
         tags: For tagging: which field of a word is the tag.
+        shots: Rows of the training splits of the other languages, as the real data set has them too; 0 for none.
     """
 
     format: str
@@ -65,23 +67,24 @@ class Spec:
     splits: tuple[str, ...] = ("train", "validation")
     train: float = 1.0
     tags: str = ""
+    shots: int = 0
 
 
 _ALL = ("train", "validation", "test")
 _EVALUATION = ("validation", "test")
 
 DATASETS: Mapping[str, Spec] = {
-    "mnli": Spec("classification", lambda d: pairs.inference(d, 1, 0.3), _NLI),
-    "snli": Spec("classification", lambda d: pairs.inference(d, d.below(2), 0.4, 0.1), _NLI),
-    "anli": Spec("classification", lambda d: pairs.inference(d, 2, 0.15, 0.5), _NLI, train=0.5),
-    "xnli": Spec("classification", lambda d: pairs.inference(d, 1, 0.3), _NLI, True, _ALL),
-    "qqp": Spec("classification", lambda d: pairs.paraphrase(d, True), ("not_duplicate", "duplicate")),
-    "paws_x": Spec("classification", lambda d: pairs.paraphrase(d, False), ("0", "1"), True, _ALL),
-    "squad_v1": Spec("qa", lambda d: stories.reading(d, 4, 5)),
-    "squad_v2": Spec("qa", lambda d: stories.reading(d, 4, 5, 1 / 3)),
-    "xquad": Spec("qa", lambda d: stories.reading(d, 4, 5), (), True, _EVALUATION),
-    "mlqa": Spec("qa", lambda d: stories.reading(d, 4, 6), (), True, _EVALUATION),
-    "tydiqa_goldp": Spec("qa", lambda d: stories.reading(d, 6, 8), (), True, _ALL),
+    "mnli": Spec("classification", Matched(lambda d: pairs.inference(d, 0, 0.3), 3), _NLI),
+    "snli": Spec("classification", Matched(lambda d: pairs.inference(d, 0, 0.4, 0.1), 3), _NLI),
+    "anli": Spec("classification", Matched(lambda d: pairs.inference(d, 1, 0.15, 0.5), 3), _NLI, train=0.5),
+    "xnli": Spec("classification", Matched(lambda d: pairs.inference(d, 0, 0.3), 3), _NLI, True, _ALL),
+    "qqp": Spec("classification", Matched(lambda d: pairs.paraphrase(d, True), 2), ("not_duplicate", "duplicate")),
+    "paws_x": Spec("classification", Matched(lambda d: pairs.paraphrase(d, False), 2), ("0", "1"), True, _ALL),
+    "squad_v1": Spec("qa", lambda d: stories.reading(d, 3, 3)),
+    "squad_v2": Spec("qa", lambda d: stories.reading(d, 3, 3, 1 / 3)),
+    "xquad": Spec("qa", lambda d: stories.reading(d, 3, 3), (), True, _EVALUATION),
+    "mlqa": Spec("qa", lambda d: stories.reading(d, 3, 4), (), True, _EVALUATION),
+    "tydiqa_goldp": Spec("qa", lambda d: stories.reading(d, 3, 4), (), True, _ALL, shots=500),
     "hellaswag": Spec("choice", lambda d: stories.script(d), tuple("0123"), train=0.5),
     "cosmos_qa": Spec("choice", lambda d: stories.cause(d, 4, why=True), tuple("0123"), train=0.5),
     "commonsense_qa": Spec("choice", lambda d: stories.fact(d), tuple("ABCDE"), train=0.5),
@@ -89,17 +92,18 @@ DATASETS: Mapping[str, Spec] = {
     "xcopa": Spec("choice", lambda d: stories.cause(d, 2), ("0", "1"), True, _EVALUATION),
     "siqa": Spec("choice", lambda d: stories.social(d), tuple("123"), train=0.5),
     "ccg": Spec("tagging", lambda d: texts.tagged(d, 0.0), SUPERTAGS, tags="supertag"),
-    "udpos": Spec("tagging", lambda d: texts.tagged(d), _UPOS, True, _ALL, tags="upos"),
-    "panx": Spec("tagging", lambda d: texts.named_sentence(d), _NER, True, _ALL, tags="ner"),
+    "udpos": Spec("tagging", lambda d: texts.tagged(d), _UPOS, True, _ALL, tags="upos", shots=500),
+    "panx": Spec("tagging", lambda d: texts.named_sentence(d), _NER, True, _ALL, tags="ner", shots=500),
     "tatoeba": Spec("retrieval", lambda d: texts.translated(d), (), True, ("test",)),
 }
 """Catalogue name -> data set."""
 
 
-def row_count(world: World, dataset: str, split: str) -> int:
-    """Returns the rows of a split, per language."""
+def row_count(world: World, dataset: str, split: str, language: str = SOURCE) -> int:
+    """Returns the rows of a split in a language."""
     if split == "train":
-        return max(1, round(world.train * DATASETS[dataset].train))
+        most = max(1, round(world.train * DATASETS[dataset].train))
+        return most if language == SOURCE else min(most, DATASETS[dataset].shots)
     return world.validation if split == "validation" else world.test
 
 
@@ -115,6 +119,8 @@ def _qa(say: Grammar, meaning: Reading, spec: Spec) -> dict[str, object]:
     if meaning.sentence >= 0:
         words = sentences[meaning.sentence]
         inside = [i for i, token in enumerate(words) if token.slot == meaning.slot]
+        if not inside:  # only a rival sentence may lack what is asked for
+            return row
         begin = starts[meaning.sentence][inside[0]]
         end = starts[meaning.sentence][inside[-1]] + len(words[inside[-1]].form)
         row["answer_texts"], row["answer_starts"] = [context[begin:end]], [begin]
@@ -161,17 +167,20 @@ def _source_text(row: dict[str, object], format: str) -> str:
     return str(row["context"] if format == "qa" else row["text_a"])
 
 
-@lru_cache(maxsize=8)
-def _meanings(world: World, dataset: str, split: str) -> tuple[Meaning, ...]:
+@lru_cache(maxsize=32)
+def _meanings(world: World, dataset: str, split: str, language: str = SOURCE) -> tuple[Meaning, ...]:
     """Draws the meanings of a split; its texts in the source language belong to this split alone.
+
+    Training rows of other languages are drawn for each by itself, all others are the same in every language.
 
     The split of a text is a function of the text, so that splits are disjoint across data sets too (the training rows
     of mnli and the test rows of xnli have no premise in common).
     """
     spec, say = DATASETS[dataset], grammar(world.seed, SOURCE)
-    draw = Teller(world.seed, dataset, split)
+    own = () if language == SOURCE else (language,)
+    draw = Teller(world.seed, dataset, split, *own)
     low, high = _BUCKETS[split]
-    wanted = row_count(world, dataset, split)
+    wanted = row_count(world, dataset, split, language)
     found: list[Meaning] = []
     seen: set[str] = set()
     for _ in range(wanted * 100 + 10_000):
@@ -194,7 +203,8 @@ def generate(world: World, dataset: str, split: str, language: str) -> Columns:
     spec = DATASETS[dataset]
     say = grammar(world.seed, language)
     columns: Columns = {name: [] for name in FORMATS[spec.format]}
-    for number, meaning in enumerate(_meanings(world, dataset, split)):
+    drawn = _meanings(world, dataset, split, language if split == "train" else SOURCE)
+    for number, meaning in enumerate(drawn):
         row = _READERS[spec.format](say, meaning, spec)
         row["id"] = f"{dataset}-{split}-{number}"
         if spec.format == "retrieval":
@@ -202,3 +212,16 @@ def generate(world: World, dataset: str, split: str, language: str) -> Columns:
         for name, values in columns.items():
             values.append(row[name])
     return columns
+
+
+def rivals(world: World, dataset: str, language: str) -> list[list[str]]:
+    """Returns what each test context says of the asked type, the answer among it, in a language."""
+    say = grammar(world.seed, language)
+    persons = ("agent", "recipient")
+    found = []
+    for meaning in _meanings(world, dataset, "test"):
+        slots = persons if meaning.slot in persons else (meaning.slot,)
+        read = [meaning._replace(sentence=i, slot=slot) for i in range(len(meaning.context)) for slot in slots]
+        answers = [_qa(say, one, DATASETS[dataset])["answer_texts"] for one in read]
+        found.append([texts[0] for texts in answers if texts])  # type: ignore[index]
+    return found
