@@ -217,14 +217,17 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
 
 
 def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Store, result: dict[str, Any]) -> None:
-    """Writes the cell's folder: configuration, predictions, then the result and its table."""
+    """Writes the cell's folder: configuration, predictions and labels, then the result and its table."""
     write_atomic(folder / "config.json", json.dumps(cfg, indent=1, ensure_ascii=False))
-    if planned.final.kind == "evaluate":
-        fresh = folder / ".predictions"
+    for name in ("predictions", "labels") if planned.final.kind == "evaluate" else ():
+        made = store.path(planned.final.key) / name
+        if not made.exists():  # labels of an evaluation by an earlier version
+            continue
+        fresh = folder / f".{name}"
         shutil.rmtree(fresh, ignore_errors=True)  # of a killed run
-        shutil.copytree(store.path(planned.final.key) / "predictions", fresh)
-        shutil.rmtree(folder / "predictions", ignore_errors=True)
-        os.rename(fresh, folder / "predictions")
+        shutil.copytree(made, fresh)
+        shutil.rmtree(folder / name, ignore_errors=True)
+        os.rename(fresh, folder / name)
     write_atomic(folder / "table.md", _markdown(result))
     write_atomic(folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False))
 

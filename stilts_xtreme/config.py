@@ -16,7 +16,7 @@ from stilts_xtreme.shipped import resolve
 from stilts_xtreme.specs import OPTIMISER_FIELDS, Cell, ModelSpec, Recipe, Target, TrainerSpec, TrainTask
 
 OPTIONS = (
-    *("model", "data", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
+    *("model", "data", "benchmark", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
     *("seed", "languages", "baseline", "output", "evaluation", "tagging", "retrieval", "store", "study"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -27,6 +27,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "study": ("name", "controls"),
     "recipe": ("name", "source", "intermediate", "target"),
     "target": ("name", "head", "metric", "train", "test", "languages"),
+    "benchmark": ("name", "groups", "qa", "more", "tasks"),
     "logger": ("kind", "project", "entity", "mode", "tags"),
 }
 PRETRAINING: Mapping[str, tuple[float, bool]] = {
@@ -218,9 +219,8 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
             raise unknown("target.metric", raw["metric"], METRICS)
         phase = make_recipe("recipe.target", recipe["target"], raw["name"])
         train = tuple(TrainTask(raw["head"], raw["metric"], (dataset(name),), phase) for name in raw["train"])
-        target = Target(
-            raw["name"], raw["head"], raw["metric"], train, dataset(raw["test"]), tuple(raw["languages"]), phase
-        )
+        languages = (*raw["languages"], *cfg["benchmark"]["more"].get(raw["name"], ()))
+        target = Target(raw["name"], raw["head"], raw["metric"], train, dataset(raw["test"]), languages, phase)
     if target is None and not tasks:
         raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
     seed = cfg["seed"]

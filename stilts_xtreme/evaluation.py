@@ -100,19 +100,6 @@ def _predict(
     return whole
 
 
-def gold(kind: str, rows: Columns, labels: Sequence[str]) -> Any:
-    """The reference of rows in the form of a format's predictions."""
-    if kind == "classification":
-        return [labels[label] for label in rows["label"]]
-    if kind == "choice":
-        return [str(label) for label in rows["label"]]
-    if kind == "tagging":
-        return [[labels[tag] for tag in tags] for tags in rows["tags"]]
-    if kind == "qa":
-        return dict(zip(rows["id"], rows["answer_texts"], strict=True))
-    return list(range(len(rows["text_a"])))
-
-
 def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str, Any]:
     """Predicts every language in one stream, writes the predictions, and scores the written files."""
     target = stage.target
@@ -151,6 +138,7 @@ def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str,
         if target.head == "retrieval":
             answers = [int(answer) for answer in answers]
         predictions.write(scratch / "predictions", target.name, language, target.head, answers)
+        predictions.write_gold(scratch / "labels", target.name, language, target.head, rows[language], labels)
     train_rows = _floor_rows(cell, target)
     result: dict[str, Any] = {"task": target.name, "metric": target.metric, "languages": {}}
     for language in stage.languages:
@@ -179,8 +167,8 @@ def _score(
     train_rows: Columns | None,
     problems: dict[str, int],
 ) -> dict[str, Any]:
-    """Scores one language's written predictions, with the floors beside them."""
-    reference = gold(target.head, rows, labels)
+    """Scores one language's written predictions against its written labels, with the floors beside them."""
+    reference = predictions.read_gold(scratch / "labels", target.name, language, target.head)
     answers = predictions.read(scratch / "predictions", target.name, language, target.head)
     scores = METRICS[target.metric].score(answers, reference, language)
     entry: dict[str, Any] = {

@@ -15,7 +15,7 @@ from stilts_xtreme.callbacks import Guard, Select
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.encoder import load, load_tokenizer
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.evaluation import evaluate, gold, predict
+from stilts_xtreme.evaluation import evaluate, predict
 from stilts_xtreme.heads import HEADS, HeadModule
 from stilts_xtreme.heads.base import JointModule
 from stilts_xtreme.heads.step import Optimisation, StageModule
@@ -23,6 +23,7 @@ from stilts_xtreme.inputs import encoder_source, head_options, load_rows, pretra
 from stilts_xtreme.metrics.scores import METRICS, headline
 from stilts_xtreme.models import lineage, save
 from stilts_xtreme.plan import Stage
+from stilts_xtreme.predictions import gold
 from stilts_xtreme.pretrain import pretrain
 from stilts_xtreme.progress import phase, say
 from stilts_xtreme.specs import Cell

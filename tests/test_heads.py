@@ -31,7 +31,7 @@ from torch.nn.utils.rnn import pad_sequence
 from stilts_xtreme import predictions
 from stilts_xtreme.batch import Features
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.evaluation import gold, predict
+from stilts_xtreme.evaluation import predict
 from stilts_xtreme.heads import HEADS, HeadOptions
 from stilts_xtreme.heads.base import JointModule, position_limit
 from stilts_xtreme.heads.mlm import MLMModule
@@ -385,7 +385,7 @@ def test_every_word_gets_one_tag(name, data):
             at += len(part)
         assert len(tagged) == len(sentence)
     outputs = [np.where(tag >= 0, tag, 0).astype(np.int16)]
-    assert module.decode(rows, features, outputs) == gold("tagging", rows, TAGS)
+    assert module.decode(rows, features, outputs) == predictions.gold("tagging", rows, TAGS)
 
 
 def test_words_are_not_split_between_windows():
@@ -800,14 +800,14 @@ def test_no_rows_give_no_predictions(kind, tmp_path):
     answers = module.decode(rows, features, outputs)
     assert answers == ({} if kind == "qa" else [])
     predictions.write(tmp_path, "t", "en", kind, answers)
-    assert predictions.read(tmp_path, "t", "en", kind, gold(kind, rows, module.labels)) == answers
+    assert predictions.read(tmp_path, "t", "en", kind, predictions.gold(kind, rows, module.labels)) == answers
 
 
 def test_decoded_classes_are_names():
     module = module_of("classification")
     features = module.features(ROWS["classification"], unigram())
     logits = np.eye(3, dtype=np.float32)[ROWS["classification"]["label"]]
-    assert module.decode(ROWS["classification"], features, [logits]) == gold(
+    assert module.decode(ROWS["classification"], features, [logits]) == predictions.gold(
         "classification", ROWS["classification"], CLASSES
     )
 

@@ -15,6 +15,7 @@ from conftest import ROOT, cell_of, composed
 from hydra import initialize_config_dir
 
 from stilts_xtreme import compose
+from stilts_xtreme.benchmark import load as load_benchmark
 from stilts_xtreme.cost import estimate, main
 from stilts_xtreme.data.catalogue import conf_dir
 from stilts_xtreme.data.schema import DatasetSpec
@@ -156,7 +157,7 @@ def verdict_of(option: str) -> tuple[tuple[str, ...], str | None]:
     return VERDICTS[option]
 
 
-OPTIONS = [option for option in leaves(composed(*CELL)) if not option.startswith("dataset.")]
+OPTIONS = [option for option in leaves(composed(*CELL)) if not option.startswith(("dataset.", "benchmark."))]
 
 
 def test_every_option_has_a_verdict() -> None:
@@ -277,7 +278,20 @@ def test_languages_of_real_data() -> None:
     base = ("+target=xnli", "model=xlmr_base", "trainer=cpu", "data.root=null")
     assert first_changed(base, "target.languages=[en,de]") == "evaluate"
     assert first_changed(base, "languages=[de]") == "evaluate"
+    assert first_changed(base, "benchmark=xtreme-r") is None  # the same 15 languages
+    assert first_changed(("+target=tatoeba", *base[1:]), "benchmark=xtreme-r") == "evaluate"
     assert plan(cell_of(*base, "languages=[de,de,en]")).final.languages == ("de", "en")
+
+
+@pytest.mark.parametrize("name", ["xtreme", "xtreme-r"])
+def test_a_benchmark_has_the_languages_that_its_cells_are_evaluated_in(name: str) -> None:
+    benchmark = load_benchmark(name)
+    for task in benchmark.tasks.values():
+        if task.name in compose.choices("target"):
+            cell = cell_of(f"+target={task.name}", "data=hub", f"benchmark={name}")
+            assert cell.target is not None
+            assert (cell.target.languages, cell.target.head) == (task.languages, task.format)
+            assert plan(cell).final.languages == tuple(cell.target.languages)
 
 
 def stages(*arguments: str) -> list[Stage]:
@@ -357,7 +371,7 @@ def test_every_pair_plans(intermediate: str, target: str) -> None:
     assert (planned.baseline is None) == (intermediate == "none")
 
 
-@pytest.mark.parametrize("group", ["model", "recipe", "trainer", "logger", "data"])
+@pytest.mark.parametrize("group", ["model", "recipe", "trainer", "logger", "data", "benchmark"])
 def test_every_choice_composes(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stilts_xtreme.config.gpu_visible", lambda: True)
     for choice in compose.choices(group):
