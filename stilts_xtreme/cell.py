@@ -213,6 +213,8 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
                 result["averages"][f"{label}_{column}"] = sum(values) / len(values)
     if "retrieval" in after:
         result["retrieval"] = after["retrieval"]
+    if "bitext" in after:
+        result["bitext"] = after["bitext"]
     return result
 
 
@@ -284,6 +286,10 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
         )
     if result.get("retrieval"):
         notes.append(f"hidden_states[{result['retrieval']['layer']}], {result['retrieval']['pooling']} pooling.")
+    if result.get("bitext"):
+        chosen = {"dev": "chosen on dev rows", "test": "CHOSEN ON THE SCORED ROWS, which flatters"}
+        shown = ", ".join(f"{language} {value:.4f}" for language, value in result["bitext"]["thresholds"].items())
+        notes.append(f"Margin thresholds {chosen.get(result['bitext']['chosen_on'], 'as given')}: {shown}.")
     names = sorted({line["floor_name"] for line in result["comparison"] if line["floor_name"]})
     if names:
         notes.append(f"Best floor: the highest score without a model ({', '.join(names)}).")

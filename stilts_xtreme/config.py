@@ -17,12 +17,13 @@ from stilts_xtreme.specs import OPTIMISER_FIELDS, Cell, ModelSpec, Recipe, Targe
 
 OPTIONS = (
     *("model", "data", "benchmark", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
-    *("seed", "languages", "baseline", "output", "evaluation", "tagging", "retrieval", "store", "study"),
+    *("seed", "languages", "baseline", "output", "evaluation", "tagging", "retrieval", "bitext", "store", "study"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "evaluation": ("n_best", "max_answer_length", "null_threshold", "floors"),
     "tagging": ("first_token",),
     "retrieval": ("layer", "pooling"),
+    "bitext": ("threshold",),
     "store": ("damaged",),
     "study": ("name", "controls"),
     "recipe": ("name", "source", "intermediate", "target"),
@@ -37,7 +38,7 @@ PRETRAINING: Mapping[str, tuple[float, bool]] = {
     "learning_rate": (0, False),
 }
 """Option of ``model.pretraining`` -> its least value and whether it is a whole number."""
-HEADS = ("classification", "qa", "tagging", "choice", "retrieval")
+HEADS = ("classification", "qa", "tagging", "choice", "retrieval", "bitext")
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true")
 
 
@@ -233,6 +234,14 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         if cfg[group][key] not in choices:
             raise unknown(name, cfg[group][key], choices)
     _whole("retrieval.layer", cfg["retrieval"]["layer"], 0, optional=True)
+    threshold = cfg["bitext"]["threshold"]
+    if threshold not in ("dev", "test"):
+        _check(
+            isinstance(threshold, int | float) and not isinstance(threshold, bool),
+            "bitext.threshold",
+            threshold,
+            "take dev, test or a number",
+        )
     for name in ("n_best", "max_answer_length"):
         _whole(f"evaluation.{name}", cfg["evaluation"][name], 1)
     _number("evaluation.null_threshold", cfg["evaluation"]["null_threshold"], -math.inf)
@@ -248,6 +257,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         evaluation=dict(cfg["evaluation"]),
         tagging=dict(cfg["tagging"]),
         retrieval=dict(cfg["retrieval"]),
+        bitext=dict(cfg["bitext"]),
         seed=seed,
         languages=cfg["languages"],
         baseline=_switch("baseline", cfg["baseline"]),

@@ -13,6 +13,7 @@ from statistics import median_low
 
 import numpy as np
 
+from stilts_xtreme.data.bitext import ENGLISH, FOREIGN
 from stilts_xtreme.data.schema import FORMATS, Columns
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics.overlap import (
@@ -32,12 +33,16 @@ TRAIN_CAP = 5000
 MAX_SPAN = 30
 """Longest answer in tokens that the sliding window tries."""
 
+BITEXT_CAP = 500_000_000
+"""Pairs of sentences that the floor of bitext mining compares at most: minutes on one core."""
+
 METRICS_OF: Mapping[str, tuple[str, ...]] = {
     "classification": ("accuracy",),
     "choice": ("accuracy",),
     "tagging": ("chunk_f1", "pos_f1", "token_accuracy"),
     "qa": ("squad", "squad_v2", "mlqa"),
     "retrieval": ("retrieval_accuracy", "accuracy"),
+    "bitext": ("bitext_f1",),
 }
 """Format -> metrics that can score it."""
 
@@ -166,6 +171,24 @@ def _retrieval(metric: str, train: Columns, test: Columns, labels: Sequence[str]
     return {"tfidf": _headline(metric, found, list(range(n)), language), "chance": 100.0 / n}
 
 
+def _bitext(metric: str, train: Columns, test: Columns, labels: Sequence[str], language: str) -> dict[str, float]:
+    sides: dict[str, list[int]] = {FOREIGN: [], ENGLISH: []}
+    for at, side in enumerate(test["side"]):
+        sides[side].append(at)
+    if len(sides[FOREIGN]) * len(sides[ENGLISH]) > BITEXT_CAP:
+        return {}
+    texts = {side: [test["text"][at] for at in rows] for side, rows in sides.items()}
+    forward = nearest(texts[FOREIGN], texts[ENGLISH])
+    back = nearest(texts[ENGLISH], texts[FOREIGN])
+    found = [
+        (test["id"][sides[FOREIGN][one]], test["id"][sides[ENGLISH][other]])
+        for one, other in enumerate(forward)
+        if back[other] == one
+    ]
+    gold = [(key, other) for key, others in zip(test["id"], test["gold"], strict=True) for other in others]
+    return {"tfidf": _headline(metric, found, gold, language)}
+
+
 def _headline(metric: str, predictions: object, gold: object, language: str) -> float:
     return headline(metric, METRICS[metric].score(predictions, gold, language))
 
@@ -176,6 +199,7 @@ _FLOORS: Mapping[str, Callable[[str, Columns, Columns, Sequence[str], str], dict
     "tagging": _tagging,
     "qa": _qa,
     "retrieval": _retrieval,
+    "bitext": _bitext,
 }
 
 
@@ -195,12 +219,14 @@ def floors(
                     training word, else the majority)
     qa              ``sliding_window`` (:func:`.sliding_window`, spans up to the median training answer in words)
     retrieval       ``tfidf`` (:func:`.nearest`, from English text_b to text_a), ``chance`` (100 / rows)
+    bitext          ``tfidf`` (sentences that are each other's nearest by :func:`.nearest`); none where the two corpora
+                    have more than :data:`BITEXT_CAP` pairs of sentences
     ==============  ===================================================================================================
 
     Args:
         format: A key of :data:`METRICS_OF`.
         metric: One of its metrics.
-        train: English training rows; ``choice`` and ``retrieval`` do not look at them.
+        train: English training rows; ``choice``, ``retrieval`` and ``bitext`` do not look at them.
         test: Test rows in one language.
         labels: Label names in canonical order; only ``tagging`` needs them.
         language: Language of the test rows; only the metric ``mlqa`` looks at it.
@@ -218,6 +244,6 @@ def floors(
         raise unknown("metric", metric, METRICS_OF[format])
     if not _columns("test", format, test):
         raise StiltsError("There are 0 test rows to score.")
-    if format not in ("choice", "retrieval"):
+    if format not in ("choice", "retrieval", "bitext"):
         _columns("training", format, train)
     return _FLOORS[format](metric, train, test, labels, language)

@@ -249,6 +249,17 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
     return kept, missing
 
 
+def _refuse_without_dev(cell: Cell, target: Target, languages: tuple[str, ...]) -> None:
+    present = catalogue.languages(target.test, "validation", cell.data)
+    lacking = [language for language in languages if language not in present]
+    if lacking:
+        raise StiltsError(
+            f"{target.name}: no dev rows for {', '.join(lacking)} to choose the threshold on; bring BUCC's sample "
+            "corpora (FOLDER/local/bucc2018/<l>-en/<l>-en.sample.{<l>,en,gold}) and give data.root=FOLDER, or give "
+            "bitext.threshold=NUMBER, or bitext.threshold=test, which flatters."
+        )
+
+
 def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple[str, ...], label: str) -> Stage:
     source = (catalogue.source_language(cell.data),)
     recipe = target.recipe
@@ -259,10 +270,15 @@ def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple
         settings.update(_answer_settings(cell))
     if target.head == "tagging":
         settings["first_token"] = cell.tagging["first_token"]
-    if target.head == "retrieval":
+    if target.head in ("retrieval", "bitext"):
         layer = cell.retrieval["layer"]
         settings["layer"] = layer if layer is not None else cell.model.retrieval_layer
         settings["pooling"] = cell.retrieval["pooling"]
+    if target.head == "bitext":
+        settings["threshold"] = cell.bitext["threshold"]
+        if settings["threshold"] == "dev":
+            _refuse_without_dev(cell, target, languages)
+            settings["dev"] = catalogue.identity(target.test, "validation", languages, cell.data)
     if target.train:
         head = target.train[-1].name
         floor_rows = [catalogue.identity(spec, "train", source, cell.data) for spec in target.train[-1].datasets]

@@ -142,6 +142,7 @@ class Cell:
     evaluation: Mapping[str, Any]
     tagging: Mapping[str, Any]
     retrieval: Mapping[str, Any]
+    bitext: Mapping[str, Any]
     seed: int
     languages: object
     baseline: bool

@@ -128,6 +128,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "tagging.first_token": (("tagging.first_token=content",), None),
     "retrieval.layer": (("retrieval.layer=1",), None),
     "retrieval.pooling": (("retrieval.pooling=cls",), None),
+    "bitext.threshold": (("bitext.threshold=1.1",), None),  # test_settings_of_one_format
     "store.damaged": (("store.damaged=retrain",), None),
     "intermediate.mnli.head": (("intermediate.mnli.head=choice",), "intermediate"),
     "intermediate.mnli.metric": (("intermediate.mnli.metric=pos_f1",), None),  # test_settings_of_selection
@@ -190,6 +191,10 @@ def test_key_of_option(option: str) -> None:
         ("tatoeba", "recipe.target.max_length=99", "evaluate"),
         ("tatoeba", "recipe.target.epochs=99", None),
         ("tatoeba", "evaluation.n_best=3", None),
+        ("tatoeba", "bitext.threshold=1.1", None),
+        ("bucc2018", "bitext.threshold=1.1", "evaluate"),
+        ("bucc2018", "retrieval.layer=1", "evaluate"),
+        ("bucc2018", "++data.world.validation=99", "evaluate"),
         ("udpos", "recipe.target.max_length=99", "target"),
     ],
 )
@@ -288,7 +293,7 @@ def test_a_benchmark_has_the_languages_that_its_cells_are_evaluated_in(name: str
     benchmark = load_benchmark(name)
     for task in benchmark.tasks.values():
         if task.name in compose.choices("target"):
-            cell = cell_of(f"+target={task.name}", "data=hub", f"benchmark={name}")
+            cell = cell_of(f"+target={task.name}", "data=hub", f"benchmark={name}", "bitext.threshold=1")
             assert cell.target is not None
             assert (cell.target.languages, cell.target.head) == (task.languages, task.format)
             assert plan(cell).final.languages == tuple(cell.target.languages)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from stilts_xtreme.data import readers
+from stilts_xtreme.data import bitext, readers
 from stilts_xtreme.data.schema import SPLITS, DatasetSpec
 from stilts_xtreme.errors import StiltsError, unknown
 
@@ -74,6 +74,10 @@ def files(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) ->
     name, _ = sliced(raw_split)
     if spec.reader == "ccg":
         return readers.ccg_files(root, name)
+    if spec.reader == "bucc":
+        own = bitext.files(root, language, name)
+        if own:
+            return own
     src = source(spec, language)
     if src.id is None:
         readers.refuse_unreadable(spec)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stilts_xtreme.data import bitext
 from stilts_xtreme.data.schema import FORMATS, Columns, DatasetSpec
 from stilts_xtreme.errors import StiltsError
 
@@ -22,8 +23,8 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "answer_starts": ("list of integer",),
     "id": ("string", "integer"),
 }  # every other canonical column is a string
-UNREADABLE = {"bucc": "bitext mining", "lareqa": "answer retrieval", "mewsli_x": "entity linking"}
-READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", *UNREADABLE)
+UNREADABLE = {"lareqa": "answer retrieval", "mewsli_x": "entity linking"}
+READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", "bucc", *UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ def read(raw: Raw, spec: DatasetSpec, labels: Sequence[str] | None) -> Columns:
         StiltsError: If a column is missing or has another type than expected, or a label is not known.
     """
     refuse_unreadable(spec)
+    if spec.reader == "bucc":
+        return _bucc(raw, spec)
     n = len(raw.ids)
     out: Columns = {}
     for name in FORMATS[spec.format]:
@@ -226,6 +229,18 @@ def _answer_key(raw: Raw, source: str, spec: DatasetSpec, labels: Sequence[str])
             raise lacks(f"{raw.where}, column '{source}': the row's own list of choices", "label", key, row)
         out.append(row.index(key) if key else -1)
     return out
+
+
+def _bucc(raw: Raw, spec: DatasetSpec) -> Columns:
+    """BUCC: a row holds whole corpora."""
+    names = [name.strip() for name in spec.columns["text"].split(",")]
+    if all(name in raw.features and kind(raw.features[name]) == "string" for name in names):
+        raise bitext.gold_only(raw.where)
+    corpora = [[text or "" for row in _column(raw, name, (_WORDS,)) for text in row] for name in names]
+    pairs = _column(raw, spec.columns["gold"], ("list of list of integer",))
+    if len(pairs) != 1:
+        raise StiltsError(f"{raw.where} has {len(pairs)} rows; expected one that holds whole corpora.")
+    return bitext.read_lists(corpora[0], corpora[1], pairs[0], raw.where)
 
 
 def _label_reader(spec: DatasetSpec) -> Callable[..., list]:

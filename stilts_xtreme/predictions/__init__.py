@@ -144,6 +144,8 @@ def gold(format: str, rows: Columns, labels: Sequence[str]) -> Any:
         return [[labels[tag] for tag in tags] for tags in rows["tags"]]
     if format == "qa":
         return dict(zip(rows["id"], rows["answer_texts"], strict=True))
+    if format == "bitext":
+        return [(key, other) for key, others in zip(rows["id"], rows["gold"], strict=True) for other in others]
     return list(range(len(rows["text_a"])))
 
 

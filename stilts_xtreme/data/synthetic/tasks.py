@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from stilts_xtreme.data.schema import FORMATS, Columns
-from stilts_xtreme.data.synthetic import pairs, stories, texts
+from stilts_xtreme.data.synthetic import bitext, pairs, stories, texts
 from stilts_xtreme.data.synthetic.draws import bucket
 from stilts_xtreme.data.synthetic.grammar import SUPERTAGS, Grammar, grammar
 from stilts_xtreme.data.synthetic.knowledge import Teller
@@ -92,6 +92,7 @@ DATASETS: Mapping[str, Spec] = {
     "udpos": Spec("tagging", lambda d: texts.tagged(d), _UPOS, True, _ALL, tags="upos"),
     "panx": Spec("tagging", lambda d: texts.named_sentence(d), _NER, True, _ALL, tags="ner"),
     "tatoeba": Spec("retrieval", lambda d: texts.translated(d), (), True, ("test",)),
+    "bucc2018": Spec("bitext", lambda d: texts.translated(d), (), True, _EVALUATION),
 }
 """Catalogue name -> data set."""
 
@@ -148,6 +149,7 @@ _READERS: Mapping[str, Callable[[Grammar, Meaning, Spec], dict[str, object]]] = 
     "choice": _choice,
     "tagging": _tagging,
     "retrieval": _retrieval,
+    "bitext": _retrieval,
 }
 
 
@@ -193,6 +195,9 @@ def generate(world: World, dataset: str, split: str, language: str) -> Columns:
     """Generates the rows of an existing split in a language that has it."""
     spec = DATASETS[dataset]
     say = grammar(world.seed, language)
+    if spec.format == "bitext":
+        source = grammar(world.seed, SOURCE)
+        return bitext.rows(_meanings(world, dataset, split), say.text, source.text, f"{dataset}-{split}")
     columns: Columns = {name: [] for name in FORMATS[spec.format]}
     for number, meaning in enumerate(_meanings(world, dataset, split)):
         row = _READERS[spec.format](say, meaning, spec)
