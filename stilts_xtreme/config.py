@@ -13,13 +13,15 @@ from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics.scores import METRICS
 from stilts_xtreme.shipped import resolve
-from stilts_xtreme.specs import OPTIMISER_FIELDS, Cell, ModelSpec, Recipe, Target, TrainerSpec, TrainTask
+from stilts_xtreme.specs import OPTIMISER_FIELDS, Cell, ModelSpec, Recipe, Sampling, Target, TrainerSpec, TrainTask
 
 OPTIONS = (
     *("model", "data", "benchmark", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
-    *("seed", "languages", "baseline", "output", "evaluation", "tagging", "retrieval", "bitext", "store", "study"),
+    *("seed", "volume", "sampling", "languages", "baseline", "output"),
+    *("evaluation", "tagging", "retrieval", "bitext", "store", "study"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
+    "sampling": ("kind", "temperature", "cap"),
     "evaluation": ("n_best", "max_answer_length", "null_threshold", "floors"),
     "tagging": ("first_token",),
     "retrieval": ("layer", "pooling"),
@@ -111,6 +113,25 @@ def make_recipe(option: str, phase: Mapping[str, Any], task: str) -> Recipe:
     if recipe.selection not in ("last", "best"):
         raise unknown(f"{option}.selection", recipe.selection, ("last", "best"))
     return recipe
+
+
+def _volume(value: object) -> float | int | None:
+    """A share below 1, a number of examples, or None for all."""
+    if value is None or (isinstance(value, float) and value == 1):
+        return None
+    good = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    good = good and (isinstance(value, int) or value < 1)  # type: ignore[operator]
+    _check(good, "volume", value, "take a share such as 0.1, a whole number of examples, or null for all")
+    return value  # type: ignore[return-value]
+
+
+def _sampling(values: Mapping[str, Any]) -> Sampling:
+    sampling: Sampling = _make(Sampling, "sampling", values)
+    if sampling.kind not in ("proportional", "temperature", "uniform"):
+        raise unknown("sampling.kind", sampling.kind, ("proportional", "temperature", "uniform"))
+    _number("sampling.temperature", sampling.temperature, 0, strict=True)
+    _whole("sampling.cap", sampling.cap, 1, optional=True)
+    return sampling
 
 
 def _pretraining(model: ModelSpec) -> None:
@@ -259,6 +280,8 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         retrieval=dict(cfg["retrieval"]),
         bitext=dict(cfg["bitext"]),
         seed=seed,
+        volume=_volume(cfg["volume"]),
+        sampling=_sampling(cfg["sampling"]),
         languages=cfg["languages"],
         baseline=_switch("baseline", cfg["baseline"]),
         output=str(cfg["output"]),

@@ -198,13 +198,46 @@ def _task_identity(cell: Cell, task: TrainTask) -> dict[str, Any]:
     return identity
 
 
+def portions(sizes: Sequence[int], volume: float | int | None) -> list[int]:
+    """How many examples of each task a volume is.
+
+    Args:
+        sizes: Examples of each task.
+        volume: A share of each, a number in all, or None for everything; each task that has examples keeps one.
+
+    Returns:
+        Examples of each task. A number in all is shared out in proportion to the sizes, as exactly as whole numbers can
+        be (largest remainders first).
+    """
+    if volume is None:
+        return list(sizes)
+    if isinstance(volume, float):
+        return [min(size, max(1, round(size * volume))) for size in sizes]
+    total = sum(sizes)
+    if volume >= total:
+        return list(sizes)
+    exact = [size * volume / total for size in sizes]
+    shares = [int(share) for share in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda at: shares[at] - exact[at])
+    for at in by_remainder[: volume - sum(shares)]:
+        shares[at] += 1
+    return [min(size, max(1, share)) for size, share in zip(sizes, shares, strict=True)]
+
+
 def _train_rows(cell: Cell, task: TrainTask) -> int:
     source = catalogue.source_language(cell.data)
     return sum(catalogue.expected_rows(spec, "train", source, cell.data) or 0 for spec in task.datasets)
 
 
-def _train(cell: Cell, parent: Stage | None, tasks: Sequence[TrainTask], label: str, head: str | None = None) -> Stage:
-    identity = {
+def _train(
+    cell: Cell,
+    parent: Stage | None,
+    tasks: Sequence[TrainTask],
+    label: str,
+    head: str | None = None,
+    volume: float | int | None = None,
+) -> Stage:
+    identity: dict[str, Any] = {
         "schema": SCHEMA,
         "kind": "train",
         **_begins(cell, parent),
@@ -213,7 +246,12 @@ def _train(cell: Cell, parent: Stage | None, tasks: Sequence[TrainTask], label: 
         "seed": cell.seed,
         "precision": cell.trainer.precision,
     }
-    rows = {task.name: _train_rows(cell, task) for task in tasks}
+    if volume is not None:
+        identity["volume"] = volume
+    if len(tasks) > 1 and cell.sampling.identity():
+        identity["sampling"] = cell.sampling.identity()
+    counts = portions([_train_rows(cell, task) for task in tasks], volume)
+    rows = dict(zip([task.name for task in tasks], counts, strict=True))
     return Stage("train", label, identity, parent, tuple(tasks), head=head, rows=rows)
 
 
@@ -315,7 +353,9 @@ def plan(cell: Cell) -> CellPlan:
     """
     pretrained = _pretrain(cell)
     names = "+".join(cell.intermediate)
-    intermediate = _train(cell, pretrained, cell.intermediate_tasks, names) if cell.intermediate_tasks else pretrained
+    intermediate = pretrained
+    if cell.intermediate_tasks:
+        intermediate = _train(cell, pretrained, cell.intermediate_tasks, names, volume=cell.volume)
     target = cell.target
     if target is None:
         assert intermediate is not None

@@ -238,10 +238,21 @@ def test_synthetic_corpora_hide_their_pairs() -> None:
     assert not set(dev["text"]) & set(one["text"])
 
 
-def test_a_cell_keeps_the_thresholds_and_applies_them(run_tiny, capsys) -> None:
-    runs = {
-        threshold: run_tiny("+target=bucc2018", f"bitext.threshold={threshold}") for threshold in ("dev", "test", "0")
+def test_thresholds_are_chosen_on_the_rows_that_were_asked_for() -> None:
+    from stilts_xtreme.evaluation import _thresholds
+
+    rows = {(split, "de"): {"id": ["f1", "f2"], "gold": [["e1"], []]} for split in ("test", "validation")}
+    answers = {
+        ("validation", "de"): [("f1", "e1", 1.4), ("f2", "e2", 1.2)],
+        ("test", "de"): [("f2", "e2", 1.1), ("f1", "e1", 0.9), ("f3", "e3", 0.7)],
     }
+    for setting, expected in (("dev", 1.3), ("test", 0.8), (0.5, 0.5)):
+        cell = cell_of("+target=bucc2018", f"bitext.threshold={setting}")
+        assert _thresholds(cell, rows, answers) == pytest.approx({"de": expected})
+
+
+def test_a_cell_keeps_the_thresholds_and_applies_them(run_tiny, capsys) -> None:
+    runs = {value: run_tiny("+target=bucc2018", f"bitext.threshold={value}") for value in ("dev", "test", "0", "1.05")}
     shown = capsys.readouterr().out
     assert "Margin thresholds chosen on dev rows: qab " in shown
     assert "CHOSEN ON THE SCORED ROWS" in shown
@@ -251,7 +262,7 @@ def test_a_cell_keeps_the_thresholds_and_applies_them(run_tiny, capsys) -> None:
         return set((folder / f"test-{language}.tsv").read_text().splitlines())
 
     for language in ("qab", "qac"):
-        assert pairs("dev", language) <= pairs("0", language)
+        assert pairs("1.05", language) < pairs("0", language)
         values = {t: row["value"] for t, r in runs.items() for row in r["comparison"] if row["language"] == language}
         assert values["test"] >= max(values.values())
     stage = runs["dev"]["stages"][-1]["key"]

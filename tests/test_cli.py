@@ -176,7 +176,7 @@ def test_mistakes_get_one_sentence(
 
 TOP = (
     "baseline, benchmark, bitext, data, evaluation, intermediate, languages, logger, model, output, recipe, retrieval, "
-    "seed, store, study, tagging, target, trainer."
+    "sampling, seed, store, study, tagging, target, trainer, volume."
 )
 
 

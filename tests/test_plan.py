@@ -118,6 +118,10 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "trainer.progress": (("trainer.progress=false",), None),
     "logger.kind": (("logger=none",), None),
     "seed": (("seed=1",), "intermediate"),
+    "volume": (("volume=0.5",), "intermediate"),
+    "sampling.kind": (("sampling.kind=uniform",), None),  # test_sampling_of_a_joint_training
+    "sampling.temperature": (("sampling.temperature=5",), None),
+    "sampling.cap": (("sampling.cap=5",), None),
     "languages": (("languages=[qab]",), "evaluate"),
     "baseline": (("baseline=false",), None),
     "output": (("output=elsewhere",), None),
@@ -330,6 +334,19 @@ def test_order_of_a_joint_recipe_is_the_phases_own() -> None:
     base = ("+intermediate=[mnli,squad_v1]", "trainer=cpu")
     assert first_changed(base, "+recipe.intermediate.tasks.mnli.learning_rate=0.5") is None
     assert first_changed(base, "+recipe.intermediate.tasks.mnli.max_length=99") == "intermediate"
+
+
+def test_sampling_of_a_joint_training() -> None:
+    base = ("+intermediate=[mnli,squad_v1]", "trainer=cpu")
+    assert first_changed(base, "sampling.kind=uniform") == "intermediate"
+    assert first_changed(base, "sampling.cap=99") == "intermediate"
+    assert first_changed(base, "sampling.temperature=5") is None, "proportional has none"
+    assert first_changed((*base, "sampling.kind=temperature"), "sampling.temperature=5") == "intermediate"
+
+
+def test_all_of_the_volume_is_all() -> None:
+    assert first_changed(CELL, "volume=1.0") is None
+    assert first_changed(CELL, "volume=1") == "intermediate", "a single example"
 
 
 def test_seeds_share_the_pretraining_alone() -> None:
