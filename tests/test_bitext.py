@@ -162,6 +162,8 @@ def test_the_hubs_copy(tmp_path: Path) -> None:
     assert rows["id"][0] == "foreign:1"
     assert rows["gold"][:3] == [["english:3"], ["english:1"], []]  # positions count from 1
     assert rows["side"] == [FOREIGN] * 3 + [ENGLISH] * 4
+    spec, data = catalogue.load_spec("bucc2018"), DataSpec("hub", str(tmp_path))
+    assert catalogue.expected_rows(spec, "test", "de", data) == 7
     place_hub(tmp_path, ["eins", "zwei"], ["one", "x"], [[0, 1]])
     with pytest.raises(StiltsError, match=r"the gold pair \[0, 1\] is outside of the 2 and 2 sentences"):
         load(tmp_path)
@@ -174,6 +176,8 @@ def test_buccs_own_files(tmp_path: Path) -> None:
     assert rows["id"] == ["de-7", "de-9", "en-4", "en-5"]
     assert rows["text"] == ["eins\tmit Tab", "zwei", "one", "x"]
     assert rows["gold"] == [["en-4"], [], [], []]
+    spec, data = catalogue.load_spec("bucc2018"), DataSpec("hub", str(tmp_path))
+    assert catalogue.expected_rows(spec, "test", "de", data) == 4
     assert load(tmp_path, "validation")["id"] == ["de-1", "de-2", "en-1", "en-2"]
     keys = [plan(cell_of("+target=bucc2018", "data=hub", f"data.root={tmp_path}")).final.key]
     place_own(tmp_path, "sample", ["de-1\tvier", "de-2\t"], ["en-1\tthree", "en-2\tz"], ["de-1\ten-1"])

@@ -60,6 +60,8 @@ def _unreachable(repo: str) -> StiltsError:
 def _raw(spec: DatasetSpec, raw_split: str, language: str, root: str | None) -> readers.Raw:
     if spec.reader == "ccg":
         return readers.ccg(root, raw_split)
+    if spec.reader == "conllu":
+        return readers.ud(root, language, raw_split)
     src = layout.source(spec, language)
     name, limit = layout.sliced(raw_split)
     if root:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stilts_xtreme.data import bitext
+from stilts_xtreme.data import bitext, conllu
 from stilts_xtreme.data.schema import FORMATS, Columns, DatasetSpec
 from stilts_xtreme.errors import StiltsError
 
@@ -24,7 +24,8 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "id": ("string", "integer"),
 }  # every other canonical column is a string
 UNREADABLE = {"lareqa": "answer retrieval", "mewsli_x": "entity linking"}
-READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", "bucc", *UNREADABLE)
+READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", "conllu", "bucc", *UNREADABLE)
+LOCAL = ("ccg", "conllu")  # read from the user's own files, never from a repository
 
 
 @dataclass(frozen=True)
@@ -266,6 +267,14 @@ def ccg(root: str | Path | None, raw_split: str) -> Raw:
     columns = {"tokens": [tokens for tokens, _ in rows], "tags": [tags for _, tags in rows]}
     ids = [f"{raw_split}-{i}" for i in range(len(rows))]
     return Raw(columns, {name: [_Value()] for name in columns}, ids, "local/ccg")
+
+
+def ud(root: str | Path | None, language: str, raw_split: str) -> Raw:
+    """The sentences of the user's CoNLL-U files."""
+    tokens, tags = conllu.read(conllu.files(root, language, raw_split))
+    columns = {"tokens": tokens, "pos_tags": tags}
+    ids = [f"{raw_split}-{i}" for i in range(len(tokens))]
+    return Raw(columns, {name: [_Value()] for name in columns}, ids, "local/ud")
 
 
 def ccg_files(root: str | Path | None, raw_split: str) -> list[Path]:
