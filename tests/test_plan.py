@@ -297,7 +297,9 @@ def test_a_benchmark_has_the_languages_that_its_cells_are_evaluated_in(name: str
     benchmark = load_benchmark(name)
     for task in benchmark.tasks.values():
         if task.name in compose.choices("target"):
-            cell = cell_of(f"+target={task.name}", "data=hub", f"benchmark={name}", "bitext.threshold=1")
+            cell = cell_of(
+                f"+target={task.name}", "data=hub", "data.root=null", f"benchmark={name}", "bitext.threshold=1"
+            )
             assert cell.target is not None
             assert (cell.target.languages, cell.target.head) == (task.languages, task.format)
             assert plan(cell).final.languages == tuple(cell.target.languages)

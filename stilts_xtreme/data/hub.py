@@ -62,6 +62,8 @@ def _raw(spec: DatasetSpec, raw_split: str, language: str, root: str | None) -> 
         return readers.ccg(root, raw_split)
     if spec.reader == "conllu":
         return readers.ud(root, language, raw_split)
+    if spec.reader == "original":
+        return readers.original(spec, root, language, raw_split)
     src = layout.source(spec, language)
     name, limit = layout.sliced(raw_split)
     if root:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from stilts_xtreme.data import bitext, conllu, readers
+from stilts_xtreme.data import bitext, conllu, originals, readers
 from stilts_xtreme.data.schema import SPLITS, DatasetSpec
 from stilts_xtreme.errors import StiltsError, unknown
 
@@ -76,6 +76,8 @@ def files(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) ->
         return readers.ccg_files(root, name)
     if spec.reader == "conllu":
         return conllu.files(root, language, name)
+    if spec.reader == "original":
+        return originals.files(spec, name, language, root)
     if spec.reader == "bucc":
         own = bitext.files(root, language, name)
         if own:
@@ -117,6 +119,8 @@ def count(spec: DatasetSpec, split: str, language: str, root: str | Path) -> int
     for raw in raw_splits(spec, split):
         name, limit = sliced(raw)
         prefix = spec.codes.get(language, language) if spec.reader == "tydiqa" else ""
+        if spec.reader == "original" and files(spec, name, language, root):  # only reading them tells how many
+            return None
         counts = [_rows_of(path, *_stamp(path), prefix) for path in files(spec, name, language, root)]
         if None in counts:
             return None

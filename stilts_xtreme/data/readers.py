@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stilts_xtreme.data import bitext, conllu
+from stilts_xtreme.data import bitext, conllu, originals
 from stilts_xtreme.data.schema import FORMATS, Columns, DatasetSpec
 from stilts_xtreme.errors import StiltsError
 
@@ -24,8 +24,8 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "id": ("string", "integer"),
 }  # every other canonical column is a string
 UNREADABLE = {"lareqa": "answer retrieval", "mewsli_x": "entity linking"}
-READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", "conllu", "bucc", *UNREADABLE)
-LOCAL = ("ccg", "conllu")  # read from the user's own files, never from a repository
+READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", "conllu", "original", "bucc", *UNREADABLE)
+LOCAL = ("ccg", "conllu", "original")  # read from the user's own files, never from a repository
 
 
 @dataclass(frozen=True)
@@ -275,6 +275,18 @@ def ud(root: str | Path | None, language: str, raw_split: str) -> Raw:
     columns = {"tokens": tokens, "pos_tags": tags}
     ids = [f"{raw_split}-{i}" for i in range(len(tokens))]
     return Raw(columns, {name: [_Value()] for name in columns}, ids, "local/ud")
+
+
+def original(spec: DatasetSpec, root: str | Path | None, language: str, raw_split: str) -> Raw:
+    """The rows of the user's files in the data set's own format, under the names that the hub's columns have."""
+    paths = originals.files(spec, raw_split, language, root)
+    found = {spec.columns[name]: values for name, values in originals.read(spec, paths, language).items()}
+    kinds = {name: _Value("int64") if name.endswith("answer_start") else _Value() for name in found}
+    features = {
+        name: [kinds[name]] if values and isinstance(values[0], list) else kinds[name] for name, values in found.items()
+    }
+    ids = [f"{raw_split}-{i}" for i in range(len(next(iter(found.values()), [])))]
+    return Raw(found, features, ids, f"local/{spec.name}")
 
 
 def ccg_files(root: str | Path | None, raw_split: str) -> list[Path]:
