@@ -35,7 +35,7 @@ def top_k(queries: np.ndarray, candidates: np.ndarray, k: int, device: str = "cp
     """The nearest candidates of every query.
 
     Returns:
-        Similarities and positions, both [Q, min(k, C)], the nearest first; of equally near ones the first comes first.
+        Similarities and positions, both [Q, min(k, C)], the nearest first, ties by position.
     """
     k = min(k, len(candidates))
     found = [
