@@ -43,7 +43,8 @@ from stilts_xtreme.specs import TrainerSpec
 
 TAGS = ("O", "B-X", "I-X", "B-Y")
 CLASSES = ("yes", "no", "maybe")
-LABELS = {"classification": CLASSES, "tagging": TAGS, "qa": (), "choice": ("0", "1", "2"), "retrieval": ()}
+LABELS = {"classification": CLASSES, "tagging": TAGS, "choice": ("0", "1", "2")}
+LABELS |= dict.fromkeys(("qa", "retrieval", "bitext"), ())
 ROWS: dict[str, dict[str, list]] = {
     "classification": {
         "id": [*"abcdefg"],
@@ -69,6 +70,12 @@ ROWS: dict[str, dict[str, list]] = {
         "question": ["What is the capital?", "首都?", "Why?", "Who?"],
         "answer_texts": [["Kenya"], ["北京", "x"], [], []],
         "answer_starts": [[26], [0, 1], [], []],
+    },
+    "bitext": {
+        "id": ["f1", "f2", "f3", "e1", "e2"],
+        "text": ["北京是首都", "ภาษาไทย", "القاهرة هي عاصمة مصر", "the lazy dog sleeps, and then", "Kenya"],
+        "side": ["foreign"] * 3 + ["english"] * 2,
+        "gold": [["e2"], [], ["e1"], [], []],
     },
     "retrieval": {
         "id": [*"abcd"],
@@ -785,7 +792,11 @@ def test_predictions_do_not_depend_on_the_budget(kind):
                 np.testing.assert_allclose(array, np.concatenate([part[position] for part in one_by_one]), atol=1e-5)
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4)
-        assert module.decode(ROWS[kind], features, found) == module.decode(ROWS[kind], features, expected)
+        one, other = (module.decode(ROWS[kind], features, outputs) for outputs in (found, expected))
+        if kind == "bitext":  # pairs with scores, as exact as what they are made of
+            assert [score for *_, score in one] == pytest.approx([score for *_, score in other], abs=1e-3)
+            one, other = ([pair[:2] for pair in pairs] for pairs in (one, other))
+        assert one == other
 
 
 @pytest.mark.parametrize("kind", HEADS)
