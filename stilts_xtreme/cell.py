@@ -151,6 +151,7 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
         "intermediate": list(cell.intermediate),
         "target": cell.target.name if cell.target else None,
         "seed": cell.seed,
+        "volume": cell.volume,
         "recipe": cell.recipe_name,
         "weights": cell.model.weights,
         "data": cell.data.kind,
@@ -193,6 +194,7 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
             "intermediate": "+".join(cell.intermediate) or "none",
             "target": cell.target.name,
             "seed": cell.seed,
+            "volume": cell.volume,
             "language": language,
             "n": entry["n"],
             "synthetic": synthetic,
@@ -225,18 +227,23 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
                 result["averages"][f"{label}_{column}"] = sum(values) / len(values)
     if "retrieval" in after:
         result["retrieval"] = after["retrieval"]
+    if "bitext" in after:
+        result["bitext"] = after["bitext"]
     return result
 
 
 def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Store, result: dict[str, Any]) -> None:
-    """Writes the cell's folder: configuration, predictions, then the result and its table."""
+    """Writes the cell's folder: configuration, predictions and labels, then the result and its table."""
     write_atomic(folder / "config.json", json.dumps(cfg, indent=1, ensure_ascii=False))
-    if planned.final.kind == "evaluate":
-        fresh = folder / ".predictions"
+    for name in ("predictions", "labels") if planned.final.kind == "evaluate" else ():
+        made = store.path(planned.final.key) / name
+        if not made.exists():  # labels of an evaluation by an earlier version
+            continue
+        fresh = folder / f".{name}"
         shutil.rmtree(fresh, ignore_errors=True)  # of a killed run
-        shutil.copytree(store.path(planned.final.key) / "predictions", fresh)
-        shutil.rmtree(folder / "predictions", ignore_errors=True)
-        os.rename(fresh, folder / "predictions")
+        shutil.copytree(made, fresh)
+        shutil.rmtree(folder / name, ignore_errors=True)
+        os.rename(fresh, folder / name)
     write_atomic(folder / "table.md", _markdown(result))
     write_atomic(folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False))
 
@@ -293,6 +300,10 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
         )
     if result.get("retrieval"):
         notes.append(f"hidden_states[{result['retrieval']['layer']}], {result['retrieval']['pooling']} pooling.")
+    if result.get("bitext"):
+        chosen = {"dev": "chosen on dev rows", "test": "CHOSEN ON THE SCORED ROWS, which flatters"}
+        shown = ", ".join(f"{language} {value:.4f}" for language, value in result["bitext"]["thresholds"].items())
+        notes.append(f"Margin thresholds {chosen.get(result['bitext']['chosen_on'], 'as given')}: {shown}.")
     names = sorted({line["floor_name"] for line in result["comparison"] if line["floor_name"]})
     if names:
         notes.append(f"Best floor: the highest score without knowledge of the languages ({', '.join(names)}).")

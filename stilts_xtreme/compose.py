@@ -12,7 +12,7 @@ from typing import Any
 from stilts_xtreme.data.catalogue import conf_dir
 from stilts_xtreme.errors import StiltsError, unknown
 
-GROUPS = ("intermediate", "target", "study", "model", "data", "recipe", "trainer", "logger")
+GROUPS = ("intermediate", "target", "study", "model", "data", "benchmark", "recipe", "trainer", "logger")
 ADDED = ("intermediate", "target", "study")
 
 

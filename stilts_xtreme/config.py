@@ -13,20 +13,24 @@ from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics.scores import METRICS
 from stilts_xtreme.shipped import resolve
-from stilts_xtreme.specs import OPTIMISER_FIELDS, Cell, ModelSpec, Recipe, Target, TrainerSpec, TrainTask
+from stilts_xtreme.specs import OPTIMISER_FIELDS, Cell, ModelSpec, Recipe, Sampling, Target, TrainerSpec, TrainTask
 
 OPTIONS = (
-    *("model", "data", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
-    *("seed", "languages", "baseline", "output", "evaluation", "tagging", "retrieval", "store", "study"),
+    *("model", "data", "benchmark", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
+    *("seed", "volume", "sampling", "languages", "baseline", "output"),
+    *("evaluation", "tagging", "retrieval", "bitext", "store", "study"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
+    "sampling": ("kind", "temperature", "cap"),
     "evaluation": ("n_best", "max_answer_length", "null_threshold", "floors", "random_init"),
     "tagging": ("first_token",),
     "retrieval": ("layer", "pooling"),
+    "bitext": ("threshold",),
     "store": ("damaged",),
     "study": ("name", "controls"),
     "recipe": ("name", "source", "intermediate", "target"),
     "target": ("name", "head", "metric", "train", "test", "languages"),
+    "benchmark": ("name", "groups", "qa", "more", "tasks"),
     "logger": ("kind", "project", "entity", "mode", "tags"),
 }
 PRETRAINING: Mapping[str, tuple[float, bool]] = {
@@ -36,7 +40,7 @@ PRETRAINING: Mapping[str, tuple[float, bool]] = {
     **dict.fromkeys(("learning_rate", "muon_learning_rate"), (0, False)),
 }
 """Option of ``model.pretraining`` -> its least value and whether it is a whole number."""
-HEADS = ("classification", "qa", "tagging", "choice", "retrieval")
+HEADS = ("classification", "qa", "tagging", "choice", "retrieval", "bitext")
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true")
 
 
@@ -109,6 +113,25 @@ def make_recipe(option: str, phase: Mapping[str, Any], task: str) -> Recipe:
     if recipe.selection not in ("last", "best"):
         raise unknown(f"{option}.selection", recipe.selection, ("last", "best"))
     return recipe
+
+
+def _volume(value: object) -> float | int | None:
+    """A share below 1, a number of examples, or None for all."""
+    if value is None or (isinstance(value, float) and value == 1):
+        return None
+    good = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    good = good and (isinstance(value, int) or value < 1)  # type: ignore[operator]
+    _check(good, "volume", value, "take a share such as 0.1, a whole number of examples, or null for all")
+    return value  # type: ignore[return-value]
+
+
+def _sampling(values: Mapping[str, Any]) -> Sampling:
+    sampling: Sampling = _make(Sampling, "sampling", values)
+    if sampling.kind not in ("proportional", "temperature", "uniform"):
+        raise unknown("sampling.kind", sampling.kind, ("proportional", "temperature", "uniform"))
+    _number("sampling.temperature", sampling.temperature, 0, strict=True)
+    _whole("sampling.cap", sampling.cap, 1, optional=True)
+    return sampling
 
 
 def _pretraining(model: ModelSpec) -> None:
@@ -218,9 +241,8 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
             raise unknown("target.metric", raw["metric"], METRICS)
         phase = make_recipe("recipe.target", recipe["target"], raw["name"])
         train = tuple(TrainTask(raw["head"], raw["metric"], (dataset(name),), phase) for name in raw["train"])
-        target = Target(
-            raw["name"], raw["head"], raw["metric"], train, dataset(raw["test"]), tuple(raw["languages"]), phase
-        )
+        languages = (*raw["languages"], *cfg["benchmark"]["more"].get(raw["name"], ()))
+        target = Target(raw["name"], raw["head"], raw["metric"], train, dataset(raw["test"]), languages, phase)
     if target is None and not tasks:
         raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
     seed = cfg["seed"]
@@ -233,6 +255,14 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         if cfg[group][key] not in choices:
             raise unknown(name, cfg[group][key], choices)
     _whole("retrieval.layer", cfg["retrieval"]["layer"], 0, optional=True)
+    threshold = cfg["bitext"]["threshold"]
+    if threshold not in ("dev", "test"):
+        _check(
+            isinstance(threshold, int | float) and not isinstance(threshold, bool),
+            "bitext.threshold",
+            threshold,
+            "take dev, test or a number",
+        )
     for name in ("n_best", "max_answer_length"):
         _whole(f"evaluation.{name}", cfg["evaluation"][name], 1)
     _number("evaluation.null_threshold", cfg["evaluation"]["null_threshold"], -math.inf)
@@ -252,7 +282,10 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         evaluation=evaluation,
         tagging=dict(cfg["tagging"]),
         retrieval=dict(cfg["retrieval"]),
+        bitext=dict(cfg["bitext"]),
         seed=seed,
+        volume=_volume(cfg["volume"]),
+        sampling=_sampling(cfg["sampling"]),
         languages=cfg["languages"],
         baseline=_switch("baseline", cfg["baseline"]),
         output=str(cfg["output"]),

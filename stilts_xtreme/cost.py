@@ -18,7 +18,15 @@ from stilts_xtreme.plan import CellPlan, Stage, plan
 from stilts_xtreme.specs import Cell
 from stilts_xtreme.store import Store
 
-TOKENS_PER_ROW = {"classification": 40, "qa": 190, "tagging": 30, "choice": 250, "retrieval": 40, "text": 30}
+TOKENS_PER_ROW = {
+    "classification": 40,
+    "qa": 190,
+    "tagging": 30,
+    "choice": 250,
+    "retrieval": 40,
+    "bitext": 20,
+    "text": 30,
+}
 """Rough sub-tokens in a row of real text, for estimates only."""
 
 DEFAULT_RATE = {"cpu": 4e10, "gpu": 1.5e14}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,12 @@ from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import Encoder, load, load_tokenizer
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads import HEADS, HeadModule
+from stilts_xtreme.heads.retrieval import PoolingModule
 from stilts_xtreme.inputs import encoder_source, head_options, load_rows
 from stilts_xtreme.metrics.scores import METRICS, headline
 from stilts_xtreme.plan import Stage
 from stilts_xtreme.progress import Phase, phase, say
+from stilts_xtreme.search import best_threshold
 from stilts_xtreme.specs import Cell, Target, TrainerSpec
 from stilts_xtreme.store import Store, write_atomic
 from stilts_xtreme.training import device_of
@@ -99,19 +100,6 @@ def _predict(
     return whole
 
 
-def gold(kind: str, rows: Columns, labels: Sequence[str]) -> Any:
-    """The reference of rows in the form of a format's predictions."""
-    if kind == "classification":
-        return [labels[label] for label in rows["label"]]
-    if kind == "choice":
-        return [str(label) for label in rows["label"]]
-    if kind == "tagging":
-        return [[labels[tag] for tag in tags] for tags in rows["tags"]]
-    if kind == "qa":
-        return dict(zip(rows["id"], rows["answer_texts"], strict=True))
-    return list(range(len(rows["text_a"])))
-
-
 def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str, Any]:
     """Predicts every language in one stream, writes the predictions, and scores the written files."""
     target = stage.target
@@ -126,37 +114,63 @@ def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str,
     if cell.trainer.accelerator == "gpu" and not torch.cuda.is_available():
         raise StiltsError("trainer.accelerator=gpu, but torch finds no CUDA device it can use; take trainer=cpu.")
     head.to(device_of(cell.trainer))
+    wanted = [("test", language) for language in stage.languages]
+    if target.head == "bitext" and cell.bitext["threshold"] == "dev":
+        wanted += [("validation", language) for language in stage.languages]
     rows, parts, problems = {}, {}, {}
-    for language in stage.languages:
-        rows[language], report = catalogue.rows(target.test, "test", language, cell.data)
-        problems[language] = {name: count for name, (count, _) in report.problems.items()}
+    for split, language in wanted:
+        rows[split, language], report = catalogue.rows(target.test, split, language, cell.data)
+        if split == "test":
+            problems[language] = {name: count for name, (count, _) in report.problems.items()}
         if report.problems:
             say(f"  {report}")
-        parts[language] = head.features(rows[language], tokenizer)
-        if not len(parts[language]):
+        parts[split, language] = head.features(rows[split, language], tokenizer)
+        if not len(parts[split, language]):
             others = ",".join(other for other in stage.languages if other != language)
             raise StiltsError(
-                f"{target.name}: no test row in {language} can be used"
+                f"{target.name}: no {split} row in {language} can be used"
                 + (f"; languages=[{others}] evaluates in the others." if others else ".")
             )
     joined = concatenate(list(parts.values()))
     with phase(f"evaluating {stage.label}", len(joined), cell.trainer.progress) as bar:
         outputs = predict(head, joined, cell.trainer, bar)
+    answers: dict[tuple[str, str], Any] = {}
     at = 0
-    for language, features in parts.items():
+    for key, features in parts.items():
         size = features.count(head.over)
-        answers = head.decode(rows[language], features, [array[at : at + size] for array in outputs])
+        answers[key] = head.decode(rows[key], features, [array[at : at + size] for array in outputs])
         at += size
+    thresholds = _thresholds(cell, rows, answers) if target.head == "bitext" else {}
+    for language in stage.languages:
+        found, own = answers["test", language], rows["test", language]
         if target.head == "retrieval":
-            answers = [int(answer) for answer in answers]
-        predictions.write(scratch / "predictions", target.name, language, target.head, answers)
+            found = [int(position) for position in found]
+        if target.head == "bitext":
+            found = [(one, other) for one, other, score in found if score >= thresholds[language]]
+        predictions.write(scratch / "predictions", target.name, language, target.head, found)
+        predictions.write_gold(scratch / "labels", target.name, language, target.head, own, labels)
     result: dict[str, Any] = {"task": target.name, "metric": target.metric, "languages": {}}
     for language in stage.languages:
-        result["languages"][language] = _score(target, scratch, language, rows[language], labels, problems[language])
-    if target.head == "retrieval":
+        result["languages"][language] = _score(target, scratch, language, rows["test", language], problems[language])
+    if thresholds:
+        result["bitext"] = {"chosen_on": cell.bitext["threshold"], "thresholds": thresholds}
+    if isinstance(head, PoolingModule):
         result["retrieval"] = {"layer": head.layer, "pooling": options.pooling}
     write_atomic(scratch / "scores.json", json.dumps(result, indent=1, ensure_ascii=False))
-    return {"task": target.name, "rows": {language: len(next(iter(r.values()))) for language, r in rows.items()}}
+    return {"task": target.name, "rows": {language: entry["n"] for language, entry in result["languages"].items()}}
+
+
+def _thresholds(cell: Cell, rows: dict, answers: dict) -> dict[str, float]:
+    """The least score of a mined pair in each language: given, or chosen on dev (or, if told so, test) rows."""
+    setting = cell.bitext["threshold"]
+    languages = [language for split, language in rows if split == "test"]
+    if setting not in ("dev", "test"):
+        return dict.fromkeys(languages, float(setting))
+    split = "validation" if setting == "dev" else "test"
+    return {
+        language: best_threshold(answers[split, language], set(predictions.gold("bitext", rows[split, language], ())))
+        for language in languages
+    }
 
 
 def make_floors(cell: Cell, stage: Stage, scratch: Path) -> dict[str, Any]:
@@ -181,11 +195,10 @@ def _score(
     scratch: Path,
     language: str,
     rows: Columns,
-    labels: Sequence[str],
     problems: dict[str, int],
 ) -> dict[str, Any]:
-    """Scores one language's written predictions."""
-    reference = gold(target.head, rows, labels)
+    """Scores one language's written predictions against its written labels."""
+    reference = predictions.read_gold(scratch / "labels", target.name, language, target.head)
     answers = predictions.read(scratch / "predictions", target.name, language, target.head)
     scores = METRICS[target.metric].score(answers, reference, language)
     entry: dict[str, Any] = {

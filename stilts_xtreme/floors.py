@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median_low
 from typing import Any
 
+from stilts_xtreme.data.bitext import ENGLISH, FOREIGN
 from stilts_xtreme.data.schema import FORMATS, Columns
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics.answers import answer_scores
@@ -37,12 +38,16 @@ MAX_SPAN = 30
 Scorer = Callable[[Columns, str], dict[str, float]]
 """Scores the floors on test rows in a language."""
 
+BITEXT_CAP = 500_000_000
+"""Pairs of sentences that the floor of bitext mining compares at most: minutes on one core."""
+
 METRICS_OF: Mapping[str, tuple[str, ...]] = {
     "classification": ("accuracy",),
     "choice": ("accuracy",),
     "tagging": ("chunk_f1", "pos_f1", "token_accuracy"),
     "qa": ("squad", "squad_v2", "mlqa"),
     "retrieval": ("retrieval_accuracy", "accuracy"),
+    "bitext": ("bitext_f1",),
 }
 """Format -> metrics that can score it."""
 
@@ -214,6 +219,27 @@ def _retrieval(metric: str, train: Columns, labels: Sequence[str]) -> Scorer:
     return score
 
 
+def _bitext(metric: str, train: Columns, labels: Sequence[str]) -> Scorer:
+    def score(test: Columns, language: str) -> dict[str, float]:
+        sides: dict[str, list[int]] = {FOREIGN: [], ENGLISH: []}
+        for at, side in enumerate(test["side"]):
+            sides[side].append(at)
+        if len(sides[FOREIGN]) * len(sides[ENGLISH]) > BITEXT_CAP:
+            return {}
+        texts = {side: [test["text"][at] for at in rows] for side, rows in sides.items()}
+        forward = nearest(texts[FOREIGN], texts[ENGLISH])
+        back = nearest(texts[ENGLISH], texts[FOREIGN])
+        found = [
+            (test["id"][sides[FOREIGN][one]], test["id"][sides[ENGLISH][other]])
+            for one, other in enumerate(forward)
+            if back[other] == one
+        ]
+        gold = [(key, other) for key, others in zip(test["id"], test["gold"], strict=True) for other in others]
+        return {"tfidf": _headline(metric, found, gold, language)}
+
+    return score
+
+
 def _headline(metric: str, predictions: object, gold: object, language: str) -> float:
     return headline(metric, METRICS[metric].score(predictions, gold, language))
 
@@ -224,6 +250,7 @@ _FLOORS: Mapping[str, Callable[[str, Columns, Sequence[str]], Scorer]] = {
     "tagging": _tagging,
     "qa": _qa,
     "retrieval": _retrieval,
+    "bitext": _bitext,
 }
 
 
@@ -243,12 +270,14 @@ def fit(format: str, metric: str, train: Columns, labels: Sequence[str]) -> Scor
                     training word, else the majority)
     qa              ``sliding_window`` (:func:`.sliding_window`, spans up to the median training answer in words)
     retrieval       ``tfidf`` (:func:`.nearest`, from English text_b to text_a), ``chance`` (100 / rows)
+    bitext          ``tfidf`` (sentences that are each other's nearest by :func:`.nearest`); none where the two corpora
+                    have more than :data:`BITEXT_CAP` pairs of sentences
     ==============  ===================================================================================================
 
     Args:
         format: A key of :data:`METRICS_OF`.
         metric: One of its metrics.
-        train: English training rows; ``retrieval`` does not look at them.
+        train: English training rows; ``retrieval`` and ``bitext`` do not look at them.
         labels: Label names in canonical order; only ``tagging`` needs them.
 
     Returns:
@@ -262,7 +291,7 @@ def fit(format: str, metric: str, train: Columns, labels: Sequence[str]) -> Scor
         raise unknown("format", format, METRICS_OF)
     if metric not in METRICS_OF[format]:
         raise unknown("metric", metric, METRICS_OF[format])
-    if format != "retrieval" and (train or format != "choice"):
+    if format not in ("retrieval", "bitext") and (train or format != "choice"):
         _columns("training", format, train)
     scorer = _FLOORS[format](metric, train, labels)
 

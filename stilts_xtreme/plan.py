@@ -201,13 +201,46 @@ def _task_identity(cell: Cell, task: TrainTask) -> dict[str, Any]:
     return identity
 
 
+def portions(sizes: Sequence[int], volume: float | int | None) -> list[int]:
+    """How many examples of each task a volume is.
+
+    Args:
+        sizes: Examples of each task.
+        volume: A share of each, a number in all, or None for everything; each task that has examples keeps one.
+
+    Returns:
+        Examples of each task. A number in all is shared out in proportion to the sizes, as exactly as whole numbers can
+        be (largest remainders first).
+    """
+    if volume is None:
+        return list(sizes)
+    if isinstance(volume, float):
+        return [min(size, max(1, round(size * volume))) for size in sizes]
+    total = sum(sizes)
+    if volume >= total:
+        return list(sizes)
+    exact = [size * volume / total for size in sizes]
+    shares = [int(share) for share in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda at: shares[at] - exact[at])
+    for at in by_remainder[: volume - sum(shares)]:
+        shares[at] += 1
+    return [min(size, max(1, share)) for size, share in zip(sizes, shares, strict=True)]
+
+
 def _train_rows(cell: Cell, task: TrainTask) -> int:
     source = catalogue.source_language(cell.data)
     return sum(catalogue.expected_rows(spec, "train", source, cell.data) or 0 for spec in task.datasets)
 
 
-def _train(cell: Cell, parent: Stage | None, tasks: Sequence[TrainTask], label: str, head: str | None = None) -> Stage:
-    identity = {
+def _train(
+    cell: Cell,
+    parent: Stage | None,
+    tasks: Sequence[TrainTask],
+    label: str,
+    head: str | None = None,
+    volume: float | int | None = None,
+) -> Stage:
+    identity: dict[str, Any] = {
         "schema": SCHEMA,
         "kind": "train",
         **_begins(cell, parent),
@@ -216,7 +249,12 @@ def _train(cell: Cell, parent: Stage | None, tasks: Sequence[TrainTask], label: 
         "seed": cell.seed,
         "precision": cell.trainer.precision,
     }
-    rows = {task.name: _train_rows(cell, task) for task in tasks}
+    if volume is not None:
+        identity["volume"] = volume
+    if len(tasks) > 1 and cell.sampling.identity():
+        identity["sampling"] = cell.sampling.identity()
+    counts = portions([_train_rows(cell, task) for task in tasks], volume)
+    rows = dict(zip([task.name for task in tasks], counts, strict=True))
     return Stage("train", label, identity, parent, tuple(tasks), head=head, rows=rows)
 
 
@@ -252,6 +290,17 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
     return kept, missing
 
 
+def _refuse_without_dev(cell: Cell, target: Target, languages: tuple[str, ...]) -> None:
+    present = catalogue.languages(target.test, "validation", cell.data)
+    lacking = [language for language in languages if language not in present]
+    if lacking:
+        raise StiltsError(
+            f"{target.name}: no dev rows for {', '.join(lacking)} to choose the threshold on; bring BUCC's sample "
+            "corpora (FOLDER/local/bucc2018/<l>-en/<l>-en.sample.{<l>,en,gold}) and give data.root=FOLDER, or give "
+            "bitext.threshold=NUMBER, or bitext.threshold=test, which flatters."
+        )
+
+
 def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Stage:
     source = (catalogue.source_language(cell.data),)
     learnt_from = target.train[-1].datasets if target.train else ()
@@ -276,10 +325,15 @@ def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple
         settings.update(_answer_settings(cell))
     if target.head == "tagging":
         settings["first_token"] = cell.tagging["first_token"]
-    if target.head == "retrieval":
+    if target.head in ("retrieval", "bitext"):
         layer = cell.retrieval["layer"]
         settings["layer"] = layer if layer is not None else cell.model.retrieval_layer
         settings["pooling"] = cell.retrieval["pooling"]
+    if target.head == "bitext":
+        settings["threshold"] = cell.bitext["threshold"]
+        if settings["threshold"] == "dev":
+            _refuse_without_dev(cell, target, languages)
+            settings["dev"] = catalogue.identity(target.test, "validation", languages, cell.data)
     if target.train:
         head = target.train[-1].name
     identity = {
@@ -312,7 +366,9 @@ def plan(cell: Cell) -> CellPlan:
     """
     pretrained = _pretrain(cell)
     names = "+".join(cell.intermediate)
-    intermediate = _train(cell, pretrained, cell.intermediate_tasks, names) if cell.intermediate_tasks else pretrained
+    intermediate = pretrained
+    if cell.intermediate_tasks:
+        intermediate = _train(cell, pretrained, cell.intermediate_tasks, names, volume=cell.volume)
     target = cell.target
     if target is None:
         assert intermediate is not None

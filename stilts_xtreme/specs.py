@@ -86,6 +86,22 @@ OPTIMISER_FIELDS = (
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How the tasks of a joint training share its steps; see ``conf/config.yaml``."""
+
+    kind: str = "proportional"
+    temperature: float = 2.0
+    cap: int | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What of it changes a training; empty for the plain proportional one."""
+        found: dict[str, Any] = {} if self.kind == "proportional" else {"kind": self.kind}
+        if self.kind == "temperature":
+            found["temperature"] = float(self.temperature)
+        return found if self.cap is None else {**found, "cap": self.cap}
+
+
+@dataclass(frozen=True)
 class TrainTask:
     """One head and the data sets whose joined rows it learns from."""
 
@@ -142,7 +158,10 @@ class Cell:
     evaluation: Mapping[str, Any]
     tagging: Mapping[str, Any]
     retrieval: Mapping[str, Any]
+    bitext: Mapping[str, Any]
     seed: int
+    volume: float | int | None
+    sampling: Sampling
     languages: object
     baseline: bool
     output: str

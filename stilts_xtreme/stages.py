@@ -11,23 +11,26 @@ import numpy as np
 import torch
 from transformers.utils import logging as transformers_logging
 
+from stilts_xtreme.batch import order
 from stilts_xtreme.callbacks import Guard, Select
 from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import load, load_tokenizer
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.evaluation import evaluate, gold, make_floors, predict
+from stilts_xtreme.evaluation import evaluate, make_floors, predict
 from stilts_xtreme.heads import HEADS, HeadModule
 from stilts_xtreme.heads.base import JointModule
 from stilts_xtreme.heads.step import Optimisation, StageModule
 from stilts_xtreme.inputs import encoder_source, head_options, load_rows, pretrained_source, task_labels
 from stilts_xtreme.metrics.scores import METRICS, headline
 from stilts_xtreme.models import lineage, save
-from stilts_xtreme.plan import Stage
+from stilts_xtreme.plan import Stage, portions
+from stilts_xtreme.predictions import gold
 from stilts_xtreme.pretrain import pretrain
 from stilts_xtreme.progress import phase, say
 from stilts_xtreme.specs import Cell
 from stilts_xtreme.store import RESUME, Store
-from stilts_xtreme.training import Course, StepStream, fit, steps_of, write_curve
+from stilts_xtreme.training import Course, StepStream, fit, share_steps, steps_of, write_curve
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
@@ -68,8 +71,8 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
     tokenizer = load_tokenizer(source)
     torch.manual_seed(cell.seed)  # the fresh heads' weights
     heads, courses, rows_of = {}, [], {}
-    for task in stage.tasks:
-        rows = load_rows(cell, task, "train")
+    loaded = _volume([load_rows(cell, task, "train") for task in stage.tasks], stage, cell.seed)
+    for task, rows in zip(stage.tasks, loaded, strict=True):
         continues = source if stage.head is not None else None
         head = HEADS[task.head](
             encoder, task_labels(cell, task), head_options(cell, task.recipe, task.metric), continues
@@ -80,6 +83,9 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
         heads[task.name] = head
         courses.append(Course(task.name, features, task.recipe.batch_size, steps))
         rows_of[task.name] = len(rows["id"])
+    del loaded
+    if len(courses) > 1:
+        courses = share_steps(courses, cell.sampling)
     steps_stream = StepStream(courses, cell.seed)
     total = len(steps_stream)
     warmup = first.warmup_steps if first.warmup_steps is not None else int(first.warmup_ratio * total)
@@ -117,11 +123,29 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
         "rows": rows_of,
         "features": {course.task: len(course.features) for course in courses},
         "steps": trainer.global_step,
+        "steps_of": {course.task: course.steps for course in courses},
         "loss": sum(tail) / len(tail),
         "collapsed": _collapsed(stage, courses, sum(tail) / len(tail)),
         "selected": chosen,
         "dev": scorer() if scorer is not None else None,
     }
+
+
+def _volume(loaded: list[Columns], stage: Stage, seed: int) -> list[Columns]:
+    """The examples that the stage's volume leaves, in the order of the rows.
+
+    They are the first ones of a permutation that the seed alone decides, so that a smaller volume is part of a larger
+    one; of a number in all this holds for each task up to the rounding of its share.
+    """
+    volume = stage.identity.get("volume")
+    if volume is None:
+        return loaded
+    sizes = [len(rows["id"]) for rows in loaded]
+    kept = []
+    for task, rows, size, count in zip(stage.tasks, loaded, sizes, portions(sizes, volume), strict=True):
+        chosen = np.sort(order(seed, f"volume {task.name}", 0, size)[:count]).tolist()
+        kept.append({name: [values[at] for at in chosen] for name, values in rows.items()})
+    return kept
 
 
 def _collapsed(stage: Stage, courses: Sequence[Course], loss: float) -> bool:

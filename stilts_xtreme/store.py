@@ -45,7 +45,6 @@ LIBRARIES = (
     "transformers",
     "tokenizers",
     "datasets",
-    "torchmetrics",
     "hydra-core",
     "numpy",
 )

@@ -7,8 +7,8 @@ import logging
 import math
 import signal
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from stilts_xtreme.batch import Features, order
 from stilts_xtreme.callbacks import Checkpoint, Guard
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads.step import StageModule, Step
-from stilts_xtreme.specs import TrainerSpec
+from stilts_xtreme.specs import Sampling, TrainerSpec
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="pytorch_lightning.*")
@@ -47,12 +47,40 @@ def steps_of(units: int, batch_size: int, epochs: float, max_steps: int | None) 
     return steps if max_steps is None else min(steps, max_steps)
 
 
+def share_steps(courses: Sequence[Course], sampling: Sampling) -> list[Course]:
+    """Shares the steps of a joint training among its heads.
+
+    Proportional leaves every head the steps of its own epochs (with a cap: of as many examples as the cap at the most),
+    so that each example comes as often as its task's recipe says. Temperature (jiant's ``TemperatureMultiTaskSampler``)
+    takes the same number of steps in all and gives every head a share proportional to its own steps to the power of
+    1/temperature; uniform gives all the same.
+
+    Args:
+        courses: The heads with their own numbers of steps.
+        sampling: How to share.
+
+    Returns:
+        The heads with at least one step each; the shares are exact up to whole numbers (largest remainders first).
+    """
+    sizes = np.array([course.steps for course in courses], np.float64)
+    if sampling.cap is not None:
+        sizes *= [min(1.0, sampling.cap / len(course.features)) for course in courses]
+    total = max(len(courses), round(float(sizes.sum())))
+    power = {"proportional": 1.0, "temperature": 1.0 / sampling.temperature, "uniform": 0.0}[sampling.kind]
+    shares = sizes**power
+    exact = total * shares / shares.sum()
+    steps = np.floor(exact).astype(int)
+    remainders = np.argsort(-(exact - steps), kind="stable")
+    steps[remainders[: total - int(steps.sum())]] += 1
+    return [replace(course, steps=max(1, int(count))) for course, count in zip(courses, steps, strict=True)]
+
+
 class StepStream:
     """The steps of a training as a loader that Lightning can resume in the middle.
 
     Which units a step holds is a function of (seed, step): each head's units are permuted anew every epoch, and
-    the heads of a joint training take turns in a random order that holds each exactly its number of steps (proportional
-    sampling without replacement).
+    the heads of a joint training take turns in a random order that holds each exactly its number of steps (sampling
+    without replacement; :func:`share_steps` says how many each has).
     """
 
     def __init__(self, courses: list[Course], seed: int):

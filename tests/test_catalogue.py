@@ -175,7 +175,7 @@ def test_raw_columns_are_columns_of_the_facts() -> None:
         if name in ("ccg", "mewsli_x", "lareqa"):
             continue
         there = set(fact["features"])
-        wanted = {part.split(".")[0] for value in spec.columns.values() for part in value.split(",")}
+        wanted = {part.strip().split(".")[0] for value in spec.columns.values() for part in value.split(",")}
         assert wanted <= there, name
 
 

@@ -17,7 +17,6 @@ from stilts_xtreme import predictions
 from stilts_xtreme.cell import run
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.evaluation import gold
 from stilts_xtreme.metrics.scores import METRICS, headline
 
 TARGETS = ("xnli", "pawsx", "xquad", "mlqa", "tydiqa", "panx", "udpos", "xcopa", "tatoeba")
@@ -42,7 +41,7 @@ def check(result: dict[str, Any], folder: Path, *arguments: str) -> None:
     for language in languages:
         rows, _ = catalogue.rows(target.test, "test", language, cell.data)
         answers = predictions.read(folder / "predictions", target.name, language, target.head)
-        scores = METRICS[target.metric].score(answers, gold(target.head, rows, labels), language)
+        scores = METRICS[target.metric].score(answers, predictions.gold(target.head, rows, labels), language)
         mine = [row for row in result["rows"] if row["language"] == language]
         assert {row["metric"]: row["value"] for row in mine} == pytest.approx(scores)
         assert {row["n"] for row in mine} == {len(next(iter(rows.values())))}
@@ -331,7 +330,7 @@ def test_mnli_to_xnli_on_real_rows(tmp_path: Path) -> None:
         rows, _ = catalogue.rows(cell.target.test, "test", line["language"], cell.data)
         answers = predictions.read(folder / "predictions", "xnli", line["language"], "classification")
         assert line["n"] == len(rows["id"]) == len(answers)
-        labels = gold("classification", rows, cell.target.test.labels)
+        labels = predictions.gold("classification", rows, cell.target.test.labels)
         right = sum(answer == label for answer, label in zip(answers, labels, strict=True))
         assert line["value"] == pytest.approx(100 * right / len(answers))
         assert line["gain"] == pytest.approx(line["value"] - line["baseline"])

@@ -175,8 +175,8 @@ def test_mistakes_get_one_sentence(
 
 
 TOP = (
-    "baseline, data, evaluation, intermediate, languages, logger, model, output, recipe, retrieval, seed, store, "
-    "study, tagging, target, trainer."
+    "baseline, benchmark, bitext, data, evaluation, intermediate, languages, logger, model, output, recipe, retrieval, "
+    "sampling, seed, store, study, tagging, target, trainer, volume."
 )
 
 

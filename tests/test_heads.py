@@ -31,7 +31,7 @@ from torch.nn.utils.rnn import pad_sequence
 from stilts_xtreme import predictions
 from stilts_xtreme.batch import Features
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.evaluation import gold, predict
+from stilts_xtreme.evaluation import predict
 from stilts_xtreme.heads import HEADS, HeadOptions
 from stilts_xtreme.heads.base import JointModule, position_limit
 from stilts_xtreme.heads.mlm import MLMModule
@@ -43,7 +43,8 @@ from stilts_xtreme.specs import TrainerSpec
 
 TAGS = ("O", "B-X", "I-X", "B-Y")
 CLASSES = ("yes", "no", "maybe")
-LABELS = {"classification": CLASSES, "tagging": TAGS, "qa": (), "choice": ("0", "1", "2"), "retrieval": ()}
+LABELS = {"classification": CLASSES, "tagging": TAGS, "choice": ("0", "1", "2")}
+LABELS |= dict.fromkeys(("qa", "retrieval", "bitext"), ())
 ROWS: dict[str, dict[str, list]] = {
     "classification": {
         "id": [*"abcdefg"],
@@ -69,6 +70,12 @@ ROWS: dict[str, dict[str, list]] = {
         "question": ["What is the capital?", "首都?", "Why?", "Who?"],
         "answer_texts": [["Kenya"], ["北京", "x"], [], []],
         "answer_starts": [[26], [0, 1], [], []],
+    },
+    "bitext": {
+        "id": ["f1", "f2", "f3", "e1", "e2"],
+        "text": ["北京是首都", "ภาษาไทย", "القاهرة هي عاصمة مصر", "the lazy dog sleeps, and then", "Kenya"],
+        "side": ["foreign"] * 3 + ["english"] * 2,
+        "gold": [["e2"], [], ["e1"], [], []],
     },
     "retrieval": {
         "id": [*"abcd"],
@@ -385,7 +392,7 @@ def test_every_word_gets_one_tag(name, data):
             at += len(part)
         assert len(tagged) == len(sentence)
     outputs = [np.where(tag >= 0, tag, 0).astype(np.int16)]
-    assert module.decode(rows, features, outputs) == gold("tagging", rows, TAGS)
+    assert module.decode(rows, features, outputs) == predictions.gold("tagging", rows, TAGS)
 
 
 def test_words_are_not_split_between_windows():
@@ -785,7 +792,11 @@ def test_predictions_do_not_depend_on_the_budget(kind):
                 np.testing.assert_allclose(array, np.concatenate([part[position] for part in one_by_one]), atol=1e-5)
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4)
-        assert module.decode(ROWS[kind], features, found) == module.decode(ROWS[kind], features, expected)
+        one, other = (module.decode(ROWS[kind], features, outputs) for outputs in (found, expected))
+        if kind == "bitext":  # pairs with scores, as exact as what they are made of
+            assert [score for *_, score in one] == pytest.approx([score for *_, score in other], abs=1e-3)
+            one, other = ([pair[:2] for pair in pairs] for pairs in (one, other))
+        assert one == other
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -800,14 +811,14 @@ def test_no_rows_give_no_predictions(kind, tmp_path):
     answers = module.decode(rows, features, outputs)
     assert answers == ({} if kind == "qa" else [])
     predictions.write(tmp_path, "t", "en", kind, answers)
-    assert predictions.read(tmp_path, "t", "en", kind, gold(kind, rows, module.labels)) == answers
+    assert predictions.read(tmp_path, "t", "en", kind, predictions.gold(kind, rows, module.labels)) == answers
 
 
 def test_decoded_classes_are_names():
     module = module_of("classification")
     features = module.features(ROWS["classification"], unigram())
     logits = np.eye(3, dtype=np.float32)[ROWS["classification"]["label"]]
-    assert module.decode(ROWS["classification"], features, [logits]) == gold(
+    assert module.decode(ROWS["classification"], features, [logits]) == predictions.gold(
         "classification", ROWS["classification"], CLASSES
     )
 

@@ -287,7 +287,7 @@ def test_slices_and_corpus_of_text(tmp_path: Path) -> None:
 # --- refusals --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["bucc2018", "lareqa", "mewsli_x"])
+@pytest.mark.parametrize("name", ["lareqa", "mewsli_x"])
 def test_what_no_reader_reads_is_refused(name: str, tmp_path: Path) -> None:
     spec = catalogue.load_spec(name)
     for root in (None, str(tmp_path)):

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import random
-import re
-import string
 import subprocess
 import sys
-import unicodedata
-import warnings
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from official import brute_mlqa_tokens, brute_qa, brute_squad_tokens, seqeval_scores
 
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.metrics import METRICS, headline
 from stilts_xtreme.metrics import scores as S
 from stilts_xtreme.metrics.answers import mlqa_tokens, squad_tokens
+from stilts_xtreme.metrics.ranking import average_precision
 
 ALPHABETS = {
     "iob2": ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"],
@@ -40,18 +37,6 @@ def tag_corpora(draw):
     tags = st.sampled_from(ALPHABETS[draw(st.sampled_from(sorted(ALPHABETS)))])
     lengths = draw(st.lists(st.integers(0, 6), min_size=1, max_size=7))
     return tuple([draw(st.lists(tags, min_size=n, max_size=n)) for n in lengths] for _ in range(2))
-
-
-def seqeval_scores(pred, gold):
-    from seqeval.metrics import f1_score, precision_score, recall_score
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return {
-            "f1": 100 * f1_score(gold, pred),
-            "precision": 100 * precision_score(gold, pred),
-            "recall": 100 * recall_score(gold, pred),
-        }
 
 
 @settings(max_examples=250, deadline=None)
@@ -88,21 +73,6 @@ def test_a_chunk_of_x_takes_the_start_of_the_latest_chunk_as_in_seqeval():
     assert S.chunk_f1(pred[1:], gold[1:])["f1"] == pytest.approx(100)
 
 
-@pytest.mark.parametrize("by_forward", [False, True])
-def test_streamed_chunks_of_x_remember_the_start_from_earlier_batches(by_forward):
-    from stilts_xtreme.metrics.modules import ChunkF1
-
-    gold = [["NOUN", "VERB"], ["X", "NOUN"], ["X", "X", "VERB"], ["VERB", "NOUN"], ["X", "DET"]]
-    pred = [["NOUN", "NOUN"], ["X", "NOUN"], ["NOUN", "X", "VERB"], ["NOUN", "NOUN"], ["X", "DET"]]
-    expected = seqeval_scores(pred, gold)
-    metric = ChunkF1()
-    for p, g in zip(pred, gold, strict=True):
-        (metric if by_forward else metric.update)([p], [g])
-    assert floats(metric.compute()) == pytest.approx(expected, rel=1e-5)
-    # Right: OUN and ERB in sentences 1 and 2, ET in 4. The chunks of X that both have began at other tokens.
-    assert (int(metric.tp), int(metric.n_pred), int(metric.n_gold)) == (3, 9, 10)
-
-
 def test_accuracy_by_hand():
     assert S.accuracy(["a", "b", "c", "c"], ["a", "b", "a", "c"]) == {"accuracy": 75.0}
     assert S.accuracy([0, 1], [1, 0]) == {"accuracy": 0.0}
@@ -110,71 +80,6 @@ def test_accuracy_by_hand():
 
 
 # --- question answering -----------------------------------------------------------------------------------------------
-
-
-def best_overlap(p, g):
-    """Token F1 by removing matches one at a time, with no counters."""
-    left, same = list(g), 0
-    for token in p:
-        if token in left:
-            left.remove(token)
-            same += 1
-    return 0.0 if same == 0 else 2 * same / (len(p) + len(g))
-
-
-def plain_words(text):
-    for mark in string.punctuation:
-        text = text.replace(mark, "")
-    return text
-
-
-def brute_squad_tokens(text):
-    text = plain_words(text.lower())
-    # Articles bounded by non-word characters become spaces, found by scanning runs of word characters.
-    runs = re.split(r"(\w+)", text)
-    return "".join(" " if run in ("a", "an", "the") else run for run in runs).split()
-
-
-def brute_mlqa_tokens(text, language):
-    text = "".join(c for c in text.lower() if c not in string.punctuation and unicodedata.category(c)[0] != "P")
-    articles = {
-        "en": "a an the",
-        "es": "un una unos unas el la los las",
-        "vi": "của là cái chiếc những",
-        "de": "ein eine einen einem eines einer der die das den dem des",
-    }.get(language, "")
-    runs = re.split(r"(\w+)", text)
-    text = "".join(" " if run in articles.split() and run else run for run in runs)
-    if language == "ar":
-        text = " ".join(text.split("ال"))
-    if language != "zh":
-        return text.split()
-    tokens, held = [], ""
-    for c in text:
-        if 0x4E00 <= ord(c) <= 0x9FA5:
-            tokens += [*held.split(), c]
-            held = ""
-        else:
-            held += c
-    return tokens + held.split()
-
-
-def brute_qa(tokens, predictions, gold, version2=False):
-    exact = f1 = 0.0
-    for key, answers in gold.items():
-        if key not in predictions:
-            continue
-        p = tokens(predictions[key])
-        gs = [tokens(a) for a in answers]
-        if version2:
-            gs = [g for g in gs if g]
-        if not gs:
-            exact += p == []
-            f1 += p == []
-            continue
-        exact += p in gs
-        f1 += max(best_overlap(p, g) for g in gs)
-    return {"exact_match": 100 * exact / len(gold), "f1": 100 * f1 / len(gold)}
 
 
 GOLDS = st.dictionaries(st.sampled_from("abcdefg"), st.lists(TEXTS, max_size=3), min_size=1)
@@ -274,6 +179,52 @@ def test_squad_v2_breakdown():
     assert "no_ans_f1" not in S.squad_v2({"1": "a"}, {"1": ["a"]})
 
 
+# --- retrieval --------------------------------------------------------------------------------------------------------
+
+
+def test_bitext_f1_by_hand():
+    gold = [("de-1", "en-1"), ("de-2", "en-2"), ("de-2", "en-2"), ("de-3", "en-4")]
+    pred = [("de-1", "en-1"), ("de-1", "en-1"), ("de-3", "en-3")]
+    # distinct pairs count: 1 right of 2 predicted and of 3 gold ones
+    assert S.bitext_f1(pred, gold) == pytest.approx({"f1": 40, "precision": 50, "recall": 100 / 3})
+    assert S.bitext_f1([], gold) == {"f1": 0, "precision": 0, "recall": 0}
+
+
+def test_average_precision_by_hand(caplog):
+    gold = {"a": ["x", "y"], "b": ["z"], "c": ["w"]}
+    ranked = {"a": ["y", "n", "x"], "b": ["n"] * 20 + ["z"], "d": ["z"]}
+    # a: (1/1 + 2/3) / 2; b: the right one stands at rank 21; c: no ranking
+    assert S.map_at_20(ranked, gold)["map_at_20"] == pytest.approx(100 * (5 / 6) / 3)
+    assert "1 of 3 queries have no ranking" in caplog.text
+    assert "1 rankings belong to no query" in caplog.text
+    many = {"q": [str(n) for n in range(30)]}
+    assert S.map_at_20(many, many)["map_at_20"] == pytest.approx(100)  # 20 of the 30 can be found
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 30), max_size=40), st.sets(st.integers(0, 30), min_size=1), st.sampled_from([None, 20]))
+def test_average_precision_is_the_restated_script(ranked, gold, k):
+    seen = ranked[:k]
+    total = hits = 0
+    for i, candidate in enumerate(seen):
+        if candidate in gold and candidate not in seen[:i]:
+            hits += 1
+            total += hits / (i + 1)
+    expected = total / (min(len(gold), k) if k else len(gold))
+    found = average_precision([str(c) for c in ranked], {str(c) for c in gold}, k)
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(range(25)), st.sets(st.integers(0, 24), min_size=1, max_size=24))
+def test_full_average_precision_is_sklearns(ranked, gold):
+    from sklearn.metrics import average_precision_score
+
+    truth = [int(c in gold) for c in ranked]
+    expected = average_precision_score(truth, [-rank for rank in range(len(ranked))])
+    assert average_precision([str(c) for c in ranked], {str(c) for c in gold}) == pytest.approx(expected)
+
+
 # --- refusals and the registry ----------------------------------------------------------------------------------------
 
 
@@ -302,6 +253,9 @@ def test_squad_v2_breakdown():
         (lambda: S.squad({"a": 3}, {"a": ["x"]}), "1 predicted answers are not text, first id 'a'"),
         (lambda: S.squad({"a": "x"}, {"a": "x"}), "1 lists of gold answers"),
         (lambda: S.squad({}, {}), "0 questions"),
+        (lambda: S.bitext_f1([], []), "0 gold pairs"),
+        (lambda: S.map_at_20({}, {}), "0 queries"),
+        (lambda: S.map_at_20({}, {"a": ["x"], "b": []}), "1 of 2 queries have no right candidate, first 'b'"),
         (lambda: S.mlqa({}, {"a": ["x"]}, "fr"), "mlqa metric=fr is not known"),
         (lambda: headline("acuracy", {}), "did you mean 'accuracy'"),
         (lambda: headline("squad", {"f1": 1.0}), "1 main scores of 'squad' are missing: exact_match"),
@@ -314,6 +268,7 @@ def test_refusals_say_what_and_how_many(call, text):
 
 def test_registry_names_and_headlines():
     names = {"accuracy", "chunk_f1", "pos_f1", "token_accuracy", "squad", "squad_v2", "mlqa", "retrieval_accuracy"}
+    names |= {"bitext_f1", "map_at_20"}
     assert set(METRICS) == names
     assert all(METRICS[name].name == name for name in METRICS)
     assert METRICS["accuracy"].score([1, 2], [1, 1]) == {"accuracy": 50.0}
@@ -327,112 +282,3 @@ def test_scoring_imports_no_torch():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
-
-
-# --- streaming modules ------------------------------------------------------------------------------------------------
-
-PIECES = st.lists(st.integers(0, 7), max_size=4)
-
-
-def pieces(rows, cuts):
-    edges = [0, *sorted(min(c, len(rows)) for c in cuts), len(rows)]
-    return [rows[a:b] for a, b in pairwise(edges)]
-
-
-def floats(result):
-    return {key: float(value) for key, value in result.items()}
-
-
-@settings(max_examples=60, deadline=None)
-@given(tag_corpora(), PIECES, st.booleans())
-def test_streamed_chunks_are_the_pure_function_however_split(corpus, cuts, by_forward):
-    from stilts_xtreme.metrics.modules import ChunkF1
-
-    metric = ChunkF1()
-    for p, g in zip(pieces(corpus[0], cuts), pieces(corpus[1], cuts), strict=True):
-        if by_forward:
-            metric(p, g)
-        else:
-            metric.update(p, g)
-    assert floats(metric.compute()) == pytest.approx(S.chunk_f1(*corpus), rel=1e-5)
-    metric.reset()
-    metric.update(*corpus)
-    assert floats(metric.compute()) == pytest.approx(S.chunk_f1(*corpus), rel=1e-5)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(TEXTS, st.lists(TEXTS, max_size=2)), min_size=1, max_size=7),
-    PIECES,
-    st.sampled_from(["squad", "squad_v2", "mlqa"]),
-)
-def test_streamed_answers_are_the_pure_function_however_split(rows, cuts, name):
-    from stilts_xtreme.metrics.modules import ExactMatchF1
-
-    metric = ExactMatchF1(name, language="zh")
-    for piece in pieces(rows, cuts):
-        metric(([p for p, _ in piece]), [g for _, g in piece])
-    pure = METRICS[name].score(
-        {str(i): p for i, (p, _) in enumerate(rows)}, {str(i): g for i, (_, g) in enumerate(rows)}, "zh"
-    )
-    assert floats(metric.compute()) == pytest.approx({k: pure[k] for k in ("exact_match", "f1")}, rel=1e-5)
-
-
-def test_streamed_accuracy_in_percent():
-    import torch
-
-    from stilts_xtreme.metrics.modules import accuracy_metric
-
-    rng = torch.Generator().manual_seed(1)
-    gold, logits = torch.randint(0, 3, (50,), generator=rng), torch.randn(50, 3, generator=rng)
-    metric = accuracy_metric(3)
-    for a, b in ((0, 7), (7, 8), (8, 50)):
-        metric.update(logits[a:b], gold[a:b])
-    expected = S.accuracy(logits.argmax(1).tolist(), gold.tolist())["accuracy"]
-    assert 0 < expected < 100
-    assert float(metric.compute()) == pytest.approx(expected, rel=1e-5)
-
-
-class Gathered:
-    """Stands in for the gathering of states from two processes, the second of which is another metric object."""
-
-    def __init__(self, other):
-        self.values = {name: getattr(other, name) for name in other._defaults}
-        self.order = list(other._defaults)
-
-    def __call__(self, tensor, group=None):
-        return [tensor, self.values[self.order.pop(0)]]
-
-
-def test_states_add_over_processes():
-    from stilts_xtreme.metrics.modules import ChunkF1, ExactMatchF1
-
-    rng = random.Random(3)
-    gold = [[rng.choice(ALPHABETS["broken"]) for _ in range(5)] for _ in range(20)]
-    pred = [[t if rng.random() < 0.7 else "O" for t in s] for s in gold]
-    second = ChunkF1()
-    second.update(pred[9:], gold[9:])
-    first = ChunkF1(distributed_available_fn=lambda: True, dist_sync_fn=Gathered(second))
-    first.update(pred[:9], gold[:9])
-    assert floats(first.compute()) == pytest.approx(S.chunk_f1(pred, gold), rel=1e-5)
-
-    other = ExactMatchF1()
-    other.update(["x", "y z"], [["x"], ["y"]])
-    one = ExactMatchF1(distributed_available_fn=lambda: True, dist_sync_fn=Gathered(other))
-    one.update(["n"], [["x"]])
-    assert floats(one.compute()) == pytest.approx({"exact_match": 100 / 3, "f1": (100 + 200 / 3) / 3}, rel=1e-5)
-
-
-def test_module_refusals():
-    from stilts_xtreme.metrics.modules import ChunkF1, ExactMatchF1, accuracy_metric
-
-    with pytest.raises(StiltsError, match="at least 2"):
-        accuracy_metric(1)
-    with pytest.raises(StiltsError, match="metric=rouge"):
-        ExactMatchF1("rouge")
-    with pytest.raises(StiltsError, match="mlqa metric=None"):
-        ExactMatchF1("mlqa")
-    with pytest.raises(StiltsError, match="2 answers are predicted for 1"):
-        ExactMatchF1().update(["a", "b"], [["a"]])
-    with pytest.raises(StiltsError, match="1 of 1 sentences"):
-        ChunkF1().update([["O"]], [["O", "O"]])

@@ -15,6 +15,7 @@ from conftest import ROOT, cell_of, composed
 from hydra import initialize_config_dir
 
 from stilts_xtreme import compose
+from stilts_xtreme.benchmark import load as load_benchmark
 from stilts_xtreme.cost import estimate, main
 from stilts_xtreme.data.catalogue import conf_dir
 from stilts_xtreme.data.schema import DatasetSpec
@@ -117,6 +118,10 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "trainer.progress": (("trainer.progress=false",), None),
     "logger.kind": (("logger=none",), None),
     "seed": (("seed=1",), "intermediate"),
+    "volume": (("volume=0.5",), "intermediate"),
+    "sampling.kind": (("sampling.kind=uniform",), None),  # test_sampling_of_a_joint_training
+    "sampling.temperature": (("sampling.temperature=5",), None),
+    "sampling.cap": (("sampling.cap=5",), None),
     "languages": (("languages=[qab]",), "evaluate"),
     "baseline": (("baseline=false",), None),
     "output": (("output=elsewhere",), None),
@@ -128,6 +133,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "tagging.first_token": (("tagging.first_token=content",), None),
     "retrieval.layer": (("retrieval.layer=1",), None),
     "retrieval.pooling": (("retrieval.pooling=cls",), None),
+    "bitext.threshold": (("bitext.threshold=1.1",), None),  # test_settings_of_one_format
     "store.damaged": (("store.damaged=retrain",), None),
     "intermediate.mnli.head": (("intermediate.mnli.head=choice",), "intermediate"),
     "intermediate.mnli.metric": (("intermediate.mnli.metric=pos_f1",), None),  # test_settings_of_selection
@@ -157,7 +163,7 @@ def verdict_of(option: str) -> tuple[tuple[str, ...], str | None]:
     return VERDICTS[option]
 
 
-OPTIONS = [option for option in leaves(composed(*CELL)) if not option.startswith("dataset.")]
+OPTIONS = [option for option in leaves(composed(*CELL)) if not option.startswith(("dataset.", "benchmark."))]
 
 
 def test_every_option_has_a_verdict() -> None:
@@ -190,6 +196,10 @@ def test_key_of_option(option: str) -> None:
         ("tatoeba", "recipe.target.max_length=99", "evaluate"),
         ("tatoeba", "recipe.target.epochs=99", None),
         ("tatoeba", "evaluation.n_best=3", None),
+        ("tatoeba", "bitext.threshold=1.1", None),
+        ("bucc2018", "bitext.threshold=1.1", "evaluate"),
+        ("bucc2018", "retrieval.layer=1", "evaluate"),
+        ("bucc2018", "++data.world.validation=99", "evaluate"),
         ("udpos", "recipe.target.max_length=99", "target"),
     ],
 )
@@ -278,7 +288,22 @@ def test_languages_of_real_data() -> None:
     base = ("+target=xnli", "model=xlmr_base", "trainer=cpu", "data.root=null")
     assert first_changed(base, "target.languages=[en,de]") == "evaluate"
     assert first_changed(base, "languages=[de]") == "evaluate"
+    assert first_changed(base, "benchmark=xtreme-r") is None  # the same 15 languages
+    assert first_changed(("+target=tatoeba", *base[1:]), "benchmark=xtreme-r") == "evaluate"
     assert plan(cell_of(*base, "languages=[de,de,en]")).final.languages == ("de", "en")
+
+
+@pytest.mark.parametrize("name", ["xtreme", "xtreme-r"])
+def test_a_benchmark_has_the_languages_that_its_cells_are_evaluated_in(name: str) -> None:
+    benchmark = load_benchmark(name)
+    for task in benchmark.tasks.values():
+        if task.name in compose.choices("target"):
+            cell = cell_of(
+                f"+target={task.name}", "data=hub", "data.root=null", f"benchmark={name}", "bitext.threshold=1"
+            )
+            assert cell.target is not None
+            assert (cell.target.languages, cell.target.head) == (task.languages, task.format)
+            assert plan(cell).final.languages == tuple(cell.target.languages)
 
 
 def stages(*arguments: str) -> list[Stage]:
@@ -342,6 +367,19 @@ def test_order_of_a_joint_recipe_is_the_phases_own() -> None:
     assert first_changed(base, "+recipe.intermediate.tasks.mnli.max_length=99") == "intermediate"
 
 
+def test_sampling_of_a_joint_training() -> None:
+    base = ("+intermediate=[mnli,squad_v1]", "trainer=cpu")
+    assert first_changed(base, "sampling.kind=uniform") == "intermediate"
+    assert first_changed(base, "sampling.cap=99") == "intermediate"
+    assert first_changed(base, "sampling.temperature=5") is None, "proportional has none"
+    assert first_changed((*base, "sampling.kind=temperature"), "sampling.temperature=5") == "intermediate"
+
+
+def test_all_of_the_volume_is_all() -> None:
+    assert first_changed(CELL, "volume=1.0") is None
+    assert first_changed(CELL, "volume=1") == "intermediate", "a single example"
+
+
 def test_seeds_share_the_pretraining_alone() -> None:
     assert keys(*CELL)["pretrain"] == keys(*CELL, "seed=5")["pretrain"]
     assert first_changed(("+target=tatoeba",), "seed=5") is None
@@ -386,7 +424,7 @@ def test_every_pair_plans(intermediate: str, target: str) -> None:
     assert (planned.baseline is None) == (intermediate == "none")
 
 
-@pytest.mark.parametrize("group", ["model", "recipe", "trainer", "logger", "data"])
+@pytest.mark.parametrize("group", ["model", "recipe", "trainer", "logger", "data", "benchmark"])
 def test_every_choice_composes(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stilts_xtreme.config.gpu_visible", lambda: True)
     for choice in compose.choices(group):

@@ -63,6 +63,31 @@ def test_answers_and_positions_round_trip(folder, answers, indices):
     assert P.read(folder, "r", "en", "retrieval", like=indices) == indices
 
 
+IDS = st.text(min_size=1, max_size=5).filter(lambda s: s == s.strip() and not set(s) & set("\t\r\n"))
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(IDS, IDS), max_size=5), st.dictionaries(TEXT, st.lists(TEXT, max_size=4), max_size=4))
+def test_pairs_and_rankings_round_trip(folder, pairs, rankings):
+    P.write(folder, "b", "en", "bitext", pairs)
+    assert P.read(folder, "b", "en", "bitext", like=[]) == pairs
+    P.write(folder, "m", "en", "ranking", rankings)
+    assert P.read(folder, "m", "en", "ranking") == rankings
+
+
+def test_rankings_line_by_line_are_read(tmp_path):
+    path = P.path_of(tmp_path, "mewslix", "ro", "ranking").with_suffix(".jsonl")
+    path.parent.mkdir()
+    path.write_text('{"q1": ["Q2", "Q1"]}\n\n{"q2": []}\n')
+    assert P.read(tmp_path, "mewslix", "ro", "ranking") == {"q1": ["Q2", "Q1"], "q2": []}
+    path.write_text('{"q1": ["Q2"]}\n{"q1": []}\n')
+    with pytest.raises(StiltsError, match=r"test-ro.jsonl line 2: the query 'q1' occurs more than once"):
+        P.read(tmp_path, "mewslix", "ro", "ranking")
+    path.write_text('{"q1": ["Q2"]}\n{"q2": [}\n')
+    with pytest.raises(StiltsError, match=r"test-ro.jsonl line 2: not JSON"):
+        P.read(tmp_path, "mewslix", "ro", "ranking")
+
+
 QUESTION = st.tuples(TEXT, TEXT, st.lists(st.tuples(TEXT, st.integers(0, 99)), max_size=3))
 
 
@@ -114,9 +139,9 @@ def test_squad_form(tmp_path):
 
 
 def test_gold_of_the_other_formats_is_read_in_the_form_of_the_predictions(tmp_path):
-    P.write_gold(tmp_path, "panx", "de", "tagging", [["O"], []])
+    P.write_gold(tmp_path, "panx", "de", "tagging", {"tags": [[1], []]}, ["X", "O"])
     assert P.read_gold(tmp_path, "panx", "de", "tagging") == [["O"], []]
-    P.write_gold(tmp_path, "tatoeba", "de", "retrieval", range(3))
+    P.write_gold(tmp_path, "tatoeba", "de", "retrieval", {"text_a": ["a", "b", "c"]})
     assert P.read_gold(tmp_path, "tatoeba", "de", "retrieval") == [0, 1, 2]
 
 
@@ -159,6 +184,10 @@ def test_writing_refuses_and_leaves_nothing(tmp_path, format, predictions, text)
         ("qa", b'{"a": "x", "a": "y"}', None, "1 keys occur more than once, first 'a'"),
         ("qa", b'{"a": 1}', None, "1 answers are not text"),
         ("qa", b'["a"]', None, "a list at the top"),
+        ("bitext", b"de-1\ten-1\nde-2 en-2\n", None, "test-en.tsv line 2: 'de-2 en-2' is not two ids"),
+        ("bitext", b"de-1\ten-1\nde-2\t\n", None, "line 2: 'de-2' is not two ids"),
+        ("ranking", b'{"a": ["x"], "b": "x"}', None, "1 rankings are not lists of ids, first query 'b'"),
+        ("ranking", b"[]", None, "a list at the top"),
         ("qa", b'{"a": "x", "z": "y"}', {"a": []}, "1 of 2 ids belong to no question, first 'z'"),
     ],
 )

@@ -221,7 +221,8 @@ def test_tensorboard(run_tiny: Callable[..., Any], pretrained: Path) -> None:
 def test_none_writes_no_curves(run_tiny: Callable[..., Any]) -> None:
     result = run_tiny("+target=tatoeba", "logger=none")
     folder = Path(run_tiny.output) / "cells" / result["cell"]
-    assert {entry.name for entry in folder.iterdir()} == {"config.json", "result.json", "table.md", "predictions"}
+    found = {entry.name for entry in folder.iterdir()}
+    assert found == {"config.json", "result.json", "table.md", "predictions", "labels"}
 
 
 def test_unknown_logger_settings(run_tiny: Callable[..., Any], no_login: None) -> None:

@@ -25,6 +25,7 @@ _TEXTS = {
     "qa": ("context", "question"),
     "choice": ("context", "question"),
     "retrieval": ("text_a", "text_b"),
+    "bitext": ("text",),
     "text": ("text",),
 }
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.data import layout, readers
+from stilts_xtreme.data import bitext, layout, readers
 from stilts_xtreme.data.schema import SPLITS, Columns, DatasetSpec
 from stilts_xtreme.errors import StiltsError
 
@@ -40,6 +40,9 @@ def read(spec: DatasetSpec, split: str, language: str, root: str | None, labels:
         there = [name for name in SPLITS if layout.raw_splits(spec, name)]
         raise StiltsError(f"{spec.name} has no {split} split; it has: {', '.join(there)}.")
     layout.source(spec, language)
+    own = bitext.files(root, language, names[0]) if root and spec.reader == "bucc" else []
+    if own:
+        return bitext.read_files(own)
     joined: Columns = {}
     for name in names:
         for column, values in readers.read(_raw(spec, name, language, root), spec, labels).items():
@@ -57,6 +60,10 @@ def _unreachable(repo: str) -> StiltsError:
 def _raw(spec: DatasetSpec, raw_split: str, language: str, root: str | None) -> readers.Raw:
     if spec.reader == "ccg":
         return readers.ccg(root, raw_split)
+    if spec.reader == "conllu":
+        return readers.ud(root, language, raw_split)
+    if spec.reader == "original":
+        return readers.original(spec, root, language, raw_split)
     src = layout.source(spec, language)
     name, limit = layout.sliced(raw_split)
     if root:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from stilts_xtreme.data import readers
+from stilts_xtreme.data import bitext, conllu, originals, readers
 from stilts_xtreme.data.schema import SPLITS, DatasetSpec
 from stilts_xtreme.errors import StiltsError, unknown
 
@@ -74,6 +74,14 @@ def files(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) ->
     name, _ = sliced(raw_split)
     if spec.reader == "ccg":
         return readers.ccg_files(root, name)
+    if spec.reader == "conllu":
+        return conllu.files(root, language, name)
+    if spec.reader == "original":
+        return originals.files(spec, name, language, root)
+    if spec.reader == "bucc":
+        own = bitext.files(root, language, name)
+        if own:
+            return own
     src = source(spec, language)
     if src.id is None:
         readers.refuse_unreadable(spec)
@@ -104,10 +112,15 @@ def present(spec: DatasetSpec, split: str, language: str, root: str | Path) -> b
 
 def count(spec: DatasetSpec, split: str, language: str, root: str | Path) -> int | None:
     """Rows of a split in a root, from file metadata where there is any; None where only reading them would tell."""
+    if spec.reader == "bucc":
+        paths = [path for raw in raw_splits(spec, split) for path in files(spec, raw, language, root)]
+        return sum(_sentences_of(path, *_stamp(path)) for path in paths)
     total = 0
     for raw in raw_splits(spec, split):
         name, limit = sliced(raw)
         prefix = spec.codes.get(language, language) if spec.reader == "tydiqa" else ""
+        if spec.reader == "original" and files(spec, name, language, root):  # only reading them tells how many
+            return None
         counts = [_rows_of(path, *_stamp(path), prefix) for path in files(spec, name, language, root)]
         if None in counts:
             return None
@@ -119,7 +132,7 @@ def count(spec: DatasetSpec, split: str, language: str, root: str | Path) -> int
 def digests(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) -> list[object]:
     """SHA-256 of each file of a raw split, and the types that the README gives their columns, if it does."""
     out: list[object] = [_digest(path, *_stamp(path)) for path in files(spec, raw_split, language, root)]
-    if spec.reader != "ccg":
+    if spec.reader not in readers.LOCAL:
         src = source(spec, language)
         declared = declared_types(Path(root) / str(src.id), src.config)
         if declared:
@@ -171,6 +184,18 @@ def _rows_of(path: Path, size: int, mtime_ns: int, id_prefix: str) -> int | None
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
             return sum(bool(line.strip()) for line in file)
     return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _sentences_of(path: Path, size: int, mtime_ns: int) -> int:
+    """Sentences in a file of corpora; the gold pairs are none."""
+    if extension(path) != "parquet":
+        return 0 if extension(path) == "gold" else sum(bool(line.strip()) for line in path.open("rb"))
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, columns=["sentence1", "sentence2"])
+    return sum(pc.sum(pc.list_value_length(column)).as_py() or 0 for column in table.columns)
 
 
 @functools.lru_cache(maxsize=256)

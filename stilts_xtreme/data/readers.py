@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stilts_xtreme.data import bitext, conllu, originals
 from stilts_xtreme.data.schema import FORMATS, Columns, DatasetSpec
 from stilts_xtreme.errors import StiltsError
 
@@ -22,8 +23,9 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "answer_starts": ("list of integer",),
     "id": ("string", "integer"),
 }  # every other canonical column is a string
-UNREADABLE = {"bucc": "bitext mining", "lareqa": "answer retrieval", "mewsli_x": "entity linking"}
-READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", *UNREADABLE)
+UNREADABLE = {"lareqa": "answer retrieval", "mewsli_x": "entity linking"}
+READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", "conllu", "original", "bucc", *UNREADABLE)
+LOCAL = ("ccg", "conllu", "original")  # read from the user's own files, never from a repository
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def read(raw: Raw, spec: DatasetSpec, labels: Sequence[str] | None) -> Columns:
         StiltsError: If a column is missing or has another type than expected, or a label is not known.
     """
     refuse_unreadable(spec)
+    if spec.reader == "bucc":
+        return _bucc(raw, spec)
     n = len(raw.ids)
     out: Columns = {}
     for name in FORMATS[spec.format]:
@@ -228,6 +232,18 @@ def _answer_key(raw: Raw, source: str, spec: DatasetSpec, labels: Sequence[str])
     return out
 
 
+def _bucc(raw: Raw, spec: DatasetSpec) -> Columns:
+    """BUCC: a row holds whole corpora."""
+    names = [name.strip() for name in spec.columns["text"].split(",")]
+    if all(name in raw.features and kind(raw.features[name]) == "string" for name in names):
+        raise bitext.gold_only(raw.where)
+    corpora = [[text or "" for row in _column(raw, name, (_WORDS,)) for text in row] for name in names]
+    pairs = _column(raw, spec.columns["gold"], ("list of list of integer",))
+    if len(pairs) != 1:
+        raise StiltsError(f"{raw.where} has {len(pairs)} rows; expected one that holds whole corpora.")
+    return bitext.read_lists(corpora[0], corpora[1], pairs[0], raw.where)
+
+
 def _label_reader(spec: DatasetSpec) -> Callable[..., list]:
     return _answer_key if spec.reader == "commonsense_qa" else _labels
 
@@ -251,6 +267,26 @@ def ccg(root: str | Path | None, raw_split: str) -> Raw:
     columns = {"tokens": [tokens for tokens, _ in rows], "tags": [tags for _, tags in rows]}
     ids = [f"{raw_split}-{i}" for i in range(len(rows))]
     return Raw(columns, {name: [_Value()] for name in columns}, ids, "local/ccg")
+
+
+def ud(root: str | Path | None, language: str, raw_split: str) -> Raw:
+    """The sentences of the user's CoNLL-U files."""
+    tokens, tags = conllu.read(conllu.files(root, language, raw_split))
+    columns = {"tokens": tokens, "pos_tags": tags}
+    ids = [f"{raw_split}-{i}" for i in range(len(tokens))]
+    return Raw(columns, {name: [_Value()] for name in columns}, ids, "local/ud")
+
+
+def original(spec: DatasetSpec, root: str | Path | None, language: str, raw_split: str) -> Raw:
+    """The rows of the user's files in the data set's own format, under the names that the hub's columns have."""
+    paths = originals.files(spec, raw_split, language, root)
+    found = {spec.columns[name]: values for name, values in originals.read(spec, paths, language).items()}
+    kinds = {name: _Value("int64") if name.endswith("answer_start") else _Value() for name in found}
+    features = {
+        name: [kinds[name]] if values and isinstance(values[0], list) else kinds[name] for name, values in found.items()
+    }
+    ids = [f"{raw_split}-{i}" for i in range(len(next(iter(found.values()), [])))]
+    return Raw(found, features, ids, f"local/{spec.name}")
 
 
 def ccg_files(root: str | Path | None, raw_split: str) -> list[Path]:

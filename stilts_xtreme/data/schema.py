@@ -10,6 +10,7 @@ qa                id, context, question, answer_texts, answer_starts
 tagging           id, tokens, tags
 choice            id, context, question, choices, label
 retrieval         id, text_a (other language), text_b (English); row i of one is the translation of the other
+bitext            id, text, side (``foreign`` or ``english``), gold (of a foreign sentence: ids of its translations)
 text              text
 ================  ====================================================================================
 
@@ -31,6 +32,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "tagging": ("id", "tokens", "tags"),
     "choice": ("id", "context", "question", "choices", "label"),
     "retrieval": ("id", "text_a", "text_b"),
+    "bitext": ("id", "text", "side", "gold"),
     "text": ("text",),
 }
 

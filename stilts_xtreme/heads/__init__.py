@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stilts_xtreme.heads.base import HeadModule, HeadOptions
+from stilts_xtreme.heads.bitext import BitextModule
 from stilts_xtreme.heads.choice import ChoiceModule
 from stilts_xtreme.heads.classification import ClassificationModule
 from stilts_xtreme.heads.qa import QAModule
@@ -15,6 +16,7 @@ HEADS: dict[str, type[HeadModule]] = {
     "tagging": TaggingModule,
     "choice": ChoiceModule,
     "retrieval": RetrievalModule,
+    "bitext": BitextModule,
 }
 
 __all__ = ["HEADS", "HeadModule", "HeadOptions"]

@@ -26,10 +26,8 @@ def retrieval_layer(config: Any, chosen: int | None) -> int:
     return chosen if chosen is not None else round(14 * config.num_hidden_layers / 24)
 
 
-class RetrievalModule(HeadModule):
-    """Each English sentence (``text_b``) finds its translation among the other language's sentences (``text_a``)."""
-
-    format = "retrieval"
+class PoolingModule(HeadModule):
+    """Sentences as vectors; what is found with them is the matter of the heads that extend it."""
 
     def __init__(self, encoder: Encoder, labels: Sequence[str], options: HeadOptions, continues: Source | None = None):
         super().__init__(encoder, labels, options, continues, with_head=False)
@@ -39,13 +37,6 @@ class RetrievalModule(HeadModule):
                 f"retrieval.layer={self.layer} is not there: the encoder has hidden_states[0] to "
                 f"hidden_states[{encoder.config.num_hidden_layers}]."
             )
-
-    def features(self, rows: Columns, tokenizer: Any) -> Features:
-        """One unit per sentence: all of ``text_a``, then all of ``text_b``, without surrounding white space."""
-        texts = [text.strip() for text in (*rows["text_a"], *rows["text_b"])]
-        parts = encode(tokenizer, self.encoder.config, texts, None, self.options.max_length)
-        count = len(rows["text_a"])
-        return Features(**parts, units=np.ones(2 * count, np.int64), rows=np.tile(np.arange(count), 2))
 
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         """Unit-length sentence vectors [U, H]: the mean over all tokens, or the first token."""
@@ -57,6 +48,19 @@ class RetrievalModule(HeadModule):
             pooled = torch.zeros(len(batch.lengths), hidden.shape[-1], device=hidden.device)
             pooled = pooled.index_add(0, owner, hidden) / batch.lengths[:, None]
         return (torch.nn.functional.normalize(pooled, dim=-1),)
+
+
+class RetrievalModule(PoolingModule):
+    """Each English sentence (``text_b``) finds its translation among the other language's sentences (``text_a``)."""
+
+    format = "retrieval"
+
+    def features(self, rows: Columns, tokenizer: Any) -> Features:
+        """One unit per sentence: all of ``text_a``, then all of ``text_b``, without surrounding white space."""
+        texts = [text.strip() for text in (*rows["text_a"], *rows["text_b"])]
+        parts = encode(tokenizer, self.encoder.config, texts, None, self.options.max_length)
+        count = len(rows["text_a"])
+        return Features(**parts, units=np.ones(2 * count, np.int64), rows=np.tile(np.arange(count), 2))
 
     def decode(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[str]:
         """For each English sentence the position of the nearest other sentence, as text."""

@@ -1,6 +1,7 @@
-"""Official metrics: pure functions over predictions and gold, and their streaming forms in :mod:`.modules`.
+"""Official metrics: pure functions over predictions and gold.
 
-This package imports no torch, so that scoring prediction files starts at once.
+Every score is computed from whole prediction files, in training too, so nothing accumulates over batches. This package
+imports no torch: scoring starts at once.
 """
 
 from stilts_xtreme.metrics.scores import METRICS, Metric, headline

@@ -11,6 +11,7 @@ from typing import Any
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics.answers import answer_scores, check_mlqa
 from stilts_xtreme.metrics.chunks import Sentences, check_sentences, count_chunks
+from stilts_xtreme.metrics.ranking import map_at_20
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,21 @@ def chunk_f1(predictions: Sentences, gold: Sentences) -> dict[str, float]:
     if not len(gold):
         raise StiltsError("There are 0 sentences to score.")
     return prf(*counts[:3])
+
+
+def bitext_f1(predictions: Iterable[tuple[str, str]], gold: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """F1 over pairs of sentence ids, the score of BUCC 2018; a pair that occurs again counts once.
+
+    Returns:
+        ``f1``, ``precision`` and ``recall`` in percent.
+
+    Raises:
+        StiltsError: No gold pairs.
+    """
+    found, wanted = set(predictions), set(gold)
+    if not wanted:
+        raise StiltsError("There are 0 gold pairs to score.")
+    return prf(len(found & wanted), len(found), len(wanted))
 
 
 def token_accuracy(predictions: Sentences, gold: Sentences) -> dict[str, float]:
@@ -264,6 +280,8 @@ METRICS: Mapping[str, Metric] = {
         Metric("squad_v2", ("exact_match", "f1"), squad_v2),
         Metric("mlqa", ("exact_match", "f1"), mlqa),
         _plain("retrieval_accuracy", ("accuracy",), retrieval_accuracy),
+        _plain("bitext_f1", ("f1",), bitext_f1),
+        _plain("map_at_20", ("map_at_20",), map_at_20),
     )
 }
 """Name in task files -> metric."""

@@ -1,10 +1,10 @@
-"""Files of JSON: answers by id, and gold questions in SQuAD's form."""
+"""Files of JSON: answers by id, gold questions in SQuAD's form, and rankings by id."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,24 @@ log = logging.getLogger(__name__)
 
 
 def _json(path: Path) -> Any:
+    return _object(str(path), text_of(path))
+
+
+def _object(where: str, text: str) -> Any:
     def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         # json keeps the last of equal keys without a word; a score of such a file would be wrong in silence.
         keys = dict(pairs)
         if len(keys) != len(pairs):
             names = [key for key, _ in pairs]
             first = next(name for name in names if names.count(name) > 1)
-            raise StiltsError(f"{path}: {len(pairs) - len(keys)} keys occur more than once, first {first!r}.")
+            raise StiltsError(f"{where}: {len(pairs) - len(keys)} keys occur more than once, first {first!r}.")
         return keys
 
     try:
-        return json.loads(text_of(path), object_pairs_hook=table)
+        return json.loads(text, object_pairs_hook=table)
     except json.JSONDecodeError as error:
-        raise StiltsError(f"{path} line {error.lineno}: not JSON ({error.msg}).") from error
+        place = where if "line" in where.rpartition("/")[2] else f"{where} line {error.lineno}"
+        raise StiltsError(f"{place}: not JSON ({error.msg}).") from error
 
 
 def write_answers(path: Path, answers: Mapping[str, str]) -> Path:
@@ -129,3 +134,52 @@ def read_squad(path: Path) -> Columns:
     if twice:
         raise StiltsError(f"{path}: {twice} ids occur more than once.")
     return columns
+
+
+def write_rankings(path: Path, rankings: Mapping[str, Sequence[str]]) -> Path:
+    """Writes ``{query id: [candidate ids]}``, the best candidate first.
+
+    Raises:
+        StiltsError: Something other than lists of ids.
+    """
+    _check_rankings(path, rankings)
+    lines = [f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(list(ids))}" for key, ids in rankings.items()]
+    publish(path, "{" + ",\n".join(lines) + "}\n")
+    return path
+
+
+def read_rankings(path: Path) -> dict[str, list[str]]:
+    """Reads ``{query id: [candidate ids]}``; in a ``.jsonl`` file one such object a line.
+
+    Raises:
+        StiltsError: No such file, no JSON, a query twice, or something other than lists of ids; names file and line.
+    """
+    if path.suffix != ".jsonl":
+        rankings = _json(path)
+        _check_rankings(path, rankings)
+        return rankings
+    joined: dict[str, list[str]] = {}
+    for n, line in enumerate(text_of(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        part = _object(f"{path} line {n}", line)
+        _check_rankings(f"{path} line {n}", part)
+        twice = [key for key in part if key in joined]
+        if twice:
+            raise StiltsError(f"{path} line {n}: the query {twice[0]!r} occurs more than once.")
+        joined |= part
+    return joined
+
+
+def _check_rankings(where: object, rankings: Any) -> None:
+    if not isinstance(rankings, Mapping):
+        raise StiltsError(
+            f"{where}: a {type(rankings).__name__} at the top; an object of id and list of ids is needed."
+        )
+    bad = [
+        key
+        for key, ids in rankings.items()
+        if isinstance(ids, str) or not isinstance(ids, Sequence) or not all(isinstance(x, str) for x in ids)
+    ]
+    if bad:
+        raise StiltsError(f"{where}: {len(bad)} rankings are not lists of ids, first query {bad[0]!r}.")

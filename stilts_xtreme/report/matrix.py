@@ -71,6 +71,9 @@ def row_name(result: Mapping[str, Any]) -> str:
     """What a cell did before the target: the intermediate tasks, none, or nothing at all with random weights."""
     tasks = result["intermediate"]
     name = "all nine" if len(tasks) == 9 else "+".join(tasks) or BASELINE
+    if tasks and result.get("volume") is not None:  # without intermediate tasks there is nothing to take less of
+        volume = result["volume"]
+        name += f" ({volume:.3g} of it)" if isinstance(volume, float) else f" ({volume:,} examples)"
     return name if result.get("weights", "pretrained") == "pretrained" else f"random init, {name}"
 
 

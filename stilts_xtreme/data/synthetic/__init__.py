@@ -68,7 +68,7 @@ def splits(dataset: str) -> Mapping[str, tuple[str, ...]]:
         StiltsError: If the data set is not known.
     """
     spec = _dataset(dataset)
-    everywhere = tuple(code for code in LANGUAGES if code != SOURCE or spec.format != "retrieval")
+    everywhere = tuple(code for code in LANGUAGES if code != SOURCE or spec.format not in ("retrieval", "bitext"))
     return {
         split: everywhere if spec.multilingual and (split != "train" or spec.shots) else (SOURCE,)
         for split in spec.splits

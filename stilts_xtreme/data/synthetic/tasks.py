@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from stilts_xtreme.data.schema import FORMATS, Columns
-from stilts_xtreme.data.synthetic import pairs, stories, texts
+from stilts_xtreme.data.synthetic import bitext, pairs, stories, texts
 from stilts_xtreme.data.synthetic.draws import bucket
 from stilts_xtreme.data.synthetic.grammar import SUPERTAGS, Grammar, grammar
 from stilts_xtreme.data.synthetic.knowledge import Teller
@@ -95,6 +95,7 @@ DATASETS: Mapping[str, Spec] = {
     "udpos": Spec("tagging", lambda d: texts.tagged(d), _UPOS, True, _ALL, tags="upos", shots=500),
     "panx": Spec("tagging", lambda d: texts.named_sentence(d), _NER, True, _ALL, tags="ner", shots=500),
     "tatoeba": Spec("retrieval", lambda d: texts.translated(d), (), True, ("test",)),
+    "bucc2018": Spec("bitext", lambda d: texts.translated(d), (), True, _EVALUATION),
 }
 """Catalogue name -> data set."""
 
@@ -154,6 +155,7 @@ _READERS: Mapping[str, Callable[[Grammar, Meaning, Spec], dict[str, object]]] = 
     "choice": _choice,
     "tagging": _tagging,
     "retrieval": _retrieval,
+    "bitext": _retrieval,
 }
 
 
@@ -202,6 +204,9 @@ def generate(world: World, dataset: str, split: str, language: str) -> Columns:
     """Generates the rows of an existing split in a language that has it."""
     spec = DATASETS[dataset]
     say = grammar(world.seed, language)
+    if spec.format == "bitext":
+        source = grammar(world.seed, SOURCE)
+        return bitext.rows(_meanings(world, dataset, split), say.text, source.text, f"{dataset}-{split}")
     columns: Columns = {name: [] for name in FORMATS[spec.format]}
     drawn = _meanings(world, dataset, split, language if split == "train" else SOURCE)
     for number, meaning in enumerate(drawn):

@@ -1,0 +1,370 @@
+"""The scorer against the official formulas, on files that the package did not write, and on what a cell leaves."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from official import brute_mlqa_tokens, brute_qa, brute_squad_tokens, seqeval_scores
+
+from stilts_xtreme import benchmark as benchmarks
+from stilts_xtreme.score import main, score_folder
+
+POS = ["NOUN", "VERB", "X", "CCONJ", "SCONJ", "PUNCT", "INTJ"]
+NER = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+WORDS = [
+    "the",
+    "tower",
+    "der",
+    "Turm",
+    "of",
+    "Paris,",
+    "el",
+    "perro",
+    "nhà",
+    "của",
+    "北京",
+    "市",
+    "الكتاب",
+    "ไทย",
+    "😀",
+]
+
+
+def mistaken(rng, right, choices):
+    return right if rng.random() < 0.7 else rng.choice(choices)
+
+
+def labels_of(rng, n=9):
+    gold = [rng.choice(["entailment", "neutral", "contradiction"]) for _ in range(n)]
+    return gold, [mistaken(rng, label, ["neutral", "entailment"]) for label in gold]
+
+
+def accuracy(gold, pred):
+    return {"accuracy": sum(g == p for g, p in zip(gold, pred, strict=True)) / len(pred) * 100}
+
+
+def make_lines(rng, labels, predictions):
+    gold, pred = labels_of(rng)
+    labels.write_text("\n".join(gold) + "\n")
+    predictions.write_text("\n".join(pred))  # as the benchmark's own Tatoeba code writes: no last line end
+    return accuracy(gold, pred)
+
+
+def make_tags(rng, labels, predictions, tags):
+    gold = [[rng.choice(tags) for _ in range(rng.randrange(1, 6))] for _ in range(12)]
+    pred = [[mistaken(rng, tag, tags) for tag in sentence] for sentence in gold]
+    for path, sentences in ((labels, gold), (predictions, pred)):
+        path.write_text("".join("\n".join(sentence) + "\n\n" for sentence in sentences))
+    scores = seqeval_scores(pred, gold)
+    if tags is POS:
+        pairs = [(g, p) for gs, ps in zip(gold, pred, strict=True) for g, p in zip(gs, ps, strict=True)]
+        scores["token_accuracy"] = 100 * sum(g == p for g, p in pairs) / len(pairs)
+    return scores
+
+
+def make_answers(rng, labels, predictions, tokens):
+    gold = {f"q{n}": [" ".join(rng.choices(WORDS, k=3)) for _ in range(rng.randrange(1, 3))] for n in range(9)}
+    pred = {key: mistaken(rng, answers[0], [" ".join(rng.choices(WORDS, k=2)), ""]) for key, answers in gold.items()}
+    del pred["q3"]
+    pred["unasked"] = "x"
+    qas = [
+        {"id": key, "question": "?", "answers": [{"text": text, "answer_start": 0} for text in answers]}
+        for key, answers in gold.items()
+    ]
+    labels.write_text(json.dumps({"version": "1.1", "data": [{"paragraphs": [{"context": "c", "qas": qas}]}]}))
+    predictions.write_text(json.dumps(pred))
+    return brute_qa(tokens, pred, gold)
+
+
+def make_pairs(rng, labels, predictions, language):
+    gold = [(f"{language}-{n:09}", f"en-{rng.randrange(99):09}") for n in range(10)]
+    pred = [pair for pair in gold if rng.random() < 0.6] + [(f"{language}-{99:09}", f"en-{n:09}") for n in (1, 2, 2)]
+    for path, pairs in ((labels, gold), (predictions, pred)):
+        path.write_text("".join("\t".join(pair) + "\n" for pair in pairs))
+    right, n_pred, n_gold = len(set(gold) & set(pred)), len(set(pred)), len(set(gold))
+    precision, recall = right / n_pred, right / n_gold
+    f1 = 2 * precision * recall / (precision + recall) if right else 0
+    return {"f1": 100 * f1, "precision": 100 * precision, "recall": 100 * recall}
+
+
+def make_rankings(rng, labels, predictions, n_gold):
+    gold = {f"e{n}": [f"Q{n}-{i}" for i in range(n_gold)] for n in range(5)}
+    pred = {key: rng.sample([*ids, *(f"Q{n}" for n in range(28))], 24) for key, ids in gold.items()}
+    labels.write_text(json.dumps(gold))
+    predictions.write_text(json.dumps(pred))
+    total = 0.0
+    for key, right in gold.items():
+        hits = 0
+        for rank, found in enumerate(pred[key][:20], 1):
+            if found in right:
+                hits += 1
+                total += hits / rank / min(n_gold, 20)
+    return {"map_at_20": 100 * total / len(gold)}
+
+
+def make(task, language, labels, predictions):
+    """Writes the two files of a task in a language, and says what the official formulas give for them."""
+    rng = random.Random(f"{task} {language}")
+    if task in ("udpos", "panx"):
+        return make_tags(rng, labels, predictions, POS if task == "udpos" else NER)
+    if task in ("xquad", "tydiqa"):
+        return make_answers(rng, labels, predictions, brute_squad_tokens)
+    if task == "mlqa":
+        return make_answers(rng, labels, predictions, lambda text: brute_mlqa_tokens(text, language))
+    if task == "bucc2018":
+        return make_pairs(rng, labels, predictions, language)
+    if task in ("mewslix", "lareqa"):
+        return make_rankings(rng, labels, predictions, 1 if task == "mewslix" else 11)
+    if task == "tatoeba":
+        gold = [str(n) for n in rng.sample(range(1000), 10)]
+        pred = [mistaken(rng, position, gold) for position in gold]
+        labels.write_text("\n".join(gold) + "\n")
+        predictions.write_text("\n".join(pred) + "\n")
+        return accuracy(gold, pred)
+    return make_lines(rng, labels, predictions)
+
+
+def make_folder(folder, name):
+    """A whole submission; returns task -> language -> official scores."""
+    expected = {}
+    for task in benchmarks.load(name).tasks.values():
+        suffix = "json" if task.name in ("xquad", "mlqa", "tydiqa", "mewslix", "lareqa") else "tsv"
+        for side in ("labels", "predictions"):
+            (folder / side / task.name).mkdir(parents=True)
+        expected[task.name] = {}
+        for language in task.languages:
+            paths = [folder / side / task.name / f"test-{language}.{suffix}" for side in ("labels", "predictions")]
+            expected[task.name][language] = make(task.name, language, *paths)
+    return expected
+
+
+@pytest.fixture
+def xtreme(tmp_path):
+    return tmp_path, make_folder(tmp_path, "xtreme")
+
+
+def official(expected, qa=("exact_match", "f1")):
+    """``evaluate.py``'s means: per metric over languages, per task, over tasks."""
+    tasks = {}
+    for task, by_language in expected.items():
+        metrics = next(iter(by_language.values()))
+        means = {m: sum(s[m] for s in by_language.values()) / len(by_language) for m in metrics}
+        if "exact_match" in means:
+            means["metric"] = (means["exact_match"] + means["f1"]) / 2
+        else:
+            means["metric"] = means.get("f1", means.get("accuracy", means.get("map_at_20")))
+        tasks[task] = means
+    every = [
+        sum(means[m] for m in qa) / len(qa) if "exact_match" in means else means["metric"] for means in tasks.values()
+    ]
+    return tasks, sum(every) / len(every)
+
+
+def test_benchmarks_have_the_published_numbers_of_tasks_and_languages():
+    sizes = {"pawsx": 7, "xnli": 15, "udpos": 33, "panx": 40, "xquad": 11, "mlqa": 7, "tydiqa": 9, "bucc2018": 4}
+    one, two = benchmarks.load("xtreme"), benchmarks.load("xtreme-r")
+    assert {name: len(task.languages) for name, task in one.tasks.items()} == {**sizes, "tatoeba": 36}
+    assert len({language for task in one.tasks.values() for language in task.languages}) == 40
+    sizes = {"xnli": 15, "xcopa": 11, "udpos": 38, "panx": 48, "xquad": 12, "mlqa": 7, "tydiqa": 9, "tatoeba": 41}
+    assert {name: len(task.languages) for name, task in two.tasks.items()} == {**sizes, "mewslix": 11, "lareqa": 11}
+    assert len({language for task in two.tasks.values() for language in task.languages}) == 50
+    assert all(len(set(task.languages)) == len(task.languages) for b in (one, two) for task in b.tasks.values())
+
+
+@pytest.mark.parametrize("name", ["xtreme", "xtreme-r"])
+def test_a_folder_scores_as_the_official_formulas_say(tmp_path, name, capsys):
+    expected = make_folder(tmp_path, name)
+    arguments = ["--predictions", tmp_path / "predictions", "--labels", tmp_path / "labels", "--benchmark", name]
+    assert main([*map(str, arguments), "--output", str(tmp_path / "deep" / "scores.json")]) == 0
+    result = json.loads((tmp_path / "deep" / "scores.json").read_text())
+    qa = ("exact_match", "f1") if name == "xtreme" else ("f1",)
+    tasks, all_task = official(expected, qa)
+    for task, by_language in expected.items():
+        for metric in next(iter(by_language.values())):
+            values = {language: scores[metric] for language, scores in by_language.items()}
+            assert result[task][metric] == pytest.approx(values, abs=1e-9)
+            assert result[task][f"avg_{metric}"] == pytest.approx(tasks[task][metric], abs=1e-9)
+        assert result[task]["avg_metric"] == pytest.approx(tasks[task]["metric"], abs=1e-9)
+        assert 5 < result[task]["avg_metric"] < 95
+    assert result["all_task"] == pytest.approx(all_task, abs=1e-9)
+    assert result["all_task_qa_em_f1"] == pytest.approx(official(expected)[1], abs=1e-9)
+    assert result["all_task_qa_f1"] == pytest.approx(official(expected, ("f1",))[1], abs=1e-9)
+    assert result["all_task_qa_em_f1"] != result["all_task_qa_f1"]
+    groups = benchmarks.load(name).groups
+    assert sum(map(len, groups.values())) == len(expected)
+    for group, members in groups.items():
+        assert result[group] == pytest.approx(sum(tasks[t]["metric"] for t in members) / len(members), abs=1e-9)
+    shown = capsys.readouterr().out
+    assert f"{all_task:.2f}" in shown
+    assert f"{tasks['udpos']['metric']:.2f}" in shown
+    assert "mlqa/zh: 1 of 9 questions have no predicted answer and score 0." in shown
+    assert "mlqa/zh: 1 predicted answers belong to no question and are ignored." in shown
+
+
+def test_the_average_of_a_published_row_comes_out():
+    """Zhang et al. 2024 (mGTE), Table 1, mBERT-base on XTREME-R: 59.43 with question answering by F1."""
+    row = {
+        "xnli": 66.63,
+        "xcopa": 55.49,
+        "udpos": 71.80,
+        "panx": 62.34,
+        "mewslix": 44.65,
+        "lareqa": 75.26,
+        "tatoeba": 39.49,
+    }
+    scores = {task: {"avg_metric": value} for task, value in row.items()}
+    for task, f1, em in (("xquad", 66.23, 51.03), ("mlqa", 57.37, 42.44), ("tydiqa", 55.01, 38.05)):
+        scores[task] = {"avg_f1": f1, "avg_exact_match": em, "avg_metric": (f1 + em) / 2}
+    assert benchmarks.overall(benchmarks.load("xtreme-r"), scores)["all_task"] == pytest.approx(59.43, abs=0.005)
+    # Hu et al. 2020, first version, XLM-R large on XTREME: 68.1 with the mean of exact match and F1
+    row = {"xnli": 79.2, "pawsx": 86.4, "udpos": 72.6, "panx": 65.4, "bucc2018": 66.0, "tatoeba": 57.3}
+    scores = {task: {"avg_metric": value} for task, value in row.items()}
+    for task, f1, em in (("xquad", 76.6, 60.8), ("mlqa", 71.6, 53.2), ("tydiqa", 65.1, 45.0)):
+        scores[task] = {"avg_f1": f1, "avg_exact_match": em, "avg_metric": (f1 + em) / 2}
+    assert benchmarks.overall(benchmarks.load("xtreme"), scores)["all_task"] == pytest.approx(68.1, abs=0.05)
+
+
+def run(folder, *more, benchmark="xtreme"):
+    return main(
+        [
+            "--predictions",
+            str(folder / "predictions"),
+            "--labels",
+            str(folder / "labels"),
+            "--benchmark",
+            benchmark,
+            *more,
+        ]
+    )
+
+
+def remove(folder: Path, side: str, task: str, *languages: str) -> None:
+    for path in list((folder / side / task).iterdir()):
+        if not languages or path.stem.removeprefix("test-") in languages:
+            path.unlink()
+    if not languages:
+        (folder / side / task).rmdir()
+
+
+def test_an_incomplete_folder_is_refused_with_all_that_is_missing(xtreme, capsys):
+    folder, _ = xtreme
+    remove(folder, "predictions", "bucc2018")
+    remove(folder, "predictions", "xnli", "sw", "ur")
+    assert run(folder) == 1
+    error = capsys.readouterr().err
+    assert "1 of 9 tasks (bucc2018) and 2 files (xnli/test-sw.tsv, xnli/test-ur.tsv) of xtreme" in error
+    assert "--partial" in error
+    remove(folder, "labels", "panx", "th")
+    remove(folder, "labels", "mlqa", "hi")
+    assert run(folder, "--partial") == 1
+    assert "test-th.tsv does not exist" in capsys.readouterr().err
+
+
+def test_a_partial_folder_has_the_means_of_what_is_complete(xtreme, capsys, tmp_path):
+    folder, expected = xtreme
+    remove(folder, "predictions", "bucc2018")
+    remove(folder, "predictions", "xnli", "sw")
+    (folder / "predictions" / "notes").mkdir()
+    assert run(folder, "--partial", "--output", str(tmp_path / "s.json")) == 0
+    result = json.loads((tmp_path / "s.json").read_text())
+    assert {"tagging", "qa"} <= set(result)
+    assert not {"all_task", "classification", "retrieval", "bucc2018"} & set(result)
+    rest = [scores["accuracy"] for language, scores in expected["xnli"].items() if language != "sw"]
+    assert result["xnli"]["avg_metric"] == pytest.approx(sum(rest) / 14)
+    shown = capsys.readouterr().out
+    assert "xnli: 14 languages scored, without sw." in shown
+    assert "not of xtreme, left out: notes." in shown
+
+
+@pytest.mark.parametrize(
+    ("task", "language", "edit", "text"),
+    [
+        (
+            "xnli",
+            "sw",
+            lambda text: text + "\nneutral",
+            "xnli/test-sw.tsv: 10 lines for 9 rows; line 10 is one too",
+        ),
+        ("xnli", "sw", lambda text: text.rpartition("\n")[0], "8 lines for 9 rows; line 9 is missing"),
+        ("tatoeba", "jv", lambda text: text + "x\n", "tatoeba/test-jv.tsv: 11 lines for 10 rows"),
+        ("panx", "th", lambda text: text + "O\n", "panx/test-th.tsv line"),
+        ("udpos", "yo", lambda text: "NOUN\n" + text, "udpos/test-yo.tsv line 1: sentence 1 has"),
+        ("bucc2018", "de", lambda text: text + "de-1 en-1\n", "bucc2018/test-de.tsv line"),
+        ("mlqa", "ar", lambda text: text[:-1] + ', "q1": "x"}', "mlqa/test-ar.json: 1 keys occur more than once"),
+    ],
+)
+def test_malformed_predictions_name_file_and_line(xtreme, capsys, task, language, edit, text):
+    folder, _ = xtreme
+    path = next((folder / "predictions" / task).glob(f"test-{language}.*"))
+    path.write_text(edit(path.read_text()))
+    assert run(folder) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert text in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_labels_of_another_benchmark_or_none_are_refused(xtreme, capsys):
+    folder, _ = xtreme
+    assert run(folder, benchmark="xtreme_r") == 1
+    assert "did you mean 'xtreme-r'" in capsys.readouterr().err
+    assert run(folder, benchmark="xtreme-r") == 1
+    assert "3 of 10 tasks (xcopa, mewslix, lareqa)" in capsys.readouterr().err
+    assert main(["--predictions", str(folder / "nowhere"), "--labels", str(folder), "--benchmark", "xtreme"]) == 1
+    assert "--predictions" in capsys.readouterr().err
+    assert main(["--labels", str(folder), "--benchmark", "xtreme"]) == 1
+    assert "--predictions is missing" in capsys.readouterr().err
+    assert main(["--partial", "--quiet"]) == 1
+    assert "--quiet is not an option" in capsys.readouterr().err
+    assert main(["--output"]) == 1
+    assert "--output: expected one argument; --help shows how" in capsys.readouterr().err
+
+
+def test_a_file_of_withheld_labels_is_not_scored(xtreme, capsys):
+    folder, _ = xtreme
+    (folder / "labels" / "mlqa" / "test-de.json").write_text('{"data": []}')
+    assert run(folder) == 1
+    assert "mlqa/test-de.json: There are 0 questions to score" in capsys.readouterr().err
+
+
+def test_scoring_imports_no_torch(xtreme):
+    folder, _ = xtreme
+    code = (
+        "import sys\nfrom stilts_xtreme.score import main\n"
+        f"code = main(['--predictions', {str(folder / 'predictions')!r}, '--labels', {str(folder / 'labels')!r}, "
+        "'--benchmark', 'xtreme'])\n"
+        "sys.exit(code or bool({'torch', 'transformers', 'datasets', 'pytorch_lightning'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60).returncode == 0
+
+
+# one target of each format; xcopa is of XTREME-R alone
+CELLS = {**dict.fromkeys(("xnli", "udpos", "mlqa", "tatoeba", "bucc2018"), "xtreme"), "xcopa": "xtreme-r"}
+
+
+@pytest.mark.parametrize("target", CELLS)
+def test_a_cells_table_can_be_checked(run_tiny, tmp_path, target):
+    result = run_tiny(f"+target={target}")
+    folder = run_tiny.output / "cells" / result["cell"]
+    benchmark = benchmarks.load(CELLS[target])
+    scored, _ = score_folder(folder / "predictions", folder / "labels", benchmark, partial=True)
+    for row in result["rows"]:
+        assert scored[target][row["metric"]][row["language"]] == row["value"]
+    assert scored[target]["avg_metric"] == pytest.approx(result["averages"]["all_value"], abs=1e-9)
+
+    from conftest import TINY
+
+    assert main(["--write-labels", str(tmp_path), f"+target={target}", *TINY]) == 0
+    written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("test-*"))
+    assert written == sorted(path.relative_to(folder / "labels") for path in (folder / "labels").rglob("test-*"))
+    assert all((tmp_path / path).read_bytes() == (folder / "labels" / path).read_bytes() for path in written)
+
+
+def test_labels_need_a_target(capsys):
+    assert main(["--write-labels", "x", "+intermediate=mnli"]) == 1
+    assert "--write-labels needs a target" in capsys.readouterr().err
