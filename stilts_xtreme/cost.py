@@ -1,7 +1,7 @@
 """What the stages of a cell cost, printed before anything runs. Free of torch, as planning is.
 
 ``python -m stilts_xtreme.plan [the options of a run]`` prints the stages that the run needs, which are done, and how
-long the others will take.
+long the others will take; with ``-m``, those of a whole sweep, and the chain of stages that takes longest.
 """
 
 from __future__ import annotations
@@ -91,13 +91,26 @@ def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[st
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the stages that a command line would run."""
+    """Prints the stages that a command line would run: of one cell, or with ``-m`` of a sweep."""
 
     def work(options: list[str]) -> None:
+        if flags & set(options):
+            from stilts_xtreme.sweep.preview import preview
+
+            preview(compose.prepare([option for option in options if option not in flags]))
+            return
         cell = make_cell(compose.compose(compose.prepare(options)))
         show(cell, plan(cell), Store(cell.output))
 
-    page = __doc__.strip() + "\n\nExample: python -m stilts_xtreme.plan +intermediate=mnli +target=xnli"
+    flags = {"-m", "--multirun"}
+    page = (
+        __doc__.strip()
+        + """
+
+Examples
+  python -m stilts_xtreme.plan +intermediate=mnli +target=xnli
+  python -m stilts_xtreme.plan -m '+intermediate=glob(*)' '+target=glob(*)' seed=0,1,2"""
+    )
     return compose.command(sys.argv[1:] if arguments is None else arguments, page, work)
 
 
