@@ -416,7 +416,7 @@ def fresh_process(node: Node, log: str) -> None:
 
 def test_a_warm_worker_is_as_good_as_a_fresh_one(sweep: Callable[..., Any], pretrained: Path, tmp_path: Path) -> None:
     arguments = (
-        *("+intermediate=none,mnli", "+target=xnli,panx", "baseline=false", "seed=0,1"),
+        *("+intermediate=mnli", "+target=xnli,panx", "baseline=false", "seed=1"),
         *("recipe.target.dropout=0.3,0.0", "hydra.launcher.slots=1", "trainer.threads=null"),
     )
     code, _, err = sweep(pretrained, *arguments)
@@ -439,7 +439,7 @@ def test_a_warm_worker_is_as_good_as_a_fresh_one(sweep: Callable[..., Any], pret
             process.join(120)
             assert process.exitcode == 0, (tmp_path / "log.txt").read_text()
     assert weights(pretrained) == weights(other)
-    assert len(weights(other)) > 10
+    assert len(weights(other)) > 5
 
 
 def test_global_state_is_put_back() -> None:

@@ -73,10 +73,10 @@ def run(
     if planned:
         output = planning.output_of(planned)
         store = Store(output, planned[0].cell.on_damage)
-        graph = build(planned, store)
         name = planning.sweep_name(planned)
         folder = Path(output) / "sweeps" / name
         with disk_errors(Path(output)), store.lock(f"sweep-{name}", f"the sweep {name}", say):
+            graph = build(planned, store)
             engine = _run_graph(graph, folder, record.describe(name, graph, planned, refused), make_executor, retries)
         for entry in planned:
             cause = engine.cause(entry.name)
@@ -114,9 +114,10 @@ def _run_graph(
     stages = graph.stages()
     to_make = [node for node in stages if not node.done]
     progress = any(node.cell is not None and node.cell.trainer.progress for node in stages)
+    count = len(described["cells"])
     if progress:
         say(
-            f"{len(described['cells'])} cells, {len(stages)} distinct stages, {len(to_make)} of them to make; "
+            f"{count} {'cell' if count == 1 else 'cells'}, {len(stages)} distinct stages, {len(to_make)} of them to make; "
             f"python -m stilts_xtreme.status {folder} shows how it stands"
         )
     state = record.State(described)
