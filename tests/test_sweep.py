@@ -414,6 +414,29 @@ def fresh_process(node: Node, log: str) -> None:
     worker.make(node, ())
 
 
+def dirty_worker(orders: Any, lifeline: Any, place: worker.Place) -> None:
+    """A worker in which every stage leaves a mess behind."""
+    import torch
+
+    original = worker.make
+
+    clean: list[Any] = []
+
+    def make(node: Node, made: Collection[str]) -> bool:
+        seen = [torch.get_default_dtype(), torch.is_grad_enabled(), dict(os.environ), torch.get_rng_state().tolist()]
+        clean[:] = clean or seen
+        assert seen == clean, "the mess of the one before"
+        found = original(node, made)
+        torch.set_default_dtype(torch.float64)
+        torch.manual_seed(7)
+        torch.set_grad_enabled(False)
+        os.environ["HF_HUB_OFFLINE"] = "0"
+        return found
+
+    worker.make = make
+    worker.main(orders, lifeline, place)
+
+
 def test_a_warm_worker_is_as_good_as_a_fresh_one(sweep: Callable[..., Any], pretrained: Path, tmp_path: Path) -> None:
     arguments = (
         *("+intermediate=mnli", "+target=xnli,panx", "baseline=false", "seed=1"),
@@ -440,6 +463,25 @@ def test_a_warm_worker_is_as_good_as_a_fresh_one(sweep: Callable[..., Any], pret
             assert process.exitcode == 0, (tmp_path / "log.txt").read_text()
     assert weights(pretrained) == weights(other)
     assert len(weights(other)) > 5
+    dirty = tmp_path / "dirty"
+    (dirty / "stages").mkdir(parents=True)
+    os.symlink(first, dirty / "stages" / first.name)
+    graph = build(planned_of(*without, f"output={dirty}"), Store(dirty))
+    ours, theirs = context.Pipe()
+    their_end, our_end = context.Pipe(duplex=False)
+    place = worker.Place(0, 1, None, str(tmp_path / "dirty.txt"))
+    process = context.Process(target=dirty_worker, args=(theirs, their_end, place))
+    process.start()
+    for node in graph.stages():
+        if not node.done and node.kind == "train":
+            ours.send((node, []))
+            while (report := ours.recv())[0] == "progress":
+                pass
+            assert report[0] == "done", (tmp_path / "dirty.txt").read_text()
+    ours.close()
+    our_end.close()
+    process.join(10)
+    assert weights(dirty) == weights(other)
 
 
 def test_global_state_is_put_back() -> None:

@@ -117,8 +117,8 @@ def _run_graph(
     count = len(described["cells"])
     if progress:
         say(
-            f"{count} {'cell' if count == 1 else 'cells'}, {len(stages)} distinct stages, {len(to_make)} of them to make; "
-            f"python -m stilts_xtreme.status {folder} shows how it stands"
+            f"{count} {'cell' if count == 1 else 'cells'}, {len(stages)} distinct stages, "
+            f"{len(to_make)} of them to make; python -m stilts_xtreme.status {folder} shows how it stands"
         )
     state = record.State(described)
     writer = record.Record(folder, described)
