@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,12 @@ def name_of(cell: Cell, planned: CellPlan) -> str:
     return "-".join([cell.model.name, middle, cell.target.name if cell.target else "only", f"seed{cell.seed}", digest])
 
 
-def run(cfg: Mapping[str, Any]) -> dict[str, Any]:
+def run(cfg: Mapping[str, Any], made_before: Collection[str] = ()) -> dict[str, Any]:
     """Runs one cell to its result.
 
     Args:
         cfg: The composed configuration, plain.
+        made_before: Keys of stages that the same command has made in other processes.
 
     Returns:
         What ``result.json`` holds.
@@ -68,8 +69,9 @@ def run(cfg: Mapping[str, Any]) -> dict[str, Any]:
         store.lock(name, f"the cell {name}", say),
         Tracker(cell.logger, folder, name, group, job_type, tags, cfg) as tracker,
     ):
-        _read_test_rows(cell, planned, store)
+        read_test_rows(cell, planned, store)
         made = {stage.key: _ensure(cell, stage, store, tracker) for stage in planned.stages()}
+        made.update(dict.fromkeys(made.keys() & set(made_before), True))
         result = _result(cell, planned, store, name, made)
         _publish(folder, cfg, planned, store, result)
         tracker.result(result["rows"], result["averages"])
@@ -77,7 +79,7 @@ def run(cfg: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _read_test_rows(cell: Cell, planned: CellPlan, store: Store) -> None:
+def read_test_rows(cell: Cell, planned: CellPlan, store: Store) -> None:
     """Refuses real rows that cannot be evaluated before hours of training, not after them."""
     todo = [stage for stage in planned.stages() if not store.done(stage.key)]
     if cell.target is None or cell.data.kind == "synthetic" or all(stage.kind not in CURVED for stage in todo):
@@ -88,15 +90,39 @@ def _read_test_rows(cell: Cell, planned: CellPlan, store: Store) -> None:
 
 def _ensure(cell: Cell, stage: Stage, store: Store, tracker: Any) -> bool:
     """Makes a stage or finds it; its curve reaches the logger either way."""
+    path, made = ensure(cell, stage, store, lambda values: tracker.point(stage.label, values), say)
+    if not made:
+        say(f"{stage.kind} {stage.label}: done before ({path})")
+        for line in (path / "curve.jsonl").read_text(encoding="utf-8").splitlines() if stage.kind in CURVED else ():
+            tracker.point(stage.label, json.loads(line))
+    return made
+
+
+def ensure(
+    cell: Cell,
+    stage: Stage,
+    store: Store,
+    on_point: Callable[[dict[str, Any]], None],
+    on_wait: Callable[[str], None],
+) -> tuple[Path, bool]:
+    """Makes one stage of a cell, whose parent is finished, or finds it.
+
+    Args:
+        cell: The cell that needs it.
+        stage: The stage.
+        store: Where its parent is, and where it goes.
+        on_point: Told every point of a training curve, if it is made now.
+        on_wait: Told when another process is making it.
+
+    Returns:
+        Its folder, and whether it was made now.
+    """
     label = f"{stage.kind} {stage.label}"
     describe = {
         "kind": stage.kind,
         "identity": stage.identity,
         "parent": stage.parent.key if stage.parent else None,
     }
-
-    def on_point(values: dict[str, Any]) -> None:
-        tracker.point(stage.label, values)
 
     def work(scratch: Path) -> dict[str, Any]:
         say(label)
@@ -105,12 +131,7 @@ def _ensure(cell: Cell, stage: Stage, store: Store, tracker: Any) -> bool:
         info = stages.make(cell, stage, store, scratch, on_point)
         return {**info, "hardware": hardware(cell)}
 
-    path, made = store.ensure(stage.key, label, describe, work, say)
-    if not made:
-        say(f"{label}: done before ({path})")
-        for line in (path / "curve.jsonl").read_text(encoding="utf-8").splitlines() if stage.kind in CURVED else ():
-            tracker.point(stage.label, json.loads(line))
-    return made
+    return store.ensure(stage.key, label, describe, work, on_wait)
 
 
 def hardware(cell: Cell) -> dict[str, Any]:

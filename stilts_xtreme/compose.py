@@ -7,10 +7,12 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stilts_xtreme.data.catalogue import conf_dir
 from stilts_xtreme.errors import StiltsError, unknown
+
+T = TypeVar("T")
 
 GROUPS = ("intermediate", "target", "study", "model", "data", "benchmark", "recipe", "trainer", "logger")
 ADDED = ("intermediate", "target", "study")
@@ -79,7 +81,7 @@ def _names(value: str) -> list[str]:
     """The plain names in an override's value; sweep functions such as ``glob(*)`` are left to Hydra."""
     if "(" in value:
         return []
-    return [name for name in (part.strip(" '\"") for part in value.strip("[]").split(",")) if name]
+    return [name for name in (part.strip(" '\"") for part in re.split(r"[\[\],]", value)) if name]
 
 
 def sentence(error: Exception) -> StiltsError | None:
@@ -159,13 +161,18 @@ def compose(arguments: Sequence[str], raw: bool = False) -> Any:
         The configuration.
     """
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
-    if GlobalHydra.instance().is_initialized():
-        cfg = hydra_compose("config", overrides=list(arguments))
-    else:
-        with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="stilts_xtreme"):
-            cfg = hydra_compose("config", overrides=list(arguments))
+    cfg = with_hydra(lambda: hydra_compose("config", overrides=list(arguments)))
     return cfg if raw else OmegaConf.to_container(cfg, resolve=True)
+
+
+def with_hydra(work: Callable[[], T]) -> T:
+    """Calls a function with Hydra initialised: by the application that runs, or for the call alone."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    if GlobalHydra.instance().is_initialized():
+        return work()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="stilts_xtreme"):
+        return work()

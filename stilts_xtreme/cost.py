@@ -1,7 +1,7 @@
 """What the stages of a cell cost, printed before anything runs. Free of torch, as planning is.
 
 ``python -m stilts_xtreme.plan [the options of a run]`` prints the stages that the run needs, which are done, and how
-long the others will take.
+long the others will take; with ``-m``, those of a whole sweep, and the chain of stages that takes longest.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stilts_xtreme import compose
@@ -72,36 +72,55 @@ def flops(cell: Cell, stage: Stage) -> float:
     return total
 
 
-def estimate(cell: Cell, stages: Sequence[Stage], store: Store) -> list[tuple[str, float]]:
+def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[str, float]]:
     """Seconds of each stage: measured for a finished one, else from its operations and the rate of finished ones.
+
+    Args:
+        needs: Stages, each with a cell that needs it.
+        store: Where finished ones are.
 
     Returns:
         For each stage ``("measured" | "estimated", seconds)``.
     """
-    measured = {}
+    found: list[tuple[Cell, float, float | None]] = []
     rates = []
-    for stage in stages:
+    for cell, stage in needs:
         manifest = store.manifest(stage.key) if store.done(stage.key) else None
-        if manifest:
-            measured[stage.key] = manifest["made"]["seconds"]
-            operations = flops(cell, stage)  # 0 where the number of rows is not known
-            if stage.kind != "evaluate" and measured[stage.key] > 0 and operations > 0:
-                rates.append(operations / measured[stage.key])
-    rate = math.exp(sum(math.log(r) for r in rates) / len(rates)) if rates else DEFAULT_RATE[cell.trainer.accelerator]
+        operations = flops(cell, stage)  # 0 where the number of rows is not known
+        measured = manifest["made"]["seconds"] if manifest else None
+        if measured and stage.kind != "evaluate" and operations > 0:
+            rates.append(operations / measured)
+        found.append((cell, operations, measured))
+    rate = math.exp(sum(math.log(r) for r in rates) / len(rates)) if rates else None
     return [
-        ("measured", measured[stage.key]) if stage.key in measured else ("estimated", flops(cell, stage) / rate)
-        for stage in stages
+        ("estimated", operations / (rate or DEFAULT_RATE[cell.trainer.accelerator]))
+        if measured is None
+        else ("measured", measured)
+        for cell, operations, measured in found
     ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the stages that a command line would run."""
+    """Prints the stages that a command line would run: of one cell, or with ``-m`` of a sweep."""
 
     def work(options: list[str]) -> None:
+        if flags & set(options):
+            from stilts_xtreme.sweep.preview import preview
+
+            preview(compose.prepare([option for option in options if option not in flags]))
+            return
         cell = make_cell(compose.compose(compose.prepare(options)))
         show(cell, plan(cell), Store(cell.output))
 
-    page = __doc__.strip() + "\n\nExample: python -m stilts_xtreme.plan +intermediate=mnli +target=xnli"
+    flags = {"-m", "--multirun"}
+    page = (
+        __doc__.strip()
+        + """
+
+Examples
+  python -m stilts_xtreme.plan +intermediate=mnli +target=xnli
+  python -m stilts_xtreme.plan -m '+intermediate=glob(*)' '+target=glob(*)' seed=0,1,2"""
+    )
     return compose.command(sys.argv[1:] if arguments is None else arguments, page, work)
 
 
@@ -112,13 +131,13 @@ def show(cell: Cell, planned: CellPlan, store: Store) -> None:
 
     stages = planned.stages()
     table = Table("stage", "what", "key", "rows", "state", "time", title=f"{len(stages)} stages, each made once")
-    times = estimate(cell, stages, store)
+    times = estimate([(cell, stage) for stage in stages], store)
     left = 0.0
     for stage, (source, seconds) in zip(stages, times, strict=True):
         done = source == "measured"
         left += 0 if done else seconds
         rows = f"{sum(stage.rows.values()):,}" + (" steps" if stage.kind == "pretrain" else "")
-        took = f"{_duration(seconds)}" if done else f"about {_duration(seconds)}"
+        took = f"{duration(seconds)}" if done else f"about {duration(seconds)}"
         table.add_row(stage.kind, stage.label, stage.key, rows, "done" if done else "to do", took)
     console = Console()
     console.print(table)
@@ -127,12 +146,13 @@ def show(cell: Cell, planned: CellPlan, store: Store) -> None:
     to_do = sum(source == "estimated" for source, _ in times)
     device = "GPU" if cell.trainer.accelerator == "gpu" else "CPU"
     console.print(
-        f"To do: {to_do} of {len(stages)} stages, about {_duration(left)} on one {device} (6 operations per parameter "
+        f"To do: {to_do} of {len(stages)} stages, about {duration(left)} on one {device} (6 operations per parameter "
         "and token; rough until the store holds a measured training)."
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time as people say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

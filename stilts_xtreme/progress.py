@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,6 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 CONSOLE = Console(stderr=True)
 LINE_SECONDS = 15
+LISTEN_SECONDS = 0.5
+LISTENERS: list[Callable[[Phase], None]] = []
+"""Told of a phase now and then as it moves on, whether or not anything is printed: a worker reports by it."""
 
 
 class Phase:
@@ -20,7 +23,7 @@ class Phase:
         self.label, self.total, self.bar, self.silent = label, total, bar, silent
         self.done = 0
         self.note = ""
-        self.said = time.monotonic()
+        self.said = self.told = time.monotonic()
         self.task = bar.add_task(label, total=total, note="") if bar else None
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
@@ -29,7 +32,11 @@ class Phase:
         self.note = self.note if note is None else note
         if self.bar is not None and self.task is not None:
             self.bar.update(self.task, completed=self.done, note=self.note)
-        elif not self.silent and time.monotonic() - self.said > LINE_SECONDS:
+        if LISTENERS and time.monotonic() - self.told > LISTEN_SECONDS:
+            self.told = time.monotonic()
+            for listener in LISTENERS:
+                listener(self)
+        if self.bar is None and not self.silent and time.monotonic() - self.said > LINE_SECONDS:
             self.said = time.monotonic()
             CONSOLE.print(f"  {self.label}: {self.done}/{self.total} {self.note}", highlight=False)
 

@@ -480,7 +480,7 @@ def test_missing_languages_are_named(tmp_path: Path) -> None:
 
 def test_estimate_survives_unknown_counts(tmp_path: Path) -> None:
     cell = cell_of(*CELL, f"output={tmp_path}")
-    times = estimate(cell, plan(cell).stages(), Store(tmp_path))
+    times = estimate([(cell, stage) for stage in plan(cell).stages()], Store(tmp_path))
     assert {source for source, _ in times} == {"estimated"}
     assert all(seconds >= 0 for _, seconds in times)
 

@@ -1,0 +1,96 @@
+"""What a command ends with: the errors of its cells, each said once, and the matrix of a sweep."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stilts_xtreme.errors import StiltsError
+
+FAILED: list[str] = []
+"""What went wrong in the cells of this command; Hydra would print more than the sentence and stop at the first."""
+RESULTS: list[dict[str, Any]] = []
+"""What the cells of a sweep came to."""
+STUDY: dict[str, Any] = {}
+"""``name`` and ``output`` of the sweep."""
+UNCONTROLLED: list[tuple[dict[str, Any], str]] = []
+"""Configurations and options of controls that a launcher of Hydra's own has left to do."""
+
+
+def clear() -> None:
+    """Begins a command."""
+    for kept in (FAILED, RESULTS, STUDY, UNCONTROLLED):
+        kept.clear()  # type: ignore[attr-defined]
+
+
+def objective(result: Mapping[str, Any]) -> float | None:
+    """What a Hydra sweeper optimises: the zero-shot mean of a cell."""
+    found: float | None = result["averages"].get("zero_shot_value", result["averages"].get("all_value"))
+    return found
+
+
+def failed(error: StiltsError | str) -> None:
+    """Says an error, once."""
+    if str(error) not in FAILED:
+        FAILED.append(str(error))
+        print(f"error: {error}", file=sys.stderr)
+
+
+def swept(results: Sequence[dict[str, Any]], study: Mapping[str, Any], output: str) -> None:
+    """Adds the results of a launch; sweepers that go by batches launch several times."""
+    known = {result["cell"] for result in RESULTS}
+    RESULTS.extend(result for result in results if result["cell"] not in known)
+    if output:
+        STUDY.update(name=study.get("name"), output=output)
+
+
+def ran(config: dict[str, Any], result: dict[str, Any]) -> None:
+    """Adds a cell that ran in this process under a launcher of Hydra's own."""
+    study = config.get("study") or {}
+    swept([result], study, config["output"])
+    if result["target"] and not result["intermediate"]:
+        UNCONTROLLED.extend((config, option) for option in study.get("controls") or ())
+
+
+def changed(config: Mapping[str, Any], option: str) -> dict[str, Any]:
+    """A configuration with an option set besides."""
+    from omegaconf import OmegaConf
+
+    merged = OmegaConf.merge(OmegaConf.create(copy.deepcopy(dict(config))), OmegaConf.from_dotlist([option]))
+    return OmegaConf.to_container(merged)  # type: ignore[return-value]
+
+
+def report() -> None:
+    """Ends a sweep: the matrix of its cells, printed and written; a single cell's table instead."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from stilts_xtreme.cell import run
+    from stilts_xtreme.report import matrix
+
+    for config, option in UNCONTROLLED:
+        try:
+            swept([run(changed(config, option))], config.get("study") or {}, config["output"])
+        except StiltsError as error:
+            failed(error)
+    results = [result for result in RESULTS if result["target"]]
+    if not RESULTS:
+        return
+    console = Console(file=sys.stdout)
+    output = Path(STUDY["output"])
+    if len(results) < 2:
+        for result in RESULTS:
+            place = output / "cells" / result["cell"]
+            console.print(Markdown((place / "table.md").read_text(encoding="utf-8")))
+            print(f"result, table, predictions and curves: {place}")
+        return
+    name = "-".join([STUDY["name"] or "sweep", *sorted({result["model"] for result in results})])
+    if not STUDY["name"]:  # sweeps without a name of their own do not write over each other
+        name += "-" + hashlib.sha256(" ".join(sorted(result["cell"] for result in results)).encode()).hexdigest()[:8]
+    folder = output / "studies" / name
+    console.print(Markdown(matrix.markdown(matrix.write(results, folder))))
+    print(f"matrix, rows and picture: {folder}")

@@ -1,0 +1,186 @@
+"""How a sweep stands: its grid of cells, what runs where, what failed and why.
+
+python -m stilts_xtreme.status SWEEP [--json] [--watch]
+
+SWEEP is the folder that the sweep names when it begins, or the name of one below outputs/sweeps. It is read from the
+sweep's own record, from any terminal, also when the command that ran it is gone; the same command again goes on.
+  --json    everything as JSON, a line of its own per cell in "cells"
+  --watch   the table stays and follows the sweep until it ends
+
+Example: python -m stilts_xtreme.status outputs/sweeps/phang2020-mini-0123abcd --watch
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from stilts_xtreme import compose
+from stilts_xtreme.errors import StiltsError, unknown
+from stilts_xtreme.report.matrix import row_name
+from stilts_xtreme.sweep import record
+from stilts_xtreme.sweep.live import headline, running_table
+from stilts_xtreme.sweep.record import State
+
+WATCH_SECONDS = 2.0
+COLOURS = {"done": "green", "running": "yellow", "waiting": "dim", "failed": "bold red"}
+
+
+def find(sweep: str) -> Path:
+    """The folder of a sweep, by its path or its name.
+
+    Raises:
+        StiltsError: When there is none.
+    """
+    for folder in (Path(sweep), Path("outputs") / "sweeps" / sweep):
+        if (folder / "graph.json").exists():
+            return folder
+    place = Path(sweep).parent if Path(sweep).parent.name == "sweeps" else Path("outputs") / "sweeps"
+    raise unknown(
+        "SWEEP", Path(sweep).name, sorted(path.parent.name for path in place.glob("*/graph.json")) or ["none is there"]
+    )
+
+
+def alive(folder: Path) -> bool:
+    """Whether a process runs the sweep at the moment: it holds the sweep's lock."""
+    path = folder.parent.parent / "locks" / f"sweep-{folder.name}.lock"
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # a folder that cannot be written: the events have to do
+        return not read(folder, False).ended
+    lock.release()
+    return False
+
+
+def read(folder: Path, running: bool) -> State:
+    """How a sweep stands; what ran in a process that is gone, waits."""
+    state = record.read(folder)
+    for id_, status in state.status.items():
+        if status == "running" and not running:
+            state.status[id_], state.info[id_] = "waiting", {"note": "interrupted"}
+    return state
+
+
+def word(state: State, running: bool) -> str:
+    """The sweep in a word."""
+    if running:
+        return "running"
+    if state.ended and not any(status == "waiting" for status in state.status.values()):
+        failed = state.graph["refused"] or any(status != "done" for status in state.status.values())
+        return "finished with failures" if failed else "finished"
+    return "stopped: the same command goes on"
+
+
+def as_json(folder: Path, state: State, running: bool) -> dict[str, Any]:
+    """All there is to say."""
+    return {
+        "sweep": folder.name,
+        "folder": str(folder),
+        "state": word(state, running).partition(":")[0],
+        "stages": state.counts(),
+        "seconds_left": state.eta(),
+        "cells": [{**cell, **state.cell(cell["name"])} for cell in state.graph["cells"]],
+        "refused": state.graph["refused"],
+    }
+
+
+def grid(state: State) -> Table:
+    """Cells by what they do before the target, and by target; seeds are counted."""
+    entries: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    several = len({cell["model"] for cell in state.graph["cells"]}) > 1
+    for cell in state.graph["cells"]:
+        row = f"{cell['model']} / {row_name(cell)}" if several else row_name(cell)
+        entries.setdefault((row, cell["target"] or "-"), []).append(state.cell(cell["name"]))
+    columns = list(dict.fromkeys(column for _, column in entries))
+    table = Table("after", *columns)
+    for row in dict.fromkeys(row for row, _ in entries):
+        table.add_row(row, *(_entry(entries.get((row, column), [])) for column in columns))
+    return table
+
+
+def _entry(cells: Sequence[dict[str, Any]]) -> Text:
+    text = Text()
+    for state, count in Counter(cell["state"] for cell in cells).items():
+        own = [cell for cell in cells if cell["state"] == state]
+        detail = ""
+        if state == "running":
+            stages = {entry["stage"]: entry for cell in own for entry in cell["running"]}
+            detail = "; ".join(
+                f"{entry['stage']} {entry['progress']:.0%} on {entry['host']}" for entry in stages.values()
+            )
+        elif state == "waiting":
+            detail = own[0]["waiting"][0]
+        number = f"{count} " if len(cells) > 1 else ""
+        text.append(("\n" if text else "") + f"{number}{state}", COLOURS[state])
+        if detail:
+            text.append(f"\n{detail}", "dim")
+    return text
+
+
+def render(folder: Path) -> tuple[Group, bool]:
+    """The page, and whether the sweep goes on."""
+    running = alive(folder)
+    state = read(folder, running)
+    parts: list[Any] = [Text(f"{folder.name}: {word(state, running)}"), grid(state), Text(headline(state))]
+    if running:
+        parts.append(running_table(state))
+    errors: dict[str, int] = Counter()
+    for id_, status in state.status.items():
+        if status == "failed":
+            errors[f"{state.title(id_)}: {state.info[id_]['error'].splitlines()[-1]}"] += 1
+    for refusal in state.graph["refused"]:
+        errors[refusal["error"]] += 1
+    parts += [Text(f"failed: {error}", "red") for error in errors]
+    return Group(*parts), running
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints how a sweep stands."""
+
+    def work(options: list[str]) -> None:
+        flags = {option for option in options if option.startswith("-")}
+        if flags - {"--json", "--watch"}:
+            raise unknown("option", sorted(flags - {"--json", "--watch"})[0], ("--json", "--watch"))
+        names = [option for option in options if option not in flags]
+        if len(names) != 1:
+            raise StiltsError(f"One sweep is wanted, not {len(names)}: python -m stilts_xtreme.status SWEEP.")
+        folder = find(names[0])
+        if "--json" in flags:
+            running = alive(folder)
+            print(json.dumps(as_json(folder, read(folder, running), running), indent=1, ensure_ascii=False))
+            return
+        console = Console()
+        page, running = render(folder)
+        if "--watch" not in flags or not running:
+            console.print(page)
+            return
+        with Live(page, console=console, auto_refresh=False) as live:
+            while running:
+                time.sleep(WATCH_SECONDS)
+                page, running = render(folder)
+                live.update(page, refresh=True)
+
+    try:
+        return compose.command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""The graph of a sweep: a node per distinct stage, and one per cell that gathers its result from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stilts_xtreme.cost import estimate
+from stilts_xtreme.plan import Stage
+from stilts_xtreme.specs import Cell
+from stilts_xtreme.store import Store
+from stilts_xtreme.sweep.planning import PlannedCell
+
+CELL_SECONDS = 1.0
+"""A cell's own node reads scores and writes its folder; an estimate for the order only."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """Something to make once its parents are made.
+
+    Attributes:
+        id: A stage's key, or the name of a cell.
+        kind: ``pretrain``, ``train``, ``evaluate`` or ``cell``.
+        label: What people call it.
+        parents: Ids of the nodes that come before it.
+        seconds: How long it takes: measured if ``done``, else estimated.
+        done: Whether it was there before the sweep.
+        cell: A cell that needs the stage.
+        stage: The stage; None for a cell's own node.
+        config: The composed configuration of a cell's own node.
+    """
+
+    id: str
+    kind: str
+    label: str
+    parents: tuple[str, ...]
+    seconds: float
+    done: bool = False
+    cell: Cell | None = field(default=None, compare=False, repr=False)
+    stage: Stage | None = field(default=None, compare=False, repr=False)
+    config: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def title(self) -> str:
+        """Kind and label."""
+        return f"{self.kind} {self.label}"
+
+
+class Graph:
+    """Nodes by id, parents before children.
+
+    Attributes:
+        nodes: The nodes.
+        children: Id -> ids of the nodes that wait for it.
+        tail: Id -> seconds from the start of a node to the end of the dearest chain that begins with it, without what
+            is done. Ready nodes are taken in this order, the dearest first.
+    """
+
+    def __init__(self, nodes: Sequence[Node]):
+        self.nodes = {node.id: node for node in nodes}
+        self.children: dict[str, list[str]] = {id_: [] for id_ in self.nodes}
+        for node in nodes:
+            for parent in node.parents:
+                self.children[parent].append(node.id)
+        self.tail: dict[str, float] = {}
+        for node in reversed(nodes):
+            after = max((self.tail[child] for child in self.children[node.id]), default=0.0)
+            self.tail[node.id] = after + (0.0 if node.done else node.seconds)
+
+    def stages(self) -> list[Node]:
+        """The nodes that are stages."""
+        return [node for node in self.nodes.values() if node.kind != "cell"]
+
+    def left(self) -> float:
+        """Seconds of work that is not done."""
+        return sum(node.seconds for node in self.nodes.values() if not node.done)
+
+    def critical_path(self) -> list[Node]:
+        """The chain of nodes that takes longest, of those that are not done."""
+        path: list[Node] = []
+        open_ = [id_ for id_, node in self.nodes.items() if not node.parents]
+        while open_:
+            node = self.nodes[max(open_, key=lambda id_: self.tail[id_])]
+            if self.tail[node.id] == 0:
+                break
+            if not node.done:
+                path.append(node)
+            open_ = self.children[node.id]
+        return path
+
+    def below(self, id_: str) -> list[str]:
+        """All nodes that need a node, directly or not."""
+        found: dict[str, None] = {}
+        todo = list(self.children[id_])
+        while todo:
+            child = todo.pop()
+            if child not in found:
+                found[child] = None
+                todo += self.children[child]
+        return list(found)
+
+
+def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
+    """The graph of many cells.
+
+    A stage that several cells need is one node. Every stage of a cell is a parent of the cell's node, so that the cell
+    finds all it reports on. A cell that was finished with the same configuration, from stages that are all there, is
+    done.
+
+    Args:
+        planned: The cells; one that comes twice is one node.
+        store: Tells what is done.
+
+    Returns:
+        The graph.
+    """
+    needs: dict[str, tuple[Cell, Stage]] = {}
+    for entry in planned:
+        for stage in entry.planned.stages():
+            needs.setdefault(stage.key, (entry.cell, stage))
+    times = estimate(needs.values(), store)
+    nodes = {
+        stage.key: Node(
+            stage.key,
+            stage.kind,
+            stage.label,
+            (stage.parent.key,) if stage.parent else (),
+            seconds,
+            source == "measured",
+            cell,
+            stage,
+        )
+        for (cell, stage), (source, seconds) in zip(needs.values(), times, strict=True)
+    }
+    for entry in planned:
+        if entry.name in nodes:
+            continue
+        parents = tuple(stage.key for stage in entry.planned.stages())
+        done = all(nodes[key].done for key in parents) and _reported(entry)
+        nodes[entry.name] = Node(
+            entry.name, "cell", entry.name, parents, 0.0 if done else CELL_SECONDS, done, config=entry.config
+        )
+    return Graph(list(nodes.values()))
+
+
+def _reported(entry: PlannedCell) -> bool:
+    folder = Path(entry.cell.output) / "cells" / entry.name
+    try:
+        same = json.loads((folder / "config.json").read_text(encoding="utf-8")) == json.loads(json.dumps(entry.config))
+    except (OSError, ValueError):
+        return False
+    return same and (folder / "result.json").exists()
