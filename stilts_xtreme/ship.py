@@ -66,7 +66,7 @@ def ship(arguments: Sequence[str]) -> Path:
         )
     if cell.data.kind != "synthetic":
         raise StiltsError(f"data={cell.data.kind} is text of others; what ships is made from data=synthetic alone.")
-    first = plan(cell).stages()[0]
+    first = plan(cell).final.chain()[0]
     store = Store(cell.output, cell.on_damage)
 
     def work(scratch: Path) -> dict[str, Any]:
