@@ -84,7 +84,7 @@ class CellPlan:
 
     def stages(self) -> list[Stage]:
         """All distinct stages, parents before children."""
-        ends = [stage for stage in (self.floors, self.random, self.baseline, self.final) if stage is not None]
+        ends = [stage for stage in (self.random, self.baseline, self.final, self.floors) if stage is not None]
         return list({stage.key: stage for end in ends for stage in end.chain()}.values())
 
 

@@ -136,8 +136,8 @@ def test_study_is_a_sweep_that_ends_in_its_matrix(tmp_path: Path) -> None:
     rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")]
     assert rows[:5] == ["| after", "| none", "| mnli", "| random init, none", "| *best floor*"]
     trained = [path.name for path in (tmp_path / "stages").iterdir()]
-    # pretraining; mnli, none > mnli, mnli > mnli, random > mnli; evaluations of two rows and a control, twice
-    assert len(trained) == 1 + 4 + 6
+    # pretraining; mnli, none > mnli, mnli > mnli, random > mnli; evaluations of two rows and a control, and floors, twice
+    assert len(trained) == 1 + 4 + 6 + 2
     assert "matrix, rows and picture:" in done.stdout
 
     notebook = json.loads((ROOT / "notebooks" / "transfer_matrix.ipynb").read_text(encoding="utf-8"))
