@@ -92,5 +92,5 @@ def report() -> None:
     if not STUDY["name"]:  # sweeps without a name of their own do not write over each other
         name += "-" + hashlib.sha256(" ".join(sorted(result["cell"] for result in results)).encode()).hexdigest()[:8]
     folder = output / "studies" / name
-    console.print(Markdown(matrix.markdown(matrix.write(results, folder))))
+    console.print(Markdown(matrix.page(matrix.write(results, folder), results)))
     print(f"matrix, rows and picture: {folder}")

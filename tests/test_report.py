@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, TINY
 
-from stilts_xtreme.report import matrix
+from stilts_xtreme.report import ladder, matrix
 
 
 def result(intermediate: list[str], target: str, seed: int, scores: dict[str, float], **more: Any) -> dict[str, Any]:
@@ -122,6 +122,29 @@ def test_files_hold_every_row_and_a_picture(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "study").iterdir()) == ["matrix.md", "matrix.png", "rows.csv"]
 
 
+def test_ladder_by_hand() -> None:
+    def line(language: str, value: float, floor: float | None) -> dict[str, Any]:
+        return {"language": language, "value": value, "floor": floor}
+
+    lines = [line("qaa", 80, 50), line("qab", 60, 40), line("qac", 50, 30), line("qad", 40, 45), line("qah", 20, 21)]
+    more = [line("qaa", 90, 50), line("qab", 70, 40), line("qac", 60, 30), line("qad", 40, 45), line("qah", 22, 21)]
+    runs = [
+        result([], "xnli", 0, {"qaa": 1, "qab": 1}, comparison=lines),
+        result([], "xnli", 1, {"qaa": 1, "qab": 1}, comparison=more),
+        result(["mnli"], "xnli", 0, {"qaa": 1, "qab": 1}, comparison=[line("qaa", 1, 1)]),
+        result([], "xnli", 0, {"qaa": 1, "qab": 1}, comparison=[line("qaa", 2, 2)], weights="random"),
+        result([], "udpos", 0, {"qaa": 1, "qab": 1}, comparison=[line("qab", 9, None)]),
+    ]
+    assert ladder.markdown(runs).splitlines() == [
+        "| target | source language | text x1 | text x0.1 | text x0.01 | unseen |",
+        "|---|---|---|---|---|---|",
+        "| xnli | 85.0 (50.0) | 60.0 (35.0) | 40.0 (45.0) |  | 21.0 (21.0) |",
+        "| udpos |  |  |  |  |  |",
+    ]
+    assert ladder.markdown([{**run, "synthetic": False} for run in runs]) == ""
+    assert "by share of pretraining text" in matrix.page(matrix.build(runs), runs)
+
+
 def results_of(output: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(output.glob("cells/*/result.json"))]
 
@@ -136,7 +159,7 @@ def test_study_is_a_sweep_that_ends_in_its_matrix(tmp_path: Path) -> None:
     rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")]
     assert rows[:5] == ["| after", "| none", "| mnli", "| random init, none", "| *best floor*"]
     trained = [path.name for path in (tmp_path / "stages").iterdir()]
-    # pretraining; mnli, none > mnli, mnli > mnli, random > mnli; evaluations of two rows and a control, and floors, twice
+    # pretraining; mnli, none > mnli, mnli > mnli, random > mnli; evaluations of two rows, a control and floors, twice
     assert len(trained) == 1 + 4 + 6 + 2
     assert "matrix, rows and picture:" in done.stdout
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.report import ladder
 from stilts_xtreme.store import write_atomic
 
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
@@ -163,6 +164,13 @@ def _floor(matrix: Matrix, column: str) -> float | None:
     return next((e.floor for (_, c), e in matrix.entries.items() if c == column and e.floor is not None), None)
 
 
+def page(matrix: Matrix, results: Sequence[Mapping[str, Any]]) -> str:
+    """The tables of a matrix, and below them how far its baselines are above their floors."""
+    rungs = ladder.markdown(results)
+    about = "Without an intermediate task, by share of pretraining text; in brackets the best floor of each language:"
+    return markdown(matrix) + (f"\n{about}\n\n{rungs}\n" if rungs else "")
+
+
 def tidy(results: Sequence[Mapping[str, Any]]) -> str:
     """All rows of all results as CSV, one line per (cell, language, metric)."""
     rows = [{**row, "weights": result.get("weights", "pretrained")} for result in results for row in result["rows"]]
@@ -188,7 +196,7 @@ def write(results: Sequence[Mapping[str, Any]], folder: Path) -> Matrix:
 
     matrix = build(results)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "matrix.md", markdown(matrix))
+    write_atomic(folder / "matrix.md", page(matrix, results))
     write_atomic(folder / "rows.csv", tidy(results))
     draw(matrix, folder / "matrix.png")
     return matrix

@@ -23,6 +23,7 @@ from stilts_xtreme.errors import StiltsError, unknown
 __all__ = [
     "DESCRIPTIONS",
     "LANGUAGES",
+    "SHARES",
     "WORLD_VERSION",
     "World",
     "corpus",
@@ -38,6 +39,9 @@ LANGUAGES: tuple[str, ...] = tuple(language.code for language in INVENTORY)
 
 DESCRIPTIONS: Mapping[str, str] = {language.code: describe(language) for language in INVENTORY}
 """Language -> script, word order, resource share, segmentation."""
+
+SHARES: Mapping[str, float] = {language.code: language.share for language in INVENTORY}
+"""Language -> amount of unlabelled text relative to the languages with the most."""
 
 
 def labels(dataset: str) -> tuple[str, ...]:

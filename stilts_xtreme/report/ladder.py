@@ -1,0 +1,46 @@
+"""How far baselines are above their floors, in the source language and by the share of text that pretraining saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from stilts_xtreme.data.synthetic import SHARES
+
+
+def markdown(results: Sequence[Mapping[str, Any]]) -> str:
+    """The table of the baselines in a synthetic world, averaged over their seeds.
+
+    Args:
+        results: What cells came to; those with an intermediate task or random weights are passed over.
+
+    Returns:
+        A table with a line per target: score and best floor in the source language, then score and best floor for each
+        share of pretraining text. Empty where there is no such baseline.
+    """
+    lines: dict[str, list[Mapping[str, Any]]] = {}
+    for result in results:
+        if not result["synthetic"] or not result["target"] or result["intermediate"]:
+            continue
+        if result.get("weights", "pretrained") == "pretrained":
+            source = result.get("source_language")
+            own = [{**line, "source": line["language"] == source} for line in result["comparison"]]
+            lines.setdefault(result["target"], []).extend(own)
+    if not lines:
+        return ""
+    shares = sorted(set(SHARES.values()), reverse=True)
+    titles = ["target", "source language", *(f"text x{share:g}" if share else "unseen" for share in shares)]
+    table = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    for target, found in lines.items():
+        groups = [[line for line in found if line["source"]]]
+        groups += [[line for line in found if not line["source"] and SHARES[line["language"]] == s] for s in shares]
+        table.append(f"| {target} | " + " | ".join(map(_against, groups)) + " |")
+    return "\n".join(table)
+
+
+def _against(lines: Iterable[Mapping[str, Any]]) -> str:
+    found = [line for line in lines if line.get("floor") is not None]
+    if not found:
+        return ""
+    return f"{fmean(line['value'] for line in found):.1f} ({fmean(line['floor'] for line in found):.1f})"
