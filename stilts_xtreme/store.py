@@ -308,3 +308,11 @@ class Store:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from stilts_xtreme.keeping import main
+
+    sys.exit(main())
