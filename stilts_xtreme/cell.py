@@ -17,9 +17,9 @@ from rich.table import Table
 
 from stilts_xtreme.config import make_cell
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.plan import CellPlan, Stage, plan
+from stilts_xtreme.plan import plan
 from stilts_xtreme.progress import say
-from stilts_xtreme.specs import Cell
+from stilts_xtreme.specs import Cell, CellPlan, Stage
 from stilts_xtreme.store import Store, disk_errors, versions, write_atomic
 
 CURVED = ("pretrain", "train")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from stilts_xtreme import compose
 from stilts_xtreme.config import make_cell
-from stilts_xtreme.plan import CellPlan, Stage, plan
-from stilts_xtreme.specs import Cell
+from stilts_xtreme.plan import plan
+from stilts_xtreme.specs import Cell, CellPlan, Stage
 from stilts_xtreme.store import Store
 
 TOKENS_PER_ROW = {

@@ -21,10 +21,9 @@ from stilts_xtreme.heads import HEADS, HeadModule
 from stilts_xtreme.heads.retrieval import PoolingModule
 from stilts_xtreme.inputs import encoder_source, head_options, load_rows
 from stilts_xtreme.metrics.scores import METRICS, headline
-from stilts_xtreme.plan import Stage
 from stilts_xtreme.progress import Phase, phase, say
 from stilts_xtreme.search import best_threshold
-from stilts_xtreme.specs import Cell, Target, TrainerSpec
+from stilts_xtreme.specs import Cell, Stage, Target, TrainerSpec
 from stilts_xtreme.store import Store, write_atomic
 from stilts_xtreme.training import device_of
 

@@ -14,9 +14,8 @@ from stilts_xtreme.encoder import Source
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads import HeadOptions
 from stilts_xtreme.models import model_folder
-from stilts_xtreme.plan import Stage
 from stilts_xtreme.progress import say
-from stilts_xtreme.specs import Cell, Recipe, TrainTask
+from stilts_xtreme.specs import Cell, Recipe, Stage, TrainTask
 from stilts_xtreme.store import Store
 
 OFFLINE = constants.HF_HUB_OFFLINE

@@ -19,8 +19,7 @@ from safetensors.torch import save_file
 from stilts_xtreme.encoder import Encoder, Source
 from stilts_xtreme.heads.base import HeadModule
 from stilts_xtreme.heads.plug import HEAD_CLASSES, assemble
-from stilts_xtreme.plan import Stage
-from stilts_xtreme.specs import Cell
+from stilts_xtreme.specs import Cell, Stage
 
 ENCODER_SHARD = "model-00001-of-00002.safetensors"
 HEAD_SHARD = "model-00002-of-00002.safetensors"

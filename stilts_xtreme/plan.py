@@ -8,103 +8,15 @@ micro-batch and names of tasks are not in it, so that two cells share every stag
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property, lru_cache
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.checks import refuse_blind
-from stilts_xtreme.data.schema import DatasetSpec
-from stilts_xtreme.data.world import world_identity
 from stilts_xtreme.errors import StiltsError, unknown
-from stilts_xtreme.specs import Cell, Target, TrainTask
-
-SCHEMA = 4
-"""Raised whenever the same identity would give other weights or predictions than before."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One training, one evaluation, or the floors of a target.
-
-    Attributes:
-        kind: ``pretrain``, ``train``, ``evaluate``, or ``floors`` (scores without a model).
-        label: What people call it; not part of the key.
-        identity: Everything that its result depends on, as JSON.
-        parent: The stage whose encoder it starts from; None for a pretrained encoder from outside.
-        tasks: What a ``train`` stage learns.
-        target: What an ``evaluate`` or a ``floors`` stage scores.
-        head: Name of the parent's head that continues (``train``) or is evaluated; None for a fresh head or none.
-        languages: Languages of these.
-        rows: Rows that go through the encoder once per epoch, as far as known.
-    """
-
-    kind: str
-    label: str
-    identity: Mapping[str, Any]
-    parent: Stage | None = None
-    tasks: tuple[TrainTask, ...] = ()
-    target: Target | None = None
-    head: str | None = None
-    languages: tuple[str, ...] = ()
-    rows: Mapping[str, int] = field(default_factory=dict)
-
-    @cached_property
-    def key(self) -> str:
-        """The stage's address: 20 hexadecimal digits of SHA-256 over its identity."""
-        text = json.dumps(self.identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-    def chain(self) -> list[Stage]:
-        """This stage and its ancestors, the first one first."""
-        return [*(self.parent.chain() if self.parent else ()), self]
-
-
-@dataclass(frozen=True)
-class CellPlan:
-    """What a cell runs: its own chain, and the same target without the intermediate task to compare with.
-
-    Attributes:
-        final: The last stage: the evaluation, or the intermediate training of a cell without a target.
-        baseline: The evaluation of the baseline; None where there is nothing to compare.
-        missing: Languages of the target without rows here.
-        floors: The scores that need no model.
-        random: The evaluation after the target training of an encoder with random weights, the last of the floors.
-    """
-
-    final: Stage
-    baseline: Stage | None
-    missing: tuple[str, ...]
-    floors: Stage | None = None
-    random: Stage | None = None
-
-    def stages(self) -> list[Stage]:
-        """All distinct stages, parents before children."""
-        ends = [stage for stage in (self.random, self.baseline, self.final, self.floors) if stage is not None]
-        return list({stage.key: stage for end in ends for stage in end.chain()}.values())
-
-
-@lru_cache(maxsize=64)
-def _file_digest(path: str, size: int, mtime_ns: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def origin(cell: Cell) -> dict[str, Any]:
-    """The identity of a pretrained encoder from outside: hub id and revision, or the digests of a folder's files."""
-    model = cell.model
-    if model.path is None:
-        return {"hub": model.id, "revision": model.revision}
-    files = {}
-    for file in sorted(Path(model.path).iterdir()):
-        if file.suffix in (".json", ".safetensors", ".model", ".txt") and file.is_file():
-            stat = file.stat()
-            files[file.name] = _file_digest(str(file), stat.st_size, stat.st_mtime_ns)
-    return {"files": files}
+from stilts_xtreme.origins import SCHEMA, origin, pretraining
+from stilts_xtreme.specs import Cell, CellPlan, Stage, Target, TrainTask
 
 
 def _begins(cell: Cell, parent: Stage | None) -> dict[str, Any]:
@@ -113,64 +25,6 @@ def _begins(cell: Cell, parent: Stage | None) -> dict[str, Any]:
     if cell.model.weights == "random" and (parent is None or parent.kind == "pretrain"):
         start["weights"] = "random"
     return start
-
-
-def _corpus_names(cell: Cell) -> list[str]:
-    corpus = cell.model.corpus
-    if corpus in (None, "auto"):
-        if cell.data.kind == "synthetic":
-            return []
-        if cell.target:
-            specs = [spec for task in cell.target.train for spec in task.datasets] + [cell.target.test]
-        else:
-            specs = [spec for task in cell.intermediate_tasks for spec in task.datasets]
-        return sorted({spec.name for spec in specs})
-    if corpus == "synthetic":
-        return []
-    return sorted(str(name) for name in (corpus if isinstance(corpus, list) else [corpus]))
-
-
-def corpus_specs(cell: Cell) -> list[DatasetSpec]:
-    """The data sets whose text ``mini`` is pretrained on; empty for the synthetic world's own corpus."""
-    names = _corpus_names(cell)
-    if names and cell.data.kind == "synthetic":
-        raise StiltsError(
-            f"model.corpus={','.join(names)} needs data=hub; with data=synthetic the corpus is the world's own."
-        )
-    known = {spec.name: spec for task in _all_tasks(cell) for spec in task.datasets}
-    if cell.target:
-        known[cell.target.test.name] = cell.target.test
-    return [known[name] if name in known else catalogue.load_spec(name) for name in names]
-
-
-def _all_tasks(cell: Cell) -> Sequence[TrainTask]:
-    return (*cell.intermediate_tasks, *(cell.target.train if cell.target else ()))
-
-
-def _pretrain(cell: Cell) -> Stage | None:
-    model = cell.model
-    if model.architecture is None:
-        return None
-    specs = corpus_specs(cell)
-    if specs:
-        corpus: object = [
-            catalogue.identity(spec, split, catalogue.languages(spec, split, cell.data), cell.data)
-            for spec in specs
-            for split in ("train", "validation", "test")
-            if spec.splits.get(split)
-        ]
-    else:
-        corpus = world_identity(cell.data)
-    identity = {
-        "schema": SCHEMA,
-        "kind": "pretrain",
-        "architecture": model.architecture,
-        "pretraining": model.pretraining,
-        "corpus": corpus,
-    }
-    name = ", ".join(spec.name for spec in specs) or "synthetic"
-    steps = int((model.pretraining or {})["steps"])
-    return Stage("pretrain", f"{model.name} on {name}", identity, rows={"steps": steps})
 
 
 def _answer_settings(cell: Cell) -> dict[str, Any]:
@@ -364,7 +218,7 @@ def plan(cell: Cell) -> CellPlan:
     Raises:
         StiltsError: For missing data or languages.
     """
-    pretrained = _pretrain(cell)
+    pretrained = pretraining(cell)
     names = "+".join(cell.intermediate)
     intermediate = pretrained
     if cell.intermediate_tasks:

@@ -27,9 +27,9 @@ from stilts_xtreme.heads.base import HeadOptions
 from stilts_xtreme.heads.mlm import MLMModule
 from stilts_xtreme.heads.step import Optimisation, Step
 from stilts_xtreme.models import lineage, save
-from stilts_xtreme.plan import Stage, corpus_specs
+from stilts_xtreme.origins import corpus_specs
 from stilts_xtreme.progress import phase, say
-from stilts_xtreme.specs import Cell, ModelSpec
+from stilts_xtreme.specs import Cell, ModelSpec, Stage
 from stilts_xtreme.store import RESUME
 from stilts_xtreme.training import StepStream, fit, write_curve
 

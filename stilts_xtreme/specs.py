@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from stilts_xtreme.data.schema import DatasetSpec, DataSpec
@@ -167,3 +170,64 @@ class Cell:
     output: str
     on_damage: str
     recipe_name: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training, one evaluation, or the floors of a target.
+
+    Attributes:
+        kind: ``pretrain``, ``train``, ``evaluate``, or ``floors`` (scores without a model).
+        label: What people call it; not part of the key.
+        identity: Everything that its result depends on, as JSON.
+        parent: The stage whose encoder it starts from; None for a pretrained encoder from outside.
+        tasks: What a ``train`` stage learns.
+        target: What an ``evaluate`` or a ``floors`` stage scores.
+        head: Name of the parent's head that continues (``train``) or is evaluated; None for a fresh head or none.
+        languages: Languages of these.
+        rows: Rows that go through the encoder once per epoch, as far as known.
+    """
+
+    kind: str
+    label: str
+    identity: Mapping[str, Any]
+    parent: Stage | None = None
+    tasks: tuple[TrainTask, ...] = ()
+    target: Target | None = None
+    head: str | None = None
+    languages: tuple[str, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def key(self) -> str:
+        """The stage's address: 20 hexadecimal digits of SHA-256 over its identity."""
+        text = json.dumps(self.identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def chain(self) -> list[Stage]:
+        """This stage and its ancestors, the first one first."""
+        return [*(self.parent.chain() if self.parent else ()), self]
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What a cell runs: its own chain, and the same target without the intermediate task to compare with.
+
+    Attributes:
+        final: The last stage: the evaluation, or the intermediate training of a cell without a target.
+        baseline: The evaluation of the baseline; None where there is nothing to compare.
+        missing: Languages of the target without rows here.
+        floors: The scores that need no model.
+        random: The evaluation after the target training of an encoder with random weights, the last of the floors.
+    """
+
+    final: Stage
+    baseline: Stage | None
+    missing: tuple[str, ...]
+    floors: Stage | None = None
+    random: Stage | None = None
+
+    def stages(self) -> list[Stage]:
+        """All distinct stages, parents before children."""
+        ends = [stage for stage in (self.random, self.baseline, self.final, self.floors) if stage is not None]
+        return list({stage.key: stage for end in ends for stage in end.chain()}.values())

@@ -24,11 +24,11 @@ from stilts_xtreme.heads.step import Optimisation, StageModule
 from stilts_xtreme.inputs import encoder_source, head_options, load_rows, pretrained_source, task_labels
 from stilts_xtreme.metrics.scores import METRICS, headline
 from stilts_xtreme.models import lineage, save
-from stilts_xtreme.plan import Stage, portions
+from stilts_xtreme.plan import portions
 from stilts_xtreme.predictions import gold
 from stilts_xtreme.pretrain import pretrain
 from stilts_xtreme.progress import phase, say
-from stilts_xtreme.specs import Cell
+from stilts_xtreme.specs import Cell, Stage
 from stilts_xtreme.store import RESUME, Store
 from stilts_xtreme.training import Course, StepStream, fit, share_steps, steps_of, write_curve
 

@@ -20,8 +20,8 @@ from stilts_xtreme.cost import estimate, main
 from stilts_xtreme.data.catalogue import conf_dir
 from stilts_xtreme.data.schema import DatasetSpec
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.plan import Stage, plan
-from stilts_xtreme.specs import Recipe
+from stilts_xtreme.plan import plan
+from stilts_xtreme.specs import Recipe, Stage
 from stilts_xtreme.store import Store
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.cost import estimate
-from stilts_xtreme.plan import Stage
-from stilts_xtreme.specs import Cell
+from stilts_xtreme.specs import Cell, Stage
 from stilts_xtreme.store import Store
 from stilts_xtreme.sweep.planning import PlannedCell
 

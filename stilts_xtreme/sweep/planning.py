@@ -20,8 +20,8 @@ from stilts_xtreme.cell import name_of
 from stilts_xtreme.config import make_cell
 from stilts_xtreme.ending import changed
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.plan import CellPlan, plan
-from stilts_xtreme.specs import Cell
+from stilts_xtreme.plan import plan
+from stilts_xtreme.specs import Cell, CellPlan
 
 
 @dataclass(frozen=True)
