@@ -150,7 +150,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
 def leaves(node: dict[str, Any], prefix: str = "") -> list[str]:
     found = []
     for name, value in node.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and name != "tasks":  # what a recipe says of single tasks is one option
             found += leaves(value, f"{prefix}{name}.")
         else:
             found.append(prefix + name)
