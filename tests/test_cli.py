@@ -239,7 +239,7 @@ def test_a_folder_is_an_encoder(cli: Callable[..., Any], outputs: Path, tmp_path
     assert done[0] == 0, done[2]
     (result,) = [json.loads(path.read_text()) for path in (tmp_path / "out").glob("cells/*/result.json")]
     assert result["model"] == folder.name
-    assert [stage["kind"] for stage in result["stages"]] == ["evaluate"]
+    assert [stage["kind"] for stage in result["stages"]] == ["evaluate", "floors"]
     expected = cell_run(composed("+target=tatoeba", *TINY, f"output={outputs}"))
     assert [row["value"] for row in result["rows"]] == [row["value"] for row in expected["rows"]]
 

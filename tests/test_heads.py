@@ -327,7 +327,7 @@ def test_a_joint_module_hands_steps_to_their_heads():
 def test_no_decay_on_biases_and_norms():
     module = module_of("classification")
     module.optimisation = Optimisation(1e-3, 10, 2, 0.1, 1e-8, 1.0, 0, 8192)
-    found = module.configure_optimizers()
+    (found,) = module.configure_optimizers()
     decayed, plain = found["optimizer"].param_groups
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.1, 0.0)
     weights = {id(weight): name for name, weight in module.named_parameters()}

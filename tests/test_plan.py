@@ -489,7 +489,7 @@ def test_estimate_survives_unknown_counts(tmp_path: Path) -> None:
 
 def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*CELL, f"output={tmp_path}"]) == 0
-    assert "To do: 6 of 6 stages" in " ".join(capsys.readouterr().out.split())
+    assert "To do: 9 of 9 stages" in " ".join(capsys.readouterr().out.split())
     assert not any(tmp_path.iterdir()), "planning writes nothing"
     assert main(["--help"]) == 0
     assert "Example" in capsys.readouterr().out

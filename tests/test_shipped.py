@@ -77,7 +77,7 @@ def test_page_and_record_hold_the_figures_and_no_path(made: Path, tmp_path: Path
 def test_shipped_encoder_takes_the_place_of_pretraining(in_package: Path, tmp_path: Path) -> None:
     cell = cell_of("+target=xnli", "model.shipped=mini", *WORLD)
     kinds = [stage.kind for stage in plan(cell).stages()]
-    assert kinds == ["train", "evaluate"]
+    assert kinds == ["train", "evaluate", "floors"]
     result = run(composed("+target=xnli", "model.shipped=mini", *WORLD, f"output={tmp_path / 'out'}"))
     assert result["model"] == "mini"
     assert result["synthetic"]

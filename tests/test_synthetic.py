@@ -40,7 +40,7 @@ PROMISED = (
 # Raise WORLD_VERSION and put the new digests here whenever rows are meant to change.
 GOLDEN = {
     "anli": "055089ca6f0b",
-    "bucc2018": "4a9aef1e6262",
+    "bucc2018": "26f085072f1e",
     "ccg": "547fdb60858c",
     "commonsense_qa": "513695a7e96d",
     "copa": "4e6b3f73e8e7",

@@ -109,7 +109,7 @@ def test_wandb_offline(
     assert exit_record.exit_code == 0
     points = history(found)
     for stage in result["stages"]:
-        if stage["kind"] == "evaluate":
+        if stage["kind"] not in ("pretrain", "train"):
             continue
         label = stage["label"]
         mine = [point for point in points if f"{label}/loss" in point]
@@ -183,7 +183,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def check_points(output: Path, result: dict[str, Any], points: dict[str, list[tuple[int, float]]]) -> None:
-    trained = [stage for stage in result["stages"] if stage["kind"] != "evaluate"]
+    trained = [stage for stage in result["stages"] if stage["kind"] in ("pretrain", "train")]
     assert len(trained) == 4
     for stage in trained:
         expected = [(point["step"], point["loss"]) for point in curve_of(output, stage["key"])]
@@ -213,7 +213,9 @@ def test_tensorboard(run_tiny: Callable[..., Any], pretrained: Path) -> None:
         tags = {tag.replace("_", " "): tag for tag in events.Tags()["scalars"]}
         points = {
             tag: [(event.step, event.value) for event in events.Scalars(tags[tag.replace("_", " ")])]
-            for tag in (f"{stage['label']}/loss" for stage in result["stages"] if stage["kind"] != "evaluate")
+            for tag in (
+                f"{stage['label']}/loss" for stage in result["stages"] if stage["kind"] in ("pretrain", "train")
+            )
         }
         check_points(pretrained, result, points)
 
