@@ -101,7 +101,7 @@ def test_a_matrix_makes_each_stage_once(
     assert "6 cells: 15 distinct stages instead of 33" in said
     code, out, err = sweep(pretrained, *MATRIX)
     assert code == 0, err
-    assert len(made(pretrained)) == len(set(made(pretrained))) == 14
+    assert len(made(pretrained)) == len(set(made(pretrained))) == 11
     assert "15 distinct stages, 14 of them planned to be made: 14 made, 1 found, 0 failed" in err
     assert "matrix, rows and picture" in out
     # XQuAD and MLQA learn from the same rows
