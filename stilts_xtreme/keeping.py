@@ -69,7 +69,7 @@ def needed(store: Store) -> Counter[str]:
             found.update(set(cell_keys(cell)))
     for graph in (store.root / "sweeps").glob("*/graph.json"):
         nodes = json.loads(graph.read_text(encoding="utf-8"))["nodes"]
-        found.update({node["id"] for node in nodes.values() if node["kind"] != "cell"})
+        found.update({node["id"] for node in nodes if node["kind"] != "cell"})
     for key in list(found):
         parent = (store.manifest(key) or {}).get("parent")
         while parent:  # of a chain that another version of the package wrote

@@ -55,7 +55,7 @@ def test_gc_keeps_what_cells_and_sweeps_need(store: Store, capsys: pytest.Captur
     assert there(store) == everything
     graph = store.root / "sweeps" / "s" / "graph.json"
     graph.parent.mkdir(parents=True)
-    graph.write_text(json.dumps({"nodes": {"idle": {"id": "idle", "kind": "train"}, "c": {"id": "c", "kind": "cell"}}}))
+    graph.write_text(json.dumps({"nodes": [{"id": "idle", "kind": "train"}, {"id": "c", "kind": "cell"}]}))
     assert keeping.main(["gc", "--yes", f"output={store.root}"]) == 0
     assert there(store) == everything - {"half"}
     graph.unlink()
