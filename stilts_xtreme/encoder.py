@@ -19,6 +19,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
+from stilts_xtreme import packing
 from stilts_xtreme.batch import Batch
 from stilts_xtreme.errors import StiltsError
 
@@ -103,6 +104,7 @@ class Encoder(nn.Module):
         pooler: The checkpoint's own pooler, or None.
         replaced: The checkpoint's own values of the configuration where a recipe's dropout stands in their place.
         origin: The pretrained checkpoint that its training began with, if fresh heads are to begin with it too.
+        packed: Whether it is given sequences end to end, without padding; see :mod:`stilts_xtreme.packing`.
     """
 
     def __init__(
@@ -111,12 +113,14 @@ class Encoder(nn.Module):
         pooler: nn.Module | None,
         replaced: Mapping[str, float] | None = None,
         origin: Source | None = None,
+        packed: bool = False,
     ):
         super().__init__()
         self.base = base
         self.pooler = pooler
         self.replaced = dict(replaced or {})
         self.origin = origin
+        self.packed = packed
 
     @property
     def config(self) -> Any:
@@ -133,6 +137,8 @@ class Encoder(nn.Module):
         Returns:
             Hidden states [T, H], in the order of ``batch.ids``.
         """
+        if self.packed:
+            return packing.run(self.base, batch.ids, batch.types, packing.layout(batch.lengths), layer)
         lengths = batch.lengths
         width = int(lengths.max())
         mask = torch.arange(width, device=lengths.device)[None, :] < lengths[:, None]
@@ -146,6 +152,12 @@ class Encoder(nn.Module):
         output = self.base(**inputs, output_hidden_states=layer is not None, return_dict=True)
         hidden = output.last_hidden_state if layer is None else output.hidden_states[layer]
         return hidden[mask]
+
+    def first_tokens(self, batch: Batch) -> torch.Tensor:
+        """The last layer's hidden states [S, H] of the first token of every sequence."""
+        if self.packed:
+            return packing.run_first_tokens(self.base, batch.ids, batch.types, packing.layout(batch.lengths))
+        return self(batch)[torch.cumsum(batch.lengths, 0) - batch.lengths]
 
 
 def from_checkpoint(kind: Any, source: Source, config: Any) -> tuple[Any, dict[str, Any]]:
@@ -172,6 +184,7 @@ def load(
     gradient_checkpointing: bool = False,
     dropout: float | None = None,
     origin: Source | None = None,
+    packed: bool = True,
 ) -> Encoder:
     """Loads an encoder in single precision, from a base or a task checkpoint.
 
@@ -180,6 +193,7 @@ def load(
         gradient_checkpointing: Whether to hold fewer activations and compute them again.
         dropout: Replaces the checkpoint's own hidden and attention dropout; None keeps it.
         origin: The pretrained checkpoint from which fresh heads take what it has of them; None makes them all new.
+        packed: Whether to leave padding out where the architecture allows it.
 
     Raises:
         StiltsError: For a missing, damaged or foreign checkpoint, or one whose weights do not cover the encoder.
@@ -193,7 +207,7 @@ def load(
         base = AutoModel.from_config(config, dtype=torch.float32)
         if hasattr(base, "pooler"):
             base.pooler = None
-        return _ready(base, None, gradient_checkpointing, replaced, None)
+        return _ready(base, None, gradient_checkpointing, replaced, None, packed)
     base, report = from_checkpoint(AutoModel, source, config)
     missing = sorted(report["missing_keys"])
     unfilled = [name for name in missing if "pooler" not in name]
@@ -209,10 +223,12 @@ def load(
         pooler = None  # a head that wants one brings its own, drawn from the run's seed or its own checkpoint
     if hasattr(base, "pooler"):
         base.pooler = None
-    return _ready(base, pooler, gradient_checkpointing, replaced, origin)
+    return _ready(base, pooler, gradient_checkpointing, replaced, origin, packed)
 
 
-def _ready(base: Any, pooler: Any, checkpointing: bool, replaced: dict[str, Any], origin: Source | None) -> Encoder:
+def _ready(
+    base: Any, pooler: Any, checkpointing: bool, replaced: dict[str, Any], origin: Source | None, packed: bool
+) -> Encoder:
     if checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return Encoder(base, pooler, replaced, origin)
+    return Encoder(base, pooler, replaced, origin, packed and packing.use(base))

@@ -104,7 +104,7 @@ def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str,
     target = stage.target
     assert target is not None
     source = encoder_source(cell, stage, store)
-    encoder: Encoder = load(source)
+    encoder: Encoder = load(source, packed=cell.trainer.packing)
     tokenizer = load_tokenizer(source)
     labels = catalogue.labels(target.test, cell.data)
     options = head_options(cell, target.recipe, target.metric)

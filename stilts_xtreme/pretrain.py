@@ -220,7 +220,7 @@ def pretrain(cell: Cell, stage: Stage, scratch: Path, on_point: Callable[[dict[s
     base = AutoModel.from_config(config)
     if hasattr(base, "pooler"):
         base.pooler = None
-    encoder = Encoder(base, None)
+    encoder = Encoder(base, None)  # padded, so that the command that made a shipped encoder makes it again
     options = HeadOptions(max_length=int(settings["max_length"]))
     module = MLMModule(encoder, tokenizer, options, float(settings["mask_probability"]))
     features = module.features({"text": everything}, tokenizer)

@@ -143,6 +143,7 @@ class TrainerSpec:
     micro_batch_tokens: int = 8192
     accumulation: int | None = None
     gradient_checkpointing: bool = False
+    packing: bool = True
     checkpoint_seconds: float = 60
     progress: bool = True
 

@@ -67,7 +67,13 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
     source = encoder_source(cell, stage, store)
     first = stage.tasks[0].recipe
     origin = pretrained_source(cell, stage, store)
-    encoder = load(source, cell.trainer.gradient_checkpointing, first.dropout, None if origin.random else origin)
+    encoder = load(
+        source,
+        cell.trainer.gradient_checkpointing,
+        first.dropout,
+        None if origin.random else origin,
+        cell.trainer.packing,
+    )
     tokenizer = load_tokenizer(source)
     torch.manual_seed(cell.seed)  # the fresh heads' weights
     heads, courses, rows_of = {}, [], {}

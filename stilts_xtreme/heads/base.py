@@ -92,8 +92,7 @@ class HeadModule(StageModule):
 
     def first_tokens(self, batch: Batch) -> torch.Tensor:
         """Hidden states [S, 1, H] of the first token of every sequence."""
-        hidden = self.encoder(batch)
-        return hidden[torch.cumsum(batch.lengths, 0) - batch.lengths][:, None]
+        return self.encoder.first_tokens(batch)[:, None]
 
     def terms(self, step: Step) -> float:
         """Units of the step: the loss is a mean over examples."""

@@ -1,0 +1,301 @@
+"""Sequences end to end through Hugging Face's own modules: no padding anywhere but inside attention.
+
+Everything an encoder computes token by token (embeddings, projections, norms, feed-forward layers) runs on the T real
+tokens of a batch as one long sequence [1, T]. Only attention must know where a sequence ends. transformers'
+``AttentionInterface`` lets it be exchanged from outside: :func:`attend` cuts queries, keys and values into groups of
+sequences of about one length, pads within a group, and puts the outcome end to end again. Padded keys have weight 0, so
+the result is that of a padded batch up to rounding.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import dropout as drop
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+log = logging.getLogger(__name__)
+
+NAME = "stilts_xtreme_packed"
+"""What the attention is called in transformers' table of implementations."""
+PACKABLE = ("bert", "camembert", "electra", "roberta", "xlm-roberta", "xlm-roberta-xl")
+"""Model types whose attention takes queries, keys and values and nothing else, and whose positions are looked up.
+
+Not DeBERTa, whose attention is its own, and not ModernBERT, whose local layers see a window.
+"""
+POST_NORM = tuple(name for name in PACKABLE if name != "xlm-roberta-xl")
+"""Those whose layers normalise what they give, so that nothing follows the last one."""
+NARROWEST = 0.75
+"""Sequences shorter than this part of a group's longest begin a group of their own ..."""
+SHORT = 64
+"""... unless the group is this short: another group would cost more than the padding."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Sequences that attend side by side.
+
+    Attributes:
+        members: The sequences [S].
+        shape: S sequences, W places.
+        allowed: Which places of a sequence are tokens [S, 1, 1, W]; None when all are.
+    """
+
+    members: torch.Tensor
+    shape: tuple[int, int]
+    allowed: torch.Tensor | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the tokens of a batch go.
+
+    Attributes:
+        groups: The groups, longest sequences first.
+        places: The place of each token in the groups laid end to end [T].
+        padding: The places that no token has.
+        take: The token at each place; any one where there is padding.
+        positions: Each token's position in its sequence [T], from 0.
+        firsts: Each sequence's first token [S].
+    """
+
+    groups: tuple[Group, ...]
+    places: torch.Tensor
+    padding: torch.Tensor
+    take: torch.Tensor
+    positions: torch.Tensor
+    firsts: torch.Tensor
+
+
+def layout(lengths: torch.Tensor) -> Layout:
+    """Plans the groups for sequences of the given lengths [S], which may be on any device."""
+    device = lengths.device
+    lengths = lengths.cpu()
+    starts = torch.cumsum(lengths, 0) - lengths
+    total = int(lengths.sum())
+    positions = torch.arange(total) - torch.repeat_interleave(starts, lengths)
+    order = torch.argsort(lengths, descending=True, stable=True)
+    cuts, width = [0], 0
+    for at, length in enumerate(lengths[order].tolist()):
+        if at == 0:
+            width = length
+        elif width > SHORT and length < NARROWEST * width:
+            cuts.append(at)
+            width = length
+    groups, places, padding, takes, offset = [], torch.empty(total, dtype=torch.long), [], [], 0
+    for begin, end in zip(cuts, [*cuts[1:], len(order)], strict=True):
+        members = order[begin:end]
+        width = int(lengths[members[0]])
+        column = torch.arange(width)
+        real = column[None] < lengths[members][:, None]
+        take = torch.where(real, starts[members][:, None] + column[None], 0).reshape(-1)
+        flat = real.reshape(-1)
+        here = torch.arange(len(take)) + offset
+        places[take[flat]] = here[flat]
+        padding.append(here[~flat])
+        allowed = None if bool(flat.all()) else real[:, None, None, :].to(device)
+        groups.append(Group(members.to(device), (len(members), width), allowed))
+        takes.append(take)
+        offset += len(take)
+    arrays = (places, torch.cat(padding), torch.cat(takes), positions, starts)
+    return Layout(tuple(groups), *(array.to(device) for array in arrays))
+
+
+class _Spread(torch.autograd.Function):
+    """Rows of tokens [T, F] to their places [P, F], as gathers in both directions, which are faster than scatters."""
+
+    @staticmethod
+    def forward(ctx: Any, tokens: torch.Tensor, take: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(places)
+        return tokens.index_select(0, take)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        # what stands at padding has weight 0 in attention, so its gradient is 0 and may be left out
+        (places,) = ctx.saved_tensors
+        return gradients[0].index_select(0, places), None, None
+
+
+class _Collect(torch.autograd.Function):
+    """Places [P, F] back to tokens [T, F]; the gradient of padding is 0."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, places_: torch.Tensor, take: torch.Tensor, places: torch.Tensor, padding: torch.Tensor
+    ) -> torch.Tensor:
+        ctx.save_for_backward(take, padding)
+        return places_.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        take, padding = ctx.saved_tensors
+        return gradients[0].index_select(0, take).index_fill_(0, padding, 0), None, None, None
+
+
+def attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    packing: Layout | None = None,
+    **more: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention within the sequences of a packed batch, as an implementation for transformers.
+
+    Args:
+        module: The attention module.
+        query: Queries [1, heads, T, D].
+        key: Keys [1, heads, T, D].
+        value: Values [1, heads, T, D].
+        attention_mask: Of a padded batch; a packed one has none.
+        dropout: Of the attention weights.
+        scaling: Of the scores; None is ``D ** -0.5``.
+        packing: Where the sequences are; None for a padded batch.
+        **more: What transformers hands to any implementation.
+
+    Returns:
+        The outcome [1, T, heads, D], and no weights.
+    """
+    if packing is None:  # a padded batch, as when the model is used on its own
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **more)
+    heads, size = query.shape[1], query.shape[3]
+    queries, keys, values = (
+        _Spread.apply(states[0].transpose(0, 1).reshape(-1, heads * size), packing.take, packing.places)
+        for states in (query, key, value)
+    )
+    outcomes, offset = [], 0
+    for group in packing.groups:
+        until = offset + group.shape[0] * group.shape[1]
+        own = [_split(states[offset:until], group.shape, heads) for states in (queries, keys, values)]
+        outcome = _within(own[0], own[1], own[2], group.allowed, dropout, scaling)
+        outcomes.append(outcome.transpose(1, 2).reshape(-1, heads * size))
+        offset = until
+    tokens = _Collect.apply(_joined(outcomes), packing.take, packing.places, packing.padding)
+    return tokens.view(1, -1, heads, size), None
+
+
+def _split(states: torch.Tensor, shape: tuple[int, int], heads: int) -> torch.Tensor:
+    """Places [S * W, F] as [S, heads, W, D]."""
+    return states.view(*shape, heads, -1).transpose(1, 2)
+
+
+def _joined(parts: list[torch.Tensor]) -> torch.Tensor:
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def last_layer_first_tokens(layer: Any, hidden: torch.Tensor, plan: Layout) -> torch.Tensor:
+    """A layer of BERT's kind, computed for the first token of every sequence alone.
+
+    Only the first token of the last layer is looked at by a head of sentences; the other tokens are needed as keys and
+    values.
+
+    Args:
+        layer: Hugging Face's layer.
+        hidden: What goes into it [T, H].
+        plan: The layout of the batch.
+
+    Returns:
+        Hidden states [S, H].
+    """
+    own = layer.attention.self
+    heads, rate = own.num_attention_heads, own.dropout.p if layer.training else 0.0
+    first = hidden.index_select(0, plan.firsts)
+    query = own.query(first)
+    keys, values = (_Spread.apply(project(hidden), plan.take, plan.places) for project in (own.key, own.value))
+    outcomes, offset = [], 0
+    for group in plan.groups:
+        until = offset + group.shape[0] * group.shape[1]
+        asked = _split(query.index_select(0, group.members), (group.shape[0], 1), heads)
+        key, value = (_split(states[offset:until], group.shape, heads) for states in (keys, values))
+        outcomes.append(_within(asked, key, value, group.allowed, rate, own.scaling).reshape(group.shape[0], -1))
+        offset = until
+    back = torch.argsort(_joined([group.members for group in plan.groups]))
+    return layer.feed_forward_chunk(layer.attention.output(_joined(outcomes).index_select(0, back), first))
+
+
+def _within(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    allowed: torch.Tensor | None,
+    dropout: float,
+    scaling: float | None,
+) -> torch.Tensor:
+    if not dropout or query.is_cuda:
+        return scaled_dot_product_attention(query, key, value, allowed, dropout, scale=scaling)
+    # torch's own way with dropout on a processor guards against rows without any key, which there are none of here
+    scores = torch.matmul(query * (scaling or query.shape[-1] ** -0.5), key.transpose(-1, -2))
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
+    return torch.matmul(drop(torch.softmax(scores, -1), dropout), value)
+
+
+AttentionInterface.register(NAME, attend)
+AttentionMaskInterface.register(NAME, sdpa_mask)
+
+
+def use(base: Any) -> bool:
+    """Makes an encoder take packed batches, if it is of a kind that can.
+
+    Args:
+        base: Hugging Face's base model.
+
+    Returns:
+        Whether it takes them now.
+    """
+    if base.config.model_type not in PACKABLE:
+        log.info("the attention of %s cannot be packed; its batches are padded", base.config.model_type)
+        return False
+    base.set_attn_implementation(NAME)
+    return True
+
+
+def run(
+    base: Any, ids: torch.Tensor, types: torch.Tensor | None, plan: Layout, layer: int | None = None
+) -> torch.Tensor:
+    """Runs an encoder that :func:`use` has prepared.
+
+    Args:
+        base: Hugging Face's base model.
+        ids: Token ids [T].
+        types: Segment ids [T] or None.
+        plan: The layout of the batch.
+        layer: Position in ``hidden_states``; None is the last layer's output.
+
+    Returns:
+        Hidden states [T, H].
+    """
+    # RoBERTa's family counts positions from behind the padding id
+    table = base.embeddings.position_embeddings
+    first = 0 if table.padding_idx is None else table.padding_idx + 1
+    output = base(
+        input_ids=ids[None],
+        token_type_ids=None if types is None else types[None],
+        position_ids=(plan.positions + first)[None],
+        output_hidden_states=layer is not None,
+        return_dict=True,
+        packing=plan,
+    )
+    return (output.last_hidden_state if layer is None else output.hidden_states[layer])[0]
+
+
+def run_first_tokens(base: Any, ids: torch.Tensor, types: torch.Tensor | None, plan: Layout) -> torch.Tensor:
+    """The last layer's output for the first token of every sequence [S, H]; arguments as for :func:`run`."""
+    if base.config.model_type not in POST_NORM or base.config.num_hidden_layers < 1:
+        return run(base, ids, types, plan).index_select(0, plan.firsts)
+    layers = base.encoder.layer
+    base.encoder.layer = layers[:-1]
+    try:
+        hidden = run(base, ids, types, plan)
+    finally:
+        base.encoder.layer = layers
+    return last_layer_first_tokens(layers[-1], hidden, plan)
