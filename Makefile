@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help install demo test lint type clean
+.PHONY: help install demo test lint type bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -30,6 +30,9 @@ lint: install  ## check style and formatting
 
 type: install  ## check types
 	$(VENV)/bin/mypy
+
+bench: install  ## measure training against Hugging Face's Trainer, side by side
+	OMP_NUM_THREADS=1 $(RUN) -m benchmarks.training
 
 clean:  ## remove caches and builds; outputs and .venv stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
