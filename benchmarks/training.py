@@ -8,7 +8,7 @@ same steps, so that their mean losses must agree; they are printed. The clock is
 on the machine disturb less than time on the wall.
 
   packed               this project's default
-  padded               trainer.packing=false
+  padded               trainer.packing=false trainer.compact_embedding=false
   trainer, by length   Trainer(train_sampling_strategy="group_by_length"), padded to the longest of a batch
   trainer, dynamic     Trainer, padded to the longest of a batch
   trainer, longest     Trainer as the example scripts pad: every row to --max-length
@@ -46,6 +46,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from stilts_xtreme import compact
 from stilts_xtreme.batch import Features, order
 from stilts_xtreme.callbacks import Guard
 from stilts_xtreme.encoder import Source, load
@@ -128,11 +129,14 @@ def ours(folder: Path, rows: list[np.ndarray], labels: np.ndarray, steps: int, p
     )
     head.optimisation = Optimisation(RATE, steps, 0, 0.0, 1e-8, 1.0, 0, 8192)
     points: list[dict[str, Any]] = []
+    if packed:
+        compact.shrink(encoder, [features.ids])
     stream = StepStream([Course("pairs", features, BATCH, steps)], 0)
     spec = TrainerSpec("cpu", "32-true", checkpoint_seconds=1e9, progress=False)
     with tempfile.TemporaryDirectory() as scratch, phase("training", steps, False) as bar:
         start = time.process_time()
         fit(head, stream, spec, [Guard(bar, "training", points.append)], Path(scratch))
+        compact.restore(encoder)
         seconds = time.process_time() - start
     return seconds, statistics.fmean(point["loss"] for point in points)
 

@@ -157,7 +157,7 @@ def _trainer(values: Mapping[str, Any]) -> TrainerSpec:
     _whole("trainer.micro_batch_tokens", trainer.micro_batch_tokens, 1)
     _whole("trainer.accumulation", trainer.accumulation, 1, optional=True)
     _whole("trainer.threads", trainer.threads, 1, optional=True)
-    for name in ("gradient_checkpointing", "packing", "progress"):
+    for name in ("gradient_checkpointing", "packing", "compact_embedding", "progress"):
         _switch(f"trainer.{name}", getattr(trainer, name))
     _number("trainer.checkpoint_seconds", trainer.checkpoint_seconds, 0)
     gpu = gpu_visible()

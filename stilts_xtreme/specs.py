@@ -144,6 +144,7 @@ class TrainerSpec:
     accumulation: int | None = None
     gradient_checkpointing: bool = False
     packing: bool = True
+    compact_embedding: bool = True
     checkpoint_seconds: float = 60
     progress: bool = True
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from transformers.utils import logging as transformers_logging
 
+from stilts_xtreme import compact
 from stilts_xtreme.batch import order
 from stilts_xtreme.callbacks import Guard, Select
 from stilts_xtreme.data import catalogue
@@ -92,6 +93,8 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
     del loaded
     if len(courses) > 1:
         courses = share_steps(courses, cell.sampling)
+    if cell.trainer.compact_embedding:
+        compact.shrink(encoder, [course.features.ids for course in courses])
     steps_stream = StepStream(courses, cell.seed)
     total = len(steps_stream)
     warmup = first.warmup_steps if first.warmup_steps is not None else int(first.warmup_ratio * total)
@@ -120,6 +123,7 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
     if first.selection == "best":
         callbacks[1].load_best(module)
         chosen = {"step": callbacks[1].best_step, "dev": callbacks[1].best}
+    compact.restore(encoder)
     save(scratch, encoder, heads, tokenizer, lineage(cell, stage))
     write_curve(scratch, guard.curve)
     losses = [point["loss"] for point in guard.curve if "loss" in point]

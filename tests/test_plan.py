@@ -115,6 +115,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "trainer.accumulation": (("trainer.accumulation=2",), None),
     "trainer.gradient_checkpointing": (("trainer.gradient_checkpointing=true",), None),
     "trainer.packing": (("trainer.packing=false",), None),
+    "trainer.compact_embedding": (("trainer.compact_embedding=false",), None),
     "trainer.checkpoint_seconds": (("trainer.checkpoint_seconds=1",), None),
     "trainer.progress": (("trainer.progress=false",), None),
     "logger.kind": (("logger=none",), None),

@@ -288,12 +288,12 @@ def test_best_weights_are_kept(run_tiny: Callable[..., Any], monkeypatch: pytest
     last = result["stages"][-1]
     assert last["info"]["selected"] == {"step": 4, "dev": 50.0}
     assert len(seen) == 4, "at 2, 4 and 6, and once more for what is kept"
-    name = "encoder.base.embeddings.word_embeddings.weight"
+    name = "encoder.base.encoder.layer.0.output.dense.weight"
     assert torch.equal(seen[3][name], seen[1][name])
     assert not torch.equal(seen[2][name], seen[1][name])
     folder = Path(run_tiny.output) / "stages" / last["key"] / "models" / "mnli"
     saved = load_file(folder / "model-00001-of-00002.safetensors")
-    assert torch.equal(saved["roberta.embeddings.word_embeddings.weight"], seen[1][name])
+    assert torch.equal(saved["roberta.encoder.layer.0.output.dense.weight"], seen[1][name])
 
 
 def main_with(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

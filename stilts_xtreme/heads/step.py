@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from stilts_xtreme.batch import Batch, Features, fill
+from stilts_xtreme.compact import CompactEmbedding
 from stilts_xtreme.encoder import Encoder
 from stilts_xtreme.errors import StiltsError
 
@@ -110,6 +111,10 @@ class StageModule(pl.LightningModule):
         # not Lightning's clipping, which refuses fused optimisers in mixed precision: bfloat16 has no scale to undo
         weights = [weight for some in (first, *others) for group in some.param_groups for weight in group["params"]]
         torch.nn.utils.clip_grad_norm_(weights, self.optimisation.max_grad_norm)
+        group = first.param_groups[0]
+        compact = self.encoder.base.get_input_embeddings()
+        if isinstance(compact, CompactEmbedding):
+            compact.decay(1 - group["lr"] * group["weight_decay"])
         first.step()
         for other in others:
             other.optimizer.step()  # past Lightning, which would count a second step
