@@ -68,6 +68,20 @@ def slots_of(wanted: object, devices: Sequence[str]) -> int:
     return wanted
 
 
+def threads_of(wanted: object) -> int | None:
+    """Threads of torch in each worker; None where the option leaves it open.
+
+    Args:
+        wanted: ``hydra.launcher.threads``.
+
+    Raises:
+        StiltsError: For anything but a number.
+    """
+    if wanted is None or (isinstance(wanted, int) and not isinstance(wanted, bool) and wanted >= 1):
+        return wanted
+    raise StiltsError(f"hydra.launcher.threads={wanted} is refused: it must be null or a whole number of at least 1.")
+
+
 @dataclass
 class Worker:
     """A process and the node it has."""
