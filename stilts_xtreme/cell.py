@@ -139,7 +139,7 @@ def hardware(cell: Cell) -> dict[str, Any]:
     import torch
 
     found = {"machine": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
-    if cell.trainer.accelerator == "gpu":
+    if cell.trainer.accelerator == "gpu" and torch.cuda.is_available():  # floors may be made where there is none
         found["gpu"] = torch.cuda.get_device_name()
     return found
 

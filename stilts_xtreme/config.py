@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
@@ -163,17 +165,38 @@ def _trainer(values: Mapping[str, Any]) -> TrainerSpec:
     gpu = gpu_visible()
     accelerator = trainer.accelerator if trainer.accelerator != "auto" else ("gpu" if gpu else "cpu")
     if accelerator == "gpu" and not gpu:
-        raise StiltsError(
-            "trainer.accelerator=gpu, but no CUDA device is visible here; take trainer=cpu or trainer=auto."
-        )
+        there = _ELSEWHERE.get()
+        without = there[1] if there else "no CUDA device is visible here; take trainer=cpu or trainer=auto"
+        raise StiltsError(f"trainer.accelerator=gpu, but {without}.")
     precision = (
         trainer.precision if trainer.precision != "auto" else ("bf16-mixed" if accelerator == "gpu" else "32-true")
     )
     return dataclasses.replace(trainer, accelerator=accelerator, precision=precision)
 
 
+_ELSEWHERE: ContextVar[tuple[bool, str] | None] = ContextVar("elsewhere", default=None)
+
+
+@contextmanager
+def elsewhere(gpu: bool, without: str = "") -> Iterator[None]:
+    """Checks cells for another machine than this one while the block runs.
+
+    Args:
+        gpu: Whether there is a GPU for each stage.
+        without: Why there is none, and what to do, as half a sentence.
+    """
+    token = _ELSEWHERE.set((gpu, without))
+    try:
+        yield
+    finally:
+        _ELSEWHERE.reset(token)
+
+
 def gpu_visible() -> bool:
     """Whether a CUDA device is visible, found without importing torch (which takes seconds)."""
+    there = _ELSEWHERE.get()
+    if there is not None:
+        return there[0]
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     return hidden not in ("", "-1") and os.path.exists("/dev/nvidiactl")
 

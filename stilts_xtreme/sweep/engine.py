@@ -61,36 +61,77 @@ class Executor(Protocol):
 Listener = Callable[[str, dict[str, Any]], None]
 
 
-class Engine:
-    """One run of a graph.
+class Tally:
+    """What has come of the nodes of a graph.
 
     Args:
         graph: The graph.
-        executor: Who makes its nodes.
         tell: Told everything that happens: an event's name and what belongs to it.
-        retries: How often a node is tried again after its worker died.
 
     Attributes:
         done: Ids of nodes that are there, made or found.
         made: Ids of the stages that this run has made.
         failed: Id -> error of the nodes that failed themselves.
         skipped: Id -> id of the failed node because of which it was not made.
-        running: Id -> what is known about it.
+        missing: Id -> how many of its parents are not there, of the nodes that were not there at first.
     """
 
-    def __init__(self, graph: Graph, executor: Executor, tell: Listener, retries: int = 2):
-        self.graph, self.executor, self.tell, self.retries = graph, executor, tell, retries
+    def __init__(self, graph: Graph, tell: Listener):
+        self.graph, self.tell = graph, tell
         self.done = {node.id for node in graph.nodes.values() if node.done}
         self.made: set[str] = set()
         self.failed: dict[str, str] = {}
         self.skipped: dict[str, str] = {}
-        self.running: dict[str, dict[str, Any]] = {}
-        self.lost: dict[str, int] = {}
         self.missing = {
             node.id: sum(parent not in self.done for parent in node.parents)
             for node in graph.nodes.values()
             if not node.done
         }
+
+    def fail(self, id_: str, error: str) -> None:
+        """Ends a node, and all that need it."""
+        self.failed[id_] = error
+        self.tell("failed", {"node": id_, "error": error})
+        for child in self.graph.below(id_):
+            if child not in self.skipped and child not in self.failed and child not in self.done:
+                self.skipped[child] = id_
+
+    def finish(self, id_: str, made: bool) -> list[str]:
+        """Takes a node for done; the nodes that have waited for it last."""
+        self.done.add(id_)
+        if made:
+            self.made.add(id_)
+        for child in self.graph.children[id_]:
+            self.missing[child] -= 1
+        return [child for child in self.graph.children[id_] if not self.missing[child]]
+
+    def run(self) -> None:
+        """Runs to the end: every node is done, failed or skipped."""
+        raise NotImplementedError
+
+    def cause(self, id_: str) -> str | None:
+        """The error because of which a node is not there; None if it is."""
+        return self.failed.get(self.skipped.get(id_, id_))
+
+
+class Engine(Tally):
+    """One run of a graph on an executor.
+
+    Args:
+        graph: The graph.
+        executor: Who makes its nodes.
+        tell: Told everything that happens.
+        retries: How often a node is tried again after its worker died.
+
+    Attributes:
+        running: Id -> what is known about it.
+    """
+
+    def __init__(self, graph: Graph, executor: Executor, tell: Listener, retries: int = 2):
+        super().__init__(graph, tell)
+        self.executor, self.retries = executor, retries
+        self.running: dict[str, dict[str, Any]] = {}
+        self.lost: dict[str, int] = {}
         self.ready: list[tuple[float, int, str]] = []
         self.busy: list[tuple[float, str]] = []
         self.order = {id_: position for position, id_ in enumerate(graph.nodes)}
@@ -100,14 +141,6 @@ class Engine:
 
     def _push(self, id_: str) -> None:
         heapq.heappush(self.ready, (-self.graph.tail[id_], self.order[id_], id_))
-
-    def fail(self, id_: str, error: str) -> None:
-        """Ends a node, and all that need it."""
-        self.failed[id_] = error
-        self.tell("failed", {"node": id_, "error": error})
-        for child in self.graph.below(id_):
-            if child not in self.skipped and child not in self.failed and child not in self.done:
-                self.skipped[child] = id_
 
     def run(self) -> None:
         """Runs to the end: every node is done, failed or skipped."""
@@ -151,15 +184,6 @@ class Engine:
         elif report.kind == "failed":
             self.fail(id_, data["error"])
         else:
-            self.done.add(id_)
-            if data.get("made"):
-                self.made.add(id_)
             self.tell("done", {"node": id_, **data})
-            for child in self.graph.children[id_]:
-                self.missing[child] -= 1
-                if not self.missing[child]:
-                    self._push(child)
-
-    def cause(self, id_: str) -> str | None:
-        """The error because of which a node is not there; None if it is."""
-        return self.failed.get(self.skipped.get(id_, id_))
+            for child in self.finish(id_, bool(data.get("made"))):
+                self._push(child)

@@ -1,10 +1,10 @@
-"""Runs the jobs of a multirun as one graph, on an executor that a launcher brings, and keeps the record of it."""
+"""Runs the jobs of a multirun as one graph, by what a launcher brings, and keeps the record of it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,39 @@ from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.progress import say
 from stilts_xtreme.store import Store, disk_errors
 from stilts_xtreme.sweep import local, planning, record
-from stilts_xtreme.sweep.engine import Engine, Executor
+from stilts_xtreme.sweep.engine import Engine, Executor, Listener, Tally
 from stilts_xtreme.sweep.graph import Graph, build
 from stilts_xtreme.sweep.live import View
 from stilts_xtreme.sweep.planning import PlannedCell, Refusal
 
+Begin = Callable[[Graph, Path, Listener, Listener], AbstractContextManager[tuple[Tally, int]]]
+"""What a launcher brings.
+
+It is given the graph, the sweep's folder, and two listeners: one whose events are recorded and shown, one that only
+shows what has been recorded elsewhere. While the context lasts, what it yields can be run; the number is that of its
+slots.
+"""
 MakeExecutor = Callable[[Graph, Path], tuple[Any, int]]
 """From the graph and the folder of the workers' output to an executor with a ``close()``, and its number of slots."""
+
+
+def engine_on(make_executor: MakeExecutor, retries: int) -> Begin:
+    """An engine on an executor.
+
+    Args:
+        make_executor: Brings the executor.
+        retries: How often a stage is tried again after its worker died.
+    """
+
+    @contextmanager
+    def begin(graph: Graph, folder: Path, tell: Listener, show: Listener) -> Iterator[tuple[Tally, int]]:
+        executor, slots = make_executor(graph, folder / "logs")
+        try:
+            yield Engine(graph, executor, tell, retries), slots
+        finally:
+            executor.close()
+
+    return begin
 
 
 @dataclass
@@ -43,16 +69,13 @@ class Outcome:
     output: str
 
 
-def run(
-    jobs: Sequence[Sequence[str]], composer: planning.Composer, make_executor: MakeExecutor, retries: int
-) -> Outcome:
+def run(jobs: Sequence[Sequence[str]], composer: planning.Composer, begin: Begin) -> Outcome:
     """Plans and runs jobs.
 
     Args:
         jobs: The overrides of each.
         composer: Composes them.
-        make_executor: Brings the executor.
-        retries: How often a stage is tried again after its worker died.
+        begin: Makes the stages.
 
     Returns:
         What came of it.
@@ -77,9 +100,9 @@ def run(
         folder = Path(output) / "sweeps" / name
         with disk_errors(Path(output)), store.lock(f"sweep-{name}", f"the sweep {name}", say):
             graph = build(planned, store)
-            engine = _run_graph(graph, folder, record.describe(name, graph, planned, refused), make_executor, retries)
+            tally = _run_graph(graph, folder, record.describe(name, graph, planned, refused), begin)
         for entry in planned:
-            cause = engine.cause(entry.name)
+            cause = tally.cause(entry.name)
             if cause is not None:
                 failed[entry.name] = cause
     return _outcome(len(jobs), planned, refused, failed)
@@ -108,9 +131,7 @@ def _readable(planned: Sequence[PlannedCell]) -> tuple[list[PlannedCell], list[R
     return good, bad
 
 
-def _run_graph(
-    graph: Graph, folder: Path, described: dict[str, Any], make_executor: MakeExecutor, retries: int
-) -> Engine:
+def _run_graph(graph: Graph, folder: Path, described: dict[str, Any], begin: Begin) -> Tally:
     stages = graph.stages()
     to_make = [node for node in stages if not node.done]
     progress = any(node.cell is not None and node.cell.trainer.progress for node in stages)
@@ -122,27 +143,26 @@ def _run_graph(
         )
     state = record.State(described)
     writer = record.Record(folder, described)
+    view = View(state, progress)
+
+    def tell(event: str, data: dict[str, Any]) -> None:
+        writer.tell(event, data)
+        view.tell(event, data)
+
     with ExitStack() as stack:
         stack.callback(writer.close)
-        executor, slots = make_executor(graph, folder / "logs")
-        stack.callback(executor.close)
+        tally, slots = stack.enter_context(begin(graph, folder, tell, view.tell))
         state.apply("launched", writer.launched(slots))
-        view = stack.enter_context(View(state, progress))
-
-        def tell(event: str, data: dict[str, Any]) -> None:
-            writer.tell(event, data)
-            view.tell(event, data)
-
-        engine = Engine(graph, executor, tell, retries)
-        engine.run()
+        stack.enter_context(view)
+        tally.run()
         writer.tell("ended", {})
-    made = sum(node.id in engine.made for node in to_make)
-    lost = sum(node.id not in engine.done for node in to_make)
+    made = sum(node.id in tally.made for node in to_make)
+    lost = sum(node.id not in tally.done for node in to_make)
     say(
         f"{len(stages)} distinct stages, {len(to_make)} of them planned to be made: {made} made, "
         f"{len(stages) - made - lost} found, {lost} failed or not made because one before them failed."
     )
-    return engine
+    return tally
 
 
 def _outcome(jobs: int, planned: Sequence[PlannedCell], refused: Sequence[Refusal], failed: dict[str, str]) -> Outcome:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -118,7 +118,7 @@ def main(orders: Connection, lifeline: Connection, place: Place) -> None:
         if fresh is None:
             fresh = Fresh(place.threads)
         fresh.restore()
-        kind, data = _make(node, made, orders)
+        kind, data = attempt(node, made, lambda kind, id_, data: orders.send((kind, id_, data)))
         sys.stdout.flush()
         sys.stderr.flush()
         orders.send((kind, node.id, data))
@@ -131,13 +131,25 @@ def _die_with(lifeline: Connection) -> None:
         os._exit(1)
 
 
-def _make(node: Node, made: Collection[str], orders: Connection) -> tuple[str, dict[str, Any]]:
+def attempt(
+    node: Node, made: Collection[str], tell: Callable[[str, str, dict[str, Any]], None]
+) -> tuple[str, dict[str, Any]]:
+    """Makes a node, and says how that went instead of raising anything.
+
+    Args:
+        node: The node, whose parents are done.
+        made: Ids of its parents that the sweep has made.
+        tell: Told of its progress: a kind of report, the node's id, and data.
+
+    Returns:
+        How it ended: ``done``, ``failed`` or ``busy``, and data.
+    """
     print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {node.title} ({node.id})", flush=True)
     start = time.monotonic()
 
     def on_phase(phase: progress.Phase) -> None:
         data = {"phase": phase.label, "done": phase.done, "total": phase.total, "note": phase.note}
-        orders.send(("progress", node.id, data))
+        tell("progress", node.id, data)
 
     progress.LISTENERS[:] = [on_phase]
     try:

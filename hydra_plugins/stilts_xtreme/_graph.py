@@ -1,0 +1,67 @@
+"""What the launchers that plan before they run have in common. Hydra does not look for plugins in ``_`` modules."""
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+class GraphLauncher(Launcher):
+    """Runs each distinct stage of all jobs once, a stage as soon as its parents are there.
+
+    A job here is a cell, and a cell is no process of its own: Hydra's callbacks for the start and end of a job are not
+    called.
+    """
+
+    plans = True
+
+    def __init__(self) -> None:
+        self.config: DictConfig | None = None
+        self.hydra_context: HydraContext | None = None
+
+    def begin(self) -> Any:
+        """Checks the launcher's options; what makes the stages (``stilts_xtreme.sweep.run.Begin``)."""
+        raise NotImplementedError
+
+    def machine(self) -> AbstractContextManager[None]:
+        """The context in which cells are checked; by default, for this machine."""
+        return nullcontext()
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Called by Hydra before :meth:`launch`."""
+        self.config, self.hydra_context = config, hydra_context
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Runs a batch of jobs; each returns what a single run of it would, or the error that ended it."""
+        from stilts_xtreme import ending
+        from stilts_xtreme.errors import StiltsError
+        from stilts_xtreme.sweep import run
+        from stilts_xtreme.sweep.planning import Composer
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        setup_globals()
+        begin = self.begin()
+        composer = Composer(self.hydra_context.config_loader, self.config)
+        with self.machine():
+            outcome = run.run(job_overrides, composer, begin)
+        ending.swept(outcome.results, outcome.study, outcome.output)
+        returns = []
+        for overrides, (config, found) in zip(job_overrides, outcome.jobs, strict=True):
+            job = JobReturn(
+                overrides=list(overrides),
+                cfg=OmegaConf.create(config) if config is not None else None,
+                working_dir=os.getcwd(),
+                task_name=self.config.hydra.job.name,
+                status=JobStatus.FAILED if isinstance(found, StiltsError) else JobStatus.COMPLETED,
+            )
+            job.return_value = found if isinstance(found, StiltsError) else ending.objective(found)
+            returns.append(job)
+        for error in outcome.errors:
+            ending.failed(error)
+        return returns
