@@ -27,6 +27,7 @@ from stilts_xtreme.specs import Sampling, TrainerSpec
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="pytorch_lightning.*")
+warnings.filterwarnings("ignore", message="The `srun` command is available")
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ class Follow(Tally):
         how = f"ended as {state.state}" if state else "is no longer known to the queue"
         hint = HINTS.get(state.state, "") if state else ""
         log = self.cluster.log(job)
-        last = _last_line(log)
+        last = _last_line(log) if state is None or state.state != "CANCELLED" else ""
         parts = [
             f"{node.title}: its job {job} {how}",
             hint,
@@ -196,8 +196,9 @@ class Follow(Tally):
 
 
 def _last_line(log: Path) -> str:
+    """The last line that is not srun's, which only repeats the exit code."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return next((line.strip() for line in reversed(lines) if line.strip() and not line.startswith("srun:")), "")

@@ -88,6 +88,8 @@ class View:
             self._line(f"{data['error']}; it goes on from its last checkpoint on a new one")
         elif event == "requeued":
             self._line(f"{title}: job {data['job']} gave way and waits in the queue; it goes on from its checkpoint")
+        elif event == "stopped":
+            self._line(f"{title}: job {data['job']} was told to stop, and has kept its checkpoint")
         elif event == "busy":
             self._line(f"{title}: another process is making it; others go first")
         elif self.live is None and self.state.nodes[id_]["kind"] != "cell":

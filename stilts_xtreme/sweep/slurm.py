@@ -199,9 +199,10 @@ def slurm(options: Options) -> Callable[..., Any]:
         follow = Follow(graph, folder, cluster, tell, show, options.max_jobs)
         count = len(follow.queue)
         if follow.attached:
-            say(f"{len(set(follow.jobs.values()))} jobs of an earlier command are in the queue; {count} more to submit")
+            found = len(set(follow.jobs.values()))
+            say(f"jobs of an earlier command that are in the queue: {found}; to be submitted besides: {count}")
         elif count:
-            say(f"{count} jobs to submit, all named {folder.name}; they go on without this terminal")
+            say(f"jobs to be submitted, all named {folder.name}: {count}; they go on without this terminal")
         yield follow, options.max_jobs or max(1, count)
 
     return begin
