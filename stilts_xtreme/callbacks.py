@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads.step import StageModule, Step
+from stilts_xtreme.notice import NOTICE
 from stilts_xtreme.progress import Phase
 
 CURVE_POINTS = 200
@@ -136,7 +137,7 @@ def _unshared(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 class Checkpoint(pl.Callback):
-    """Writes everything that a killed run needs, whole or not at all, every few seconds."""
+    """Writes everything that a killed run needs, whole or not at all, every few seconds and when notice is given."""
 
     def __init__(self, path: Path, seconds: float, guard: Guard):
         self.path, self.seconds, self.guard = path, seconds, guard
@@ -149,9 +150,11 @@ class Checkpoint(pl.Callback):
         """
         if trainer.should_stop or batch.index + 1 == module.optimisation.steps:
             return
-        if time.monotonic() - self.last < self.seconds:
+        if time.monotonic() - self.last < self.seconds and not NOTICE.given:
             return
         self.guard.check(batch.index + 1)
         trainer.save_checkpoint(self.path.with_suffix(".tmp"))
         os.replace(self.path.with_suffix(".tmp"), self.path)
         self.last = time.monotonic()
+        if NOTICE.given:
+            NOTICE.heed()

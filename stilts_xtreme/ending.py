@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,6 +55,19 @@ def ran(config: dict[str, Any], result: dict[str, Any]) -> None:
     swept([result], study, config["output"])
     if result["target"] and not result["intermediate"]:
         UNCONTROLLED.extend((config, option) for option in study.get("controls") or ())
+
+
+def found(config: dict[str, Any]) -> None:
+    """Adds a cell that a launcher of Hydra's own has run, in whichever process, from its folder."""
+    from stilts_xtreme.cell import name_of
+    from stilts_xtreme.config import make_cell
+    from stilts_xtreme.plan import plan
+
+    cell = make_cell(config)
+    name = name_of(cell, plan(cell))
+    path = Path(cell.output) / "cells" / name / "result.json"
+    if path.exists() and all(result["cell"] != name for result in RESULTS):
+        ran(config, json.loads(path.read_text(encoding="utf-8")))
 
 
 def changed(config: Mapping[str, Any], option: str) -> dict[str, Any]:

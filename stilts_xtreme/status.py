@@ -29,11 +29,13 @@ from rich.text import Text
 from stilts_xtreme import compose
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.report.matrix import row_name
-from stilts_xtreme.sweep import record
+from stilts_xtreme.sweep import record, sbatch
 from stilts_xtreme.sweep.live import headline, running_table
 from stilts_xtreme.sweep.record import State
 
 WATCH_SECONDS = 2.0
+QUEUE_SECONDS = 5.0
+"""How often SLURM is asked."""
 COLOURS = {"done": "green", "running": "yellow", "waiting": "dim", "failed": "bold red"}
 
 
@@ -52,8 +54,26 @@ def find(sweep: str) -> Path:
     )
 
 
+_ASKED: dict[Path, tuple[float, set[str] | None]] = {}
+
+
+def live_jobs(folder: Path) -> set[str] | None:
+    """The jobs of the sweep that SLURM runs or will run; None when it cannot be asked here."""
+    at, found = _ASKED.get(folder, (-QUEUE_SECONDS, None))
+    if time.monotonic() - at < QUEUE_SECONDS:
+        return found
+    ids = set(record.submitted(folder).values())
+    known = sbatch.states(folder.name) if ids else {}
+    found = None if known is None else {id_ for id_ in ids & known.keys() if known[id_].live}
+    _ASKED[folder] = time.monotonic(), found
+    return found
+
+
 def alive(folder: Path) -> bool:
-    """Whether a process runs the sweep at the moment: it holds the sweep's lock."""
+    """Whether somebody runs the sweep at the moment: a process that holds its lock, or jobs of SLURM."""
+    jobs = live_jobs(folder)
+    if jobs or (jobs is None and not record.read(folder).ended):
+        return True
     path = folder.parent.parent / "locks" / f"sweep-{folder.name}.lock"
     if not path.exists():
         return False
@@ -69,10 +89,12 @@ def alive(folder: Path) -> bool:
 
 
 def read(folder: Path, running: bool) -> State:
-    """How a sweep stands; what ran in a process that is gone, waits."""
-    state = record.read(folder)
+    """How a sweep stands; what ran in a process or a job that is gone, waits."""
+    state, jobs = record.read(folder), live_jobs(folder)
     for id_, status in state.status.items():
-        if status == "running" and not running:
+        job = state.info[id_].get("job")
+        gone = not running if job is None else jobs is not None and job not in jobs
+        if status == "running" and gone:
             state.status[id_], state.info[id_] = "waiting", {"note": "interrupted"}
     return state
 

@@ -22,10 +22,12 @@ from stilts_xtreme.batch import Features, order
 from stilts_xtreme.callbacks import Checkpoint, Guard
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads.step import StageModule, Step
+from stilts_xtreme.notice import NOTICE
 from stilts_xtreme.specs import Sampling, TrainerSpec
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="pytorch_lightning.*")
+warnings.filterwarnings("ignore", message="The `srun` command is available")
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,8 @@ def fit(
     module.strict_loading = True
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(module, stream, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+        with NOTICE.after_the_step():
+            trainer.fit(module, stream, ckpt_path=str(last) if last.exists() else None, weights_only=True)
     except SystemExit as error:
         # On Ctrl-C Lightning exits with code 1 and leaves the signal ignored; the checkpoint stays.
         if not trainer.interrupted:

@@ -14,6 +14,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweepe
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
 
 
 class MatrixSweeper(BasicSweeper):
@@ -40,6 +41,8 @@ class MatrixSweeper(BasicSweeper):
                     ending.failed(job._return_value)
                 else:
                     _ = job.return_value  # raises what the job raised
+                    if not plans:
+                        ending.found(OmegaConf.to_container(job.cfg, resolve=True))
             first += len(batch)
             returns.append(found)
         return returns

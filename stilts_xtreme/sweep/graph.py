@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Node:
         done: Whether it was there before the sweep.
         cell: A cell that needs the stage.
         stage: The stage; None for a cell's own node.
-        config: The composed configuration of a cell's own node.
+        config: The composed configuration of the cell, or of one that needs the stage.
     """
 
     id: str
@@ -91,6 +91,17 @@ class Graph:
             open_ = self.children[node.id]
         return path
 
+    def above(self, id_: str) -> list[str]:
+        """All nodes that a node needs, directly or not."""
+        found: dict[str, None] = {}
+        todo = list(self.nodes[id_].parents)
+        while todo:
+            parent = todo.pop()
+            if parent not in found:
+                found[parent] = None
+                todo += self.nodes[parent].parents
+        return list(found)
+
     def below(self, id_: str) -> list[str]:
         """All nodes that need a node, directly or not."""
         found: dict[str, None] = {}
@@ -101,6 +112,38 @@ class Graph:
                 found[child] = None
                 todo += self.children[child]
         return list(found)
+
+
+def chains(graph: Graph, ids: Collection[str]) -> list[list[str]]:
+    """Parts nodes into chains that one process can make one after another without keeping anything else waiting.
+
+    A node joins a chain that all its unmade parents are in or come before, if whatever else waits for that chain waits
+    for the node as well: an evaluation joins its training, as nothing but its cell needs the training.
+
+    Args:
+        graph: The graph.
+        ids: The nodes to part; all that are not done, or some of them.
+
+    Returns:
+        The chains, the dearest first, none before one that it needs.
+    """
+    position = {id_: at for at, id_ in enumerate(graph.nodes)}
+    found: dict[str, list[str]] = {}
+    for id_ in sorted(ids, key=position.__getitem__):
+        unmade = [parent for parent in graph.nodes[id_].parents if not graph.nodes[parent].done]
+        below = {id_, *graph.below(id_)}
+        for chain in (found[parent] for parent in reversed(unmade) if parent in found):
+            before = {*chain, *graph.above(chain[0])}
+            if before.issuperset(unmade) and all(
+                child in before or child in below for member in chain for child in graph.children[member]
+            ):
+                chain.append(id_)
+                found[id_] = chain
+                break
+        else:
+            found[id_] = [id_]
+    distinct = {id(chain): chain for chain in found.values()}.values()
+    return sorted(distinct, key=lambda chain: (-graph.tail[chain[0]], position[chain[0]]))
 
 
 def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
@@ -117,11 +160,11 @@ def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
     Returns:
         The graph.
     """
-    needs: dict[str, tuple[Cell, Stage]] = {}
+    needs: dict[str, tuple[PlannedCell, Stage]] = {}
     for entry in planned:
         for stage in entry.planned.stages():
-            needs.setdefault(stage.key, (entry.cell, stage))
-    times = estimate(needs.values(), store)
+            needs.setdefault(stage.key, (entry, stage))
+    times = estimate([(entry.cell, stage) for entry, stage in needs.values()], store)
     nodes = {
         stage.key: Node(
             stage.key,
@@ -130,10 +173,11 @@ def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
             (stage.parent.key,) if stage.parent else (),
             seconds,
             source == "measured",
-            cell,
+            entry.cell,
             stage,
+            entry.config,
         )
-        for (cell, stage), (source, seconds) in zip(needs.values(), times, strict=True)
+        for (entry, stage), (source, seconds) in zip(needs.values(), times, strict=True)
     }
     for entry in planned:
         if entry.name in nodes:

@@ -30,6 +30,12 @@ def headline(state: State) -> str:
     return ", ".join(parts)
 
 
+def place(info: Mapping[str, Any]) -> str:
+    """Where a node runs: the host, and its slot there or its job."""
+    where = f"job {info['job']}" if "job" in info else f"slot {info.get('slot', '')}"
+    return f"{where} on {info['host']}" if info.get("host") else where
+
+
 def running_table(state: State) -> Table:
     """The running nodes with their progress."""
     table = Table.grid(padding=(0, 2))
@@ -39,8 +45,7 @@ def running_table(state: State) -> Table:
         info = state.info[id_]
         bar = ProgressBar(total=info["total"], completed=info["done"], width=20) if info.get("total") else Text("")
         count = f"{info['done']}/{info['total']}" if info.get("total") else ""
-        place = f"{info.get('host', '')}:{info.get('slot', '')}"
-        table.add_row(f"  {state.title(id_)}", bar, count, info.get("note") or "", place)
+        table.add_row(f"  {state.title(id_)}", bar, count, info.get("note") or "", place(info))
     return table
 
 
@@ -81,11 +86,15 @@ class View:
             self._line(f"FAILED {title}: {data['error']}")
         elif event == "lost":
             self._line(f"{data['error']}; it goes on from its last checkpoint on a new one")
+        elif event == "requeued":
+            self._line(f"{title}: job {data['job']} gave way and waits in the queue; it goes on from its checkpoint")
+        elif event == "stopped":
+            self._line(f"{title}: job {data['job']} was told to stop, and has kept its checkpoint")
         elif event == "busy":
             self._line(f"{title}: another process is making it; others go first")
         elif self.live is None and self.state.nodes[id_]["kind"] != "cell":
             if event == "started":
-                say(f"{title} begins in slot {data.get('slot')}")
+                say(f"{title} begins: {place(data)}")
             elif event == "done":
                 say(f"{title}: done in {duration(data['seconds'])}; {headline(self.state)}")
 

@@ -5,6 +5,8 @@ Layout below ``<output>/sweeps/<name>``::
     graph.json           nodes and cells, written anew at each launch (scratch, then rename)
     events.jsonl         one line per event, only ever appended to; those after the last "launched" are of this launch
     logs/worker-N.log    what the worker in slot N printed
+    jobs/<node>.jsonl    on a cluster: the events of a node as its job tells them, so that each file has one writer
+    configs/             on a cluster: the configurations from which jobs plan their nodes again
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,12 +104,14 @@ class State:
         id_ = data.get("node")
         if id_ not in self.nodes:
             return
-        if event == "started":
+        if event == "submitted":
+            self.status[id_], self.info[id_] = "waiting", {"job": data["job"]}
+        elif event == "started":
             self.status[id_], self.info[id_] = "running", dict(data)
         elif event == "progress":
             self.info[id_].update({name: value for name, value in data.items() if name != "time"})
-        elif event in ("busy", "lost"):
-            self.status[id_], self.info[id_] = "waiting", {"note": event}
+        elif event in ("busy", "lost", "requeued", "stopped"):
+            self.status[id_], self.info[id_] = "waiting", {"note": event, **_job(data)}
         elif event == "done":
             self.status[id_], self.info[id_] = "done", dict(data)
         elif event == "failed":
@@ -184,6 +188,7 @@ class State:
                 "progress": round(self.share(id_), 3),
                 "host": self.info[id_].get("host"),
                 "slot": self.info[id_].get("slot"),
+                **_job(self.info[id_]),
                 "since": self.info[id_].get("time"),
             }
             for id_ in needed
@@ -200,19 +205,21 @@ class State:
         return {"state": "waiting", "waiting": first or [self.title(needed[0])]}
 
 
-class Record:
-    """Writes the folder of a sweep.
+def _job(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {"job": data["job"]} if "job" in data else {}
+
+
+class Log:
+    """Appends events to a file of its own.
 
     Args:
-        folder: The folder.
-        described: The graph (:func:`describe`).
+        path: The file.
     """
 
-    def __init__(self, folder: Path, described: Mapping[str, Any]):
-        self.folder = folder
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         self.said: dict[str, float] = {}
-        write_atomic(folder / "graph.json", json.dumps(described, indent=1, ensure_ascii=False))
-        self.events = (folder / "events.jsonl").open("a", encoding="utf-8")
+        self.events = path.open("a", encoding="utf-8")
 
     def tell(self, event: str, data: Mapping[str, Any]) -> None:
         """Appends an event; progress only now and then."""
@@ -225,33 +232,75 @@ class Record:
         self.events.write(json.dumps(line, ensure_ascii=False) + "\n")
         self.events.flush()
 
+    def close(self) -> None:
+        """Closes the file."""
+        self.events.close()
+
+
+class Record(Log):
+    """Writes the folder of a sweep.
+
+    Args:
+        folder: The folder.
+        described: The graph (:func:`describe`).
+    """
+
+    def __init__(self, folder: Path, described: Mapping[str, Any]):
+        write_atomic(folder / "graph.json", json.dumps(described, indent=1, ensure_ascii=False))
+        super().__init__(folder / "events.jsonl")
+
     def launched(self, slots: int) -> dict[str, Any]:
         """Begins a launch; what its event holds."""
         data = {"slots": slots, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
         self.tell("launched", data)
         return data
 
-    def close(self) -> None:
-        """Closes the log."""
-        self.events.close()
 
-
-def events(folder: Path) -> Iterator[dict[str, Any]]:
-    """The events of the last launch; a line that is still being written, or was cut off, is passed over."""
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The events of a file; a line that is still being written, or was cut off, is passed over."""
     try:
-        lines = (folder / "events.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
-        return
-    found: list[dict[str, Any]] = []
-    for line in lines:
+        return []
+    found = []
+    for line in text.splitlines():
         try:
-            event = json.loads(line)
+            found.append(json.loads(line))
         except ValueError:
             continue
+    return found
+
+
+def told_by_job(folder: Path, id_: str, job: str) -> list[dict[str, Any]]:
+    """What a job has told of one of its nodes."""
+    return [event for event in lines(folder / "jobs" / f"{id_}.jsonl") if event.get("job") == job]
+
+
+def made_by_jobs(folder: Path, id_: str) -> bool:
+    """Whether a job of the sweep has made a node, and not found it."""
+    return any(event["event"] == "done" and event["made"] for event in lines(folder / "jobs" / f"{id_}.jsonl"))
+
+
+def submitted(folder: Path) -> dict[str, str]:
+    """Node -> the last job that was submitted for it, whichever launch did so."""
+    return {event["node"]: event["job"] for event in lines(folder / "events.jsonl") if event["event"] == "submitted"}
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    """The events of the last launch: what was submitted, then all else by time, whoever told it."""
+    found: list[dict[str, Any]] = []
+    for event in lines(folder / "events.jsonl"):
         if event.get("event") == "launched":
             found.clear()
         found.append(event)
-    yield from found
+    jobs = {event["node"]: event["job"] for event in found if event["event"] == "submitted"}
+    if not jobs:
+        return found
+    for id_, job in jobs.items():
+        found += told_by_job(folder, id_, job)
+    # the clock of a job's host is another one than the launcher's, and a job may go on from an earlier launch
+    early = {"launched": 0, "submitted": 1}
+    return sorted(found, key=lambda event: (early.get(event["event"], 2), event["time"]))
 
 
 def read(folder: Path) -> State:

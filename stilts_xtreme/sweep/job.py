@@ -1,0 +1,172 @@
+"""What a job of a cluster does: makes nodes of a sweep in order, and tells their events in the sweep's folder.
+
+A job is given names only. It plans its nodes again from the configurations in the sweep's folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from stilts_xtreme import config
+from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.notice import NOTICE
+from stilts_xtreme.plan import plan
+from stilts_xtreme.store import write_atomic
+from stilts_xtreme.sweep import record, sbatch, worker
+from stilts_xtreme.sweep.engine import BUSY_SECONDS
+from stilts_xtreme.sweep.graph import Node
+
+SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)
+"""What SLURM and submitit send before a job's end, and SLURM when it cancels or requeues one."""
+
+
+def keep_config(folder: Path, values: Mapping[str, Any]) -> str:
+    """Writes a configuration below a sweep's folder, once; the name by which :func:`rebuild` finds it."""
+    text = json.dumps(values, ensure_ascii=False)
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    path = folder / "configs" / f"{name}.json"
+    if not path.exists():
+        write_atomic(path, text)
+    return name
+
+
+def rebuild(folder: Path, id_: str, name: str, gpu: bool) -> Node:
+    """A node from the configuration of a cell that needs it.
+
+    Args:
+        folder: The sweep's folder.
+        id_: The node's id.
+        name: The configuration (:func:`keep_config`).
+        gpu: Whether the sweep's stages have GPUs.
+
+    Raises:
+        StiltsError: When this machine plans something else.
+    """
+    values = json.loads((folder / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    graph = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
+    found = next((entry for entry in graph["nodes"] if entry["id"] == id_), None)
+    if found is None:
+        raise StiltsError(f"The sweep in {folder} has been planned anew without the node of this job.")
+    kind, label, parents = found["kind"], found["label"], tuple(found["parents"])
+    if kind == "cell":
+        return Node(id_, kind, label, parents, 0.0, config=values)
+    with config.elsewhere(gpu):
+        cell = config.make_cell(values)
+    stage = next((stage for stage in plan(cell).stages() if stage.key == id_), None)
+    if stage is None:
+        raise StiltsError(
+            f"{socket.gethostname()} plans another {kind} {label} than the machine that submitted it: the data below "
+            "data.root and the version of stilts_xtreme must be the same on both."
+        )
+    return Node(id_, kind, label, parents, 0.0, cell=cell, stage=stage, config=values)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Makes nodes; called on the machine that the cluster has chosen.
+
+    Attributes:
+        folder: The sweep's folder.
+        nodes: Ids of the nodes, in order, each with the name of its configuration.
+        gpu: Whether the sweep's stages have GPUs.
+        requeue: Whether it goes back into the queue when it is told to leave.
+        margin: Seconds before its limit of time at which SLURM tells it to leave.
+    """
+
+    folder: str
+    nodes: tuple[tuple[str, str], ...]
+    gpu: bool
+    requeue: bool
+    margin: int
+
+    def __call__(self) -> None:
+        """Makes the nodes; the exit code tells SLURM, and through it the jobs that depend on this one, how it went."""
+        _Work(self).run()
+
+
+class _Work:
+    """A job at work."""
+
+    def __init__(self, job: Job):
+        self.job = job
+        self.folder = Path(job.folder)
+        self.id = os.environ["SLURM_JOB_ID"]
+        self.place = {"host": socket.gethostname(), "pid": os.getpid(), "job": self.id}
+        self.node, _ = job.nodes[0]
+        self.advanced = False
+
+    def run(self) -> None:
+        NOTICE.leave = self.leave
+        for number in SIGNALS:
+            signal.signal(number, NOTICE.give)
+        fresh = None
+        for id_, name in self.job.nodes:
+            if fresh is not None:
+                fresh.restore()
+            elif len(self.job.nodes) > 1:
+                fresh = worker.Fresh(None)
+            self.node = id_
+            self.make(name)
+            self.advanced = True
+
+    def tell(self, event: str, id_: str, data: Mapping[str, Any]) -> None:
+        self.log.tell(event, {"node": id_, **data, **self.place})
+
+    def make(self, name: str) -> None:
+        self.log = record.Log(self.folder / "jobs" / f"{self.node}.jsonl")
+        self.tell("started", self.node, {})
+        try:
+            node = rebuild(self.folder, self.node, name, self.job.gpu)
+        except StiltsError as error:
+            print(f"error: {error}", file=sys.stderr)
+            self.fail(str(error))
+        made = [parent for parent in node.parents if record.made_by_jobs(self.folder, parent)]
+        with config.elsewhere(self.job.gpu):
+            while (ended := worker.attempt(node, made, self.tell))[0] == "busy":
+                time.sleep(BUSY_SECONDS)  # the stage of another sweep, or of a job that SLURM took for lost
+        kind, data = ended
+        if kind == "failed":
+            self.fail(data["error"])
+        self.tell(kind, self.node, data)
+        self.log.close()
+
+    def fail(self, error: str) -> NoReturn:
+        self.tell("failed", self.node, {"error": error})
+        raise SystemExit(1)
+
+    def leave(self, training: bool) -> None:
+        """Ends this process at once, as a kill would, with the job back in the queue if it may go there.
+
+        Args:
+            training: Whether what is being made goes on from a checkpoint.
+        """
+        state, left = sbatch.seconds_left(self.id)
+        event, data, code = "stopped", {}, 1
+        if state == "RUNNING":  # else it has been cancelled, or somebody has put it back already
+            late = left is not None and left <= 2 * self.job.margin
+            if not self.job.requeue:
+                why = "it was told to leave, and hydra.launcher.requeue=false keeps it from the queue"
+            elif late and not training and not self.advanced:
+                why = "its limit of time is too short for it; a longer hydra.launcher.time helps"
+            else:
+                why = sbatch.requeue(self.id) or ""
+            if why:
+                event, data = "failed", {"error": f"job {self.id} ended before its end: {why}"}
+            else:
+                event, code = "requeued", 0
+        with contextlib.suppress(RuntimeError):  # the signal came in the middle of writing to the same file
+            self.tell(event, self.node, data)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
