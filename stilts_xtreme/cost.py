@@ -32,6 +32,15 @@ TOKENS_PER_ROW = {
 DEFAULT_RATE = {"cpu": 4e10, "gpu": 1.5e14}
 """Floating-point operations a second assumed while the store holds no measured training, for estimates only."""
 
+START_SECONDS = 2.0
+"""What a training or an evaluation takes besides: loading the encoder, reading rows, writing; for estimates only."""
+
+ROW_SECONDS = 3e-4
+"""Of an evaluation on one core: a test row's features, its answer written, read and scored; for estimates only."""
+
+FLOOR_SECONDS = 5e-4
+"""Of floors on one core: a test row scored, and its share of what is learnt before; for estimates only."""
+
 
 def body_parameters(cell: Cell) -> float:
     """Parameters of the Transformer layers without the embedding: 12 * layers * hidden^2 (4 h^2 attention, 8 MLP)."""
@@ -56,7 +65,7 @@ def flops(cell: Cell, stage: Stage) -> float:
         masked = settings.get("mask_probability", 0.15)
         return 6 * (body + masked * vocabulary) * settings["steps"] * settings["batch_tokens"]
     if stage.kind == "floors":
-        return 0.0  # seconds, whatever the model
+        return 0.0  # no encoder
     if stage.kind == "evaluate":
         assert stage.target is not None
         tokens = min(TOKENS_PER_ROW[stage.target.head], 2 * stage.target.recipe.max_length)
@@ -72,6 +81,13 @@ def flops(cell: Cell, stage: Stage) -> float:
     return total
 
 
+def besides(stage: Stage) -> float:
+    """Estimated seconds of a stage that no encoder works in."""
+    if stage.kind == "floors":
+        return sum(stage.rows.values()) * FLOOR_SECONDS
+    return START_SECONDS + (sum(stage.rows.values()) * ROW_SECONDS if stage.kind == "evaluate" else 0.0)
+
+
 def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[str, float]]:
     """Seconds of each stage: measured for a finished one, else from its operations and the rate of finished ones.
 
@@ -82,21 +98,21 @@ def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[st
     Returns:
         For each stage ``("measured" | "estimated", seconds)``.
     """
-    found: list[tuple[Cell, float, float | None]] = []
+    found: list[tuple[Cell, Stage, float, float | None]] = []
     rates = []
     for cell, stage in needs:
         manifest = store.manifest(stage.key) if store.done(stage.key) else None
         operations = flops(cell, stage)  # 0 where the number of rows is not known
         measured = manifest["made"]["seconds"] if manifest else None
         if measured and stage.kind != "evaluate" and operations > 0:
-            rates.append(operations / measured)
-        found.append((cell, operations, measured))
+            rates.append(operations / max(measured - besides(stage), measured / 2))
+        found.append((cell, stage, operations, measured))
     rate = math.exp(sum(math.log(r) for r in rates) / len(rates)) if rates else None
     return [
-        ("estimated", operations / (rate or DEFAULT_RATE[cell.trainer.accelerator]))
+        ("estimated", besides(stage) + operations / (rate or DEFAULT_RATE[cell.trainer.accelerator]))
         if measured is None
         else ("measured", measured)
-        for cell, operations, measured in found
+        for cell, stage, operations, measured in found
     ]
 
 

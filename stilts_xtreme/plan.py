@@ -155,6 +155,10 @@ def _refuse_without_dev(cell: Cell, target: Target, languages: tuple[str, ...]) 
         )
 
 
+def _test_rows(cell: Cell, target: Target, languages: tuple[str, ...]) -> dict[str, int]:
+    return {language: catalogue.expected_rows(target.test, "test", language, cell.data) or 0 for language in languages}
+
+
 def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Stage:
     source = (catalogue.source_language(cell.data),)
     learnt_from = target.train[-1].datasets if target.train else ()
@@ -167,7 +171,8 @@ def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Stage:
         "test": catalogue.identity(target.test, "test", languages, cell.data),
         "languages": list(languages),
     }
-    return Stage("floors", target.name, identity, target=target, languages=languages)
+    rows = _test_rows(cell, target, languages)
+    return Stage("floors", target.name, identity, target=target, languages=languages, rows=rows)
 
 
 def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple[str, ...], label: str) -> Stage:
@@ -202,7 +207,7 @@ def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple
         "languages": list(languages),
         "precision": cell.trainer.precision,
     }
-    rows = {lang: catalogue.expected_rows(target.test, "test", lang, cell.data) or 0 for lang in languages}
+    rows = _test_rows(cell, target, languages)
     return Stage("evaluate", label, identity, parent, target=target, head=head, languages=languages, rows=rows)
 
 

@@ -187,7 +187,7 @@ class Stage:
         target: What an ``evaluate`` or a ``floors`` stage scores.
         head: Name of the parent's head that continues (``train``) or is evaluated; None for a fresh head or none.
         languages: Languages of these.
-        rows: Rows that go through the encoder once per epoch, as far as known.
+        rows: Rows that go through the encoder once per epoch, or that floors are scored on, as far as known.
     """
 
     kind: str

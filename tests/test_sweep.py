@@ -11,15 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, TINY, cell_of, composed
 from filelock import FileLock
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stilts_xtreme import compose
 from stilts_xtreme import status as status_command
@@ -29,10 +27,10 @@ from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.plan import plan
 from stilts_xtreme.store import Store
 from stilts_xtreme.sweep import engine as engines
-from stilts_xtreme.sweep import local, planning, worker
-from stilts_xtreme.sweep.engine import Engine, Report
-from stilts_xtreme.sweep.graph import Graph, Node, build
+from stilts_xtreme.sweep import local, planning, record, worker
+from stilts_xtreme.sweep.graph import Node, build
 from stilts_xtreme.sweep.planning import PlannedCell
+from stilts_xtreme.sweep.trace import spans, waits
 
 SLOTS = ("hydra.launcher.slots=2",)
 
@@ -104,6 +102,12 @@ def test_a_matrix_makes_each_stage_once(
     assert len(made(pretrained)) == len(set(made(pretrained))) == 11
     assert "15 distinct stages, 14 of them planned to be made: 14 made, 1 found, 0 failed" in err
     assert "matrix, rows and picture" in out
+    # both slots were in use, by stages of all lengths, and neither was empty while a stage was ready
+    nodes = json.loads((folder_of(pretrained) / "graph.json").read_text())["nodes"]
+    told = list(record.events(folder_of(pretrained)))
+    assert waits(nodes, told) == []
+    assert {span.slot for span in spans(told)} == {0, 1}
+    assert {span.node for span in spans(told)} == {node["id"] for node in nodes if not node["done"]}
     # XQuAD and MLQA learn from the same rows
     assert sum("squad" in stage for stage in made(pretrained)) == 2
     flags = {
@@ -570,105 +574,6 @@ def test_gpus_are_dealt_out_without_torch(monkeypatch: pytest.MonkeyPatch, tmp_p
     executor = local.Local(3, None, ["3", "4"], tmp_path / "logs")
     assert [place.device for place in executor.places] == ["3", "4", "3"]
     assert local.slots_of("auto", ["3", "4"]) == 2
-
-
-class Clockwork:
-    """An executor without work: nodes take their seconds on a clock of its own; it may lose some, or find some busy."""
-
-    def __init__(self, slots: int, fate: Callable[[str], Iterator[str]] = lambda _: iter(())):
-        self.slots, self.time = slots, 0.0
-        self.fate, self.fates = fate, {}
-        self.running: dict[str, float] = {}
-        self.started: list[tuple[float, str]] = []
-        self.finished: dict[str, float] = {}
-
-    def now(self) -> float:
-        return self.time
-
-    def free(self) -> int:
-        return self.slots - len(self.running)
-
-    def start(self, node: Node, made: Collection[str]) -> dict[str, Any]:
-        assert self.free() > 0
-        assert all(parent in self.finished for parent in node.parents)
-        self.started.append((self.time, node.id))
-        self.running[node.id] = self.time + node.seconds
-        return {}
-
-    def wait(self, seconds: float) -> list[Report]:
-        if not self.running or min(self.running.values()) > self.time + seconds:
-            self.time += seconds
-            return []
-        id_ = min(self.running, key=self.running.__getitem__)
-        self.time = max(self.time, self.running.pop(id_))
-        kind = next(self.fates.setdefault(id_, self.fate(id_)), "done")
-        if kind == "done":
-            self.finished[id_] = self.time
-        return [Report(kind, id_, {"made": True, "error": f"{id_} broke"})]
-
-
-def node(id_: str, seconds: float, *parents: str) -> Node:
-    return Node(id_, "train", id_, parents, seconds)
-
-
-def silent(event: str, data: dict[str, Any]) -> None:
-    pass
-
-
-def test_the_dearest_chain_goes_first() -> None:
-    graph = Graph([node("short", 9), node("long", 1), node("then", 10, "long"), node("last", 10, "then")])
-    executor = Clockwork(1)
-    Engine(graph, executor, silent).run()
-    assert [id_ for _, id_ in executor.started] == ["long", "then", "last", "short"]
-    assert [entry.id for entry in graph.critical_path()] == ["long", "then", "last"]
-
-
-def test_a_lost_node_is_tried_twice_more() -> None:
-    told: list[tuple[str, Any]] = []
-    graph = Graph([node("a", 1), node("b", 1), node("c", 1, "a"), node("d", 1, "b")])
-    fates = {"a": ["lost", "lost"], "b": ["lost", "lost", "lost"]}
-    executor = Clockwork(2, lambda id_: iter(fates.get(id_, [])))
-    engine = Engine(graph, executor, lambda event, data: told.append((event, data.get("node"))))
-    engine.run()
-    assert engine.done == engine.made == {"a", "c"}
-    assert set(engine.failed) == {"b"}
-    assert engine.cause("d") == engine.cause("b") != engine.cause("a")
-    assert [event for event, id_ in told if id_ == "b"].count("lost") == 2
-
-
-@st.composite
-def graphs(draw: st.DrawFn) -> Graph:
-    nodes = []
-    for at in range(draw(st.integers(1, 14))):
-        parents = draw(st.sets(st.integers(0, at - 1), max_size=3)) if at else set()
-        nodes.append(node(str(at), draw(st.floats(0.1, 9)), *map(str, sorted(parents))))
-    return Graph(nodes)
-
-
-@given(graphs(), st.integers(1, 5), st.data())
-def test_any_graph_runs_once_without_idle_slots(graph: Graph, slots: int, data: st.DataObject) -> None:
-    broken = data.draw(st.sets(st.sampled_from(sorted(graph.nodes)), max_size=3))
-    busy = data.draw(st.sets(st.sampled_from(sorted(graph.nodes)), max_size=3))
-    fates = {id_: (["busy"] if id_ in busy else []) + (["failed"] if id_ in broken else []) for id_ in graph.nodes}
-    executor = Clockwork(slots, lambda id_: iter(fates[id_]))
-    engine = Engine(graph, executor, silent)
-    engine.run()
-    below = {child for id_ in engine.failed for child in graph.below(id_)}
-    assert set(engine.failed) <= broken
-    assert engine.done == graph.nodes.keys() - below - set(engine.failed)
-    assert set(engine.skipped) == below - set(engine.failed)
-    starts = [id_ for _, id_ in executor.started]
-    assert sorted(starts) == sorted([*engine.done, *engine.failed, *(busy & (engine.done | engine.failed.keys()))])
-    if broken or busy:
-        return
-    # a node begins when its last parent ends or when a slot comes free, whichever is later: greedy
-    longest = max(graph.tail.values())
-    total = sum(entry.seconds for entry in graph.nodes.values())
-    assert executor.time <= longest + (total - longest) / slots + 1e-6, "Graham's bound for a list without idle slots"
-    for start, id_ in executor.started:
-        ready = max((executor.finished[parent] for parent in graph.nodes[id_].parents), default=0.0)
-        busy_then = sum(s <= ready < executor.finished[other] for s, other in executor.started if other != id_)
-        assert start == ready or busy_then >= slots
 
 
 def test_refused_cells_do_not_stop_the_others() -> None:

@@ -1,5 +1,9 @@
 """Runs a graph: ready nodes go to an executor, the dearest chain first; a failure takes only what needs it along.
 
+A slot never waits while a node is ready. The dearest chain is that of the dearest cell: all that it needs, its floors
+and its evaluation too, goes before what only cheaper cells need, so that cells are finished one after another and not
+all at the end. :mod:`stilts_xtreme.sweep.simulate` shows what that costs.
+
 The engine knows no processes and no clusters. An executor is anything that takes a ready node and reports on it: worker
 processes here (:mod:`stilts_xtreme.sweep.local`), or a simulation with a clock of its own.
 """
@@ -132,7 +136,7 @@ class Engine(Tally):
         self.executor, self.retries = executor, retries
         self.running: dict[str, dict[str, Any]] = {}
         self.lost: dict[str, int] = {}
-        self.ready: list[tuple[float, int, str]] = []
+        self.ready: list[tuple[float, float, int, str]] = []
         self.busy: list[tuple[float, str]] = []
         self.order = {id_: position for position, id_ in enumerate(graph.nodes)}
         for id_, missing in self.missing.items():
@@ -140,7 +144,8 @@ class Engine(Tally):
                 self._push(id_)
 
     def _push(self, id_: str) -> None:
-        heapq.heappush(self.ready, (-self.graph.tail[id_], self.order[id_], id_))
+        place = (-self.graph.chain[id_], -self.graph.tail[id_], self.order[id_], id_)
+        heapq.heappush(self.ready, place)
 
     def run(self) -> None:
         """Runs to the end: every node is done, failed or skipped."""
@@ -148,13 +153,17 @@ class Engine(Tally):
             now = self.executor.now()
             while self.busy and self.busy[0][0] <= now:
                 self._push(heapq.heappop(self.busy)[1])
-            while self.ready and self.executor.free():
-                self._start(heapq.heappop(self.ready)[2])
+            self._fill()
             if not self.running and not self.busy:
                 return
             until = max(0.0, self.busy[0][0] - now) if self.busy else 3600.0
             for report in self.executor.wait(until):
                 self._take(report)
+                self._fill()  # what became ready begins before the next report is looked at
+
+    def _fill(self) -> None:
+        while self.ready and self.executor.free():
+            self._start(heapq.heappop(self.ready)[3])
 
     def _start(self, id_: str) -> None:
         if id_ in self.skipped or id_ in self.failed:

@@ -13,7 +13,7 @@ from stilts_xtreme.specs import Cell, Stage
 from stilts_xtreme.store import Store
 from stilts_xtreme.sweep.planning import PlannedCell
 
-CELL_SECONDS = 1.0
+CELL_SECONDS = 0.1
 """A cell's own node reads scores and writes its folder; an estimate for the order only."""
 
 
@@ -23,12 +23,13 @@ class Node:
 
     Attributes:
         id: A stage's key, or the name of a cell.
-        kind: ``pretrain``, ``train``, ``evaluate`` or ``cell``.
+        kind: That of its stage (``pretrain``, ``train``, ``evaluate`` or ``floors``), or ``cell``.
         label: What people call it.
-        parents: Ids of the nodes that come before it.
+        parents: Ids of the nodes that come before it: of a stage the one it starts from, if any; of a cell all that it
+            reports on.
         seconds: How long it takes: measured if ``done``, else estimated.
         done: Whether it was there before the sweep.
-        cell: A cell that needs the stage.
+        cell: A cell that needs the stage; None for a cell's own node.
         stage: The stage; None for a cell's own node.
         config: The composed configuration of the cell, or of one that needs the stage.
     """
@@ -56,7 +57,10 @@ class Graph:
         nodes: The nodes.
         children: Id -> ids of the nodes that wait for it.
         tail: Id -> seconds from the start of a node to the end of the dearest chain that begins with it, without what
-            is done. Ready nodes are taken in this order, the dearest first.
+            is done.
+        chain: Id -> seconds of the whole chain, from its first node, to the dearest end (a cell) that needs the node,
+            without what is done. All that a cell needs, its floors and baseline too, has at least the value of the
+            cell.
     """
 
     def __init__(self, nodes: Sequence[Node]):
@@ -69,6 +73,13 @@ class Graph:
         for node in reversed(nodes):
             after = max((self.tail[child] for child in self.children[node.id]), default=0.0)
             self.tail[node.id] = after + (0.0 if node.done else node.seconds)
+        head: dict[str, float] = {}
+        for node in nodes:
+            before = max((head[parent] for parent in node.parents), default=0.0)
+            head[node.id] = before + (0.0 if node.done else node.seconds)
+        self.chain: dict[str, float] = {}
+        for node in reversed(nodes):
+            self.chain[node.id] = max((self.chain[child] for child in self.children[node.id]), default=head[node.id])
 
     def stages(self) -> list[Node]:
         """The nodes that are stages."""

@@ -29,11 +29,7 @@ def preview(options: Sequence[str]) -> None:
     Raises:
         StiltsError: When it has no cell.
     """
-    found = list(compose.with_hydra(lambda: _plan(options)))
-    planned = [entry for entry in found if isinstance(entry, PlannedCell)]
-    refused = list(dict.fromkeys(str(entry.error) for entry in found if isinstance(entry, Refusal)))
-    if not planned:
-        raise StiltsError(refused[0] if refused else "The sweep has no cell.")
+    planned, refused = planned_cells(options)
     store = Store(planning.output_of(planned))
     graph = build(planned, store)
     devices = local.gpus() if any(entry.cell.trainer.accelerator == "gpu" for entry in planned) else []
@@ -42,9 +38,23 @@ def preview(options: Sequence[str]) -> None:
         failed(sentence)
 
 
-def _plan(options: Sequence[str]) -> list[PlannedCell | Refusal]:
-    jobs, composer = planning.jobs_of(options)
-    return list(planning.cells(jobs, composer.plain))
+def planned_cells(options: Sequence[str]) -> tuple[list[PlannedCell], list[str]]:
+    """The cells of a prepared command line as a multirun would have them, and why others are refused.
+
+    Raises:
+        StiltsError: When it has no cell.
+    """
+
+    def plan() -> list[PlannedCell | Refusal]:
+        jobs, composer = planning.jobs_of(options)
+        return list(planning.cells(jobs, composer.plain))
+
+    found = compose.with_hydra(plan)
+    planned = [entry for entry in found if isinstance(entry, PlannedCell)]
+    refused = list(dict.fromkeys(str(entry.error) for entry in found if isinstance(entry, Refusal)))
+    if not planned:
+        raise StiltsError(refused[0] if refused else "The sweep has no cell.")
+    return planned, refused
 
 
 def _print(planned: Sequence[PlannedCell], graph: Graph, slots: int, device: str) -> None:
