@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from stilts_xtreme.data import hub, layout, readers
+from stilts_xtreme.data import hub, layout, mirror, readers
 from stilts_xtreme.data.checks import Report, check, refuse_blind
 from stilts_xtreme.data.schema import FORMATS, SPLITS, Columns, DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
@@ -304,8 +304,16 @@ def _declared_count(spec: DatasetSpec, split: str, language: str) -> int | None:
 def _compare_count(spec: DatasetSpec, split: str, language: str, data: DataSpec, n: int) -> None:
     declared = _declared_count(spec, _raw_split(spec, split), language)
     if declared is not None and declared != n:
-        level = logging.INFO if data.root else logging.WARNING  # a cut in a folder is normal
+        level = logging.WARNING if not data.root or _fetched(spec, language, data.root) else logging.INFO
         _log.log(level, "%s/%s/%s: %d rows read, %d declared.", spec.name, split, language, n, declared)
+
+
+def _fetched(spec: DatasetSpec, language: str, root: str) -> bool:
+    """Whether a folder's rows are the hub's; in a folder of the user's own a cut is normal."""
+    if spec.reader in readers.LOCAL or spec.id is None:
+        return False
+    repo = mirror.Repo(str(layout.source(spec, language).id))
+    return mirror.record_of(repo.folder(root)) is not None
 
 
 def _report(columns: Columns, report: Report) -> tuple[Columns, Report]:
