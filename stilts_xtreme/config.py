@@ -29,7 +29,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "bitext": ("threshold",),
     "store": ("damaged",),
     "study": ("name", "controls"),
-    "recipe": ("name", "source", "intermediate", "target"),
+    "recipe": ("name", "source", "sources", "intermediate", "target"),
     "target": ("name", "head", "metric", "train", "test", "languages"),
     "benchmark": ("name", "groups", "qa", "more", "tasks"),
     "logger": ("kind", "project", "entity", "mode", "tags"),

@@ -189,7 +189,7 @@ def expected_rows(spec: DatasetSpec, split: str, language: str, data: DataSpec) 
     raw = _raw_split(spec, split)
     if not layout.raw_splits(spec, raw):
         return None
-    n = layout.count(spec, raw, language, data.root) if data.root else _declared_count(spec, raw, language)
+    n = layout.count(spec, raw, language, data.root) if data.root else declared_count(spec, raw, language)
     if n is None or not spec.dev or raw != spec.dev["split"]:
         return n
     share = round(n * float(spec.dev["fraction"]))  # type: ignore[arg-type]
@@ -292,7 +292,8 @@ def _texts(columns: Columns, spec: DatasetSpec, language: str) -> list[str]:
     return texts + [choice for row in columns.get("choices", []) for choice in row]
 
 
-def _declared_count(spec: DatasetSpec, split: str, language: str) -> int | None:
+def declared_count(spec: DatasetSpec, split: str, language: str) -> int | None:
+    """Rows that the hub is known to hold of a canonical split, before any is dropped; None where that is not known."""
     value = spec.counts.get(language, {} if any(isinstance(v, Mapping) for v in spec.counts.values()) else spec.counts)
     n = value.get(split) if isinstance(value, Mapping) else None
     limits = [layout.sliced(name)[1] for name in layout.raw_splits(spec, split)]
@@ -302,7 +303,7 @@ def _declared_count(spec: DatasetSpec, split: str, language: str) -> int | None:
 
 
 def _compare_count(spec: DatasetSpec, split: str, language: str, data: DataSpec, n: int) -> None:
-    declared = _declared_count(spec, _raw_split(spec, split), language)
+    declared = declared_count(spec, _raw_split(spec, split), language)
     if declared is not None and declared != n:
         level = logging.WARNING if not data.root or _fetched(spec, language, data.root) else logging.INFO
         _log.log(level, "%s/%s/%s: %d rows read, %d declared.", spec.name, split, language, n, declared)
