@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from stilts_xtreme import published
 from stilts_xtreme.config import make_cell
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.plan import plan
@@ -73,10 +74,24 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = ()) -> dict[str, 
         made = {stage.key: _ensure(cell, stage, store, tracker) for stage in planned.stages()}
         made.update(dict.fromkeys(made.keys() & set(made_before), True))
         result = _result(cell, planned, store, name, made)
+        result["unverified"] = unverified(cell, cfg["recipe"])
+        if cell.target is not None:
+            result["published"] = published.of_cell(result, cfg, cell.target.test)
         _publish(folder, cfg, planned, store, result)
         tracker.result(result["rows"], result["averages"])
     _print(cell, result, folder, Console(file=sys.stdout))
     return result
+
+
+def unverified(cell: Cell, recipe: Mapping[str, Any]) -> list[str]:
+    """The values of a recipe that no one has read in its source, of the phases that the cell has."""
+    phases = ["intermediate"] * bool(cell.intermediate) + ["target"] * bool(cell.target and cell.target.train)
+    return [
+        f"{phase}.{name}"
+        for phase in phases
+        for name, source in (recipe["sources"].get(phase) or {}).items()
+        if str(source).startswith("UNVERIFIED")
+    ]
 
 
 def read_test_rows(cell: Cell, planned: CellPlan, store: Store) -> None:
@@ -325,6 +340,9 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
         chosen = {"dev": "chosen on dev rows", "test": "CHOSEN ON THE SCORED ROWS, which flatters"}
         shown = ", ".join(f"{language} {value:.4f}" for language, value in result["bitext"]["thresholds"].items())
         notes.append(f"Margin thresholds {chosen.get(result['bitext']['chosen_on'], 'as given')}: {shown}.")
+    notes += [published.sentence(line) for line in result.get("published", ())]
+    if result.get("unverified"):
+        notes.append(f"Unverified values of recipe={result['recipe']}: {', '.join(result['unverified'])}.")
     names = sorted({line["floor_name"] for line in result["comparison"] if line["floor_name"]})
     if names:
         notes.append(f"Best floor: the highest score without knowledge of the languages ({', '.join(names)}).")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from stilts_xtreme.data import mirror
 from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
 from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
@@ -30,7 +31,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "bitext": ("threshold",),
     "store": ("damaged",),
     "study": ("name", "controls"),
-    "recipe": ("name", "source", "intermediate", "target"),
+    "recipe": ("name", "source", "sources", "intermediate", "target"),
     "target": ("name", "head", "metric", "train", "test", "languages"),
     "benchmark": ("name", "groups", "qa", "more", "tasks"),
     "logger": ("kind", "project", "entity", "mode", "tags"),
@@ -235,6 +236,9 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         "it needs exactly one of a hub id, a folder or an architecture",
     )
     _pretraining(model)
+    brought = mirror.encoder(data.root, model.id, model.revision) if data.root and model.id else None
+    if brought:
+        model = dataclasses.replace(model, path=brought[0], revision=brought[1])
     composed = {name: spec_from_mapping(values) for name, values in (cfg.get("dataset") or {}).items()}
 
     def dataset(name: str) -> DatasetSpec:

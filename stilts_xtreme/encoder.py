@@ -172,7 +172,8 @@ def from_checkpoint(kind: Any, source: Source, config: Any) -> tuple[Any, dict[s
             revision=source.revision,
             config=config,
             dtype=torch.float32,
-            use_safetensors=None if not source.local else True,
+            # what was brought from the hub is what its repository holds, which may be older than safetensors
+            use_safetensors=True if source.local and source.revision is None else None,
             output_loading_info=True,
         )
     except UNREADABLE as error:

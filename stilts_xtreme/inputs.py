@@ -36,7 +36,7 @@ def pretrained_source(cell: Cell, stage: Stage, store: Store) -> Source:
     if first.kind == "pretrain":
         return Source(str(model_folder(store.open(first.key))), random=random)
     if cell.model.path is not None:
-        return Source(cell.model.path, random=random)
+        return Source(cell.model.path, cell.model.revision if cell.model.id else None, random)
     _offline_if_unreachable()
     return Source(str(cell.model.id), cell.model.revision, random)
 

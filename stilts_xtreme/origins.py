@@ -27,10 +27,10 @@ def _file_digest(path: str, size: int, mtime_ns: int) -> str:
 def origin(cell: Cell) -> dict[str, Any]:
     """The identity of a pretrained encoder from outside: hub id and revision, or the digests of a folder's files."""
     model = cell.model
-    if model.path is None:
+    if model.id is not None:  # also where its files were brought into a folder
         return {"hub": model.id, "revision": model.revision}
     files = {}
-    for file in sorted(Path(model.path).iterdir()):
+    for file in sorted(Path(str(model.path)).iterdir()):
         if file.suffix in (".json", ".safetensors", ".model", ".txt") and file.is_file():
             stat = file.stat()
             files[file.name] = _file_digest(str(file), stat.st_size, stat.st_mtime_ns)

@@ -229,13 +229,16 @@ def write_labels(folder: Path, arguments: Sequence[str]) -> None:
         say(f"{path}: {report.n_kept} rows")
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusals are the user's errors."""
+
     def error(self, message: str) -> Any:
+        """Raises StiltsError."""
         raise StiltsError(f"{message}; --help shows how.")
 
 
-def _parser() -> _Parser:
-    parser = _Parser("python -m stilts_xtreme.score", add_help=False, allow_abbrev=False)
+def _parser() -> Parser:
+    parser = Parser("python -m stilts_xtreme.score", add_help=False, allow_abbrev=False)
     for option in ("predictions", "labels", "output", "write-labels"):
         parser.add_argument(f"--{option}", type=Path)
     parser.add_argument("--benchmark")

@@ -16,6 +16,7 @@ from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 class ModelSpec:
     """An encoder: a hub id, a local folder, or an architecture that is pretrained here on ``corpus``.
 
+    With both an id and a folder it is the hub's encoder of this revision, brought into the folder.
     ``shipped`` names an encoder of the package with this architecture, pretrained on the synthetic world already.
     ``weights`` is ``pretrained``, or ``random`` for a floor: the same training from an encoder that knows nothing.
     """

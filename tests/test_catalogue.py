@@ -164,7 +164,7 @@ def test_entry_agrees_with_the_facts(name: str) -> None:
             if name == "wikipedia_mlm" and language != "en":
                 continue
             expected = sum(min(raw_counts[r], limit or raw_counts[r]) for r, limit in raw) if raw else None
-            declared = catalogue._declared_count(spec, split, language)
+            declared = catalogue.declared_count(spec, split, language)
             assert declared == expected, (language, split)
 
 

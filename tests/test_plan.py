@@ -100,6 +100,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "data.world.mixed": (("++data.world.mixed=7",), "pretrain"),
     "recipe.name": (("recipe.name=other",), None),
     "recipe.source": (("recipe.source=other",), None),
+    "recipe.sources": (("+recipe.sources.other=own",), None),
     "recipe.intermediate.tasks": (("+recipe.intermediate.tasks.mnli.epochs=9",), "intermediate"),
     "recipe.target.tasks": (("+recipe.target.tasks.xnli.epochs=9",), "target"),
     **{
@@ -152,7 +153,9 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
 def leaves(node: dict[str, Any], prefix: str = "") -> list[str]:
     found = []
     for name, value in node.items():
-        if isinstance(value, dict) and value and name != "tasks":  # what a recipe says of single tasks is one option
+        if (
+            isinstance(value, dict) and value and name not in ("tasks", "sources")
+        ):  # what a recipe says of single tasks is one option
             found += leaves(value, f"{prefix}{name}.")
         else:
             found.append(prefix + name)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from stilts_xtreme.data import hub, layout, readers
+from stilts_xtreme.data import hub, layout, mirror, readers
 from stilts_xtreme.data.checks import Report, check, refuse_blind
 from stilts_xtreme.data.schema import FORMATS, SPLITS, Columns, DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
@@ -189,7 +189,7 @@ def expected_rows(spec: DatasetSpec, split: str, language: str, data: DataSpec) 
     raw = _raw_split(spec, split)
     if not layout.raw_splits(spec, raw):
         return None
-    n = layout.count(spec, raw, language, data.root) if data.root else _declared_count(spec, raw, language)
+    n = layout.count(spec, raw, language, data.root) if data.root else declared_count(spec, raw, language)
     if n is None or not spec.dev or raw != spec.dev["split"]:
         return n
     share = round(n * float(spec.dev["fraction"]))  # type: ignore[arg-type]
@@ -292,7 +292,8 @@ def _texts(columns: Columns, spec: DatasetSpec, language: str) -> list[str]:
     return texts + [choice for row in columns.get("choices", []) for choice in row]
 
 
-def _declared_count(spec: DatasetSpec, split: str, language: str) -> int | None:
+def declared_count(spec: DatasetSpec, split: str, language: str) -> int | None:
+    """Rows that the hub is known to hold of a canonical split, before any is dropped; None where that is not known."""
     value = spec.counts.get(language, {} if any(isinstance(v, Mapping) for v in spec.counts.values()) else spec.counts)
     n = value.get(split) if isinstance(value, Mapping) else None
     limits = [layout.sliced(name)[1] for name in layout.raw_splits(spec, split)]
@@ -302,10 +303,18 @@ def _declared_count(spec: DatasetSpec, split: str, language: str) -> int | None:
 
 
 def _compare_count(spec: DatasetSpec, split: str, language: str, data: DataSpec, n: int) -> None:
-    declared = _declared_count(spec, _raw_split(spec, split), language)
+    declared = declared_count(spec, _raw_split(spec, split), language)
     if declared is not None and declared != n:
-        level = logging.INFO if data.root else logging.WARNING  # a cut in a folder is normal
+        level = logging.WARNING if not data.root or _fetched(spec, language, data.root) else logging.INFO
         _log.log(level, "%s/%s/%s: %d rows read, %d declared.", spec.name, split, language, n, declared)
+
+
+def _fetched(spec: DatasetSpec, language: str, root: str) -> bool:
+    """Whether a folder's rows are the hub's; in a folder of the user's own a cut is normal."""
+    if spec.reader in readers.LOCAL or spec.id is None:
+        return False
+    repo = mirror.Repo(str(layout.source(spec, language).id))
+    return mirror.record_of(repo.folder(root)) is not None
 
 
 def _report(columns: Columns, report: Report) -> tuple[Columns, Report]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.data import bitext, layout, readers
+from stilts_xtreme.data.answers import Unreachable, answers
 from stilts_xtreme.data.schema import SPLITS, Columns, DatasetSpec
 from stilts_xtreme.errors import StiltsError
 
@@ -145,16 +146,12 @@ def _reachable(repo: str, revision: str | None) -> bool:
     if (repo, revision) in _reached:
         return True
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
-        info = HfApi().dataset_info(repo, revision=revision, timeout=_TIMEOUT)
-    except RepositoryNotFoundError as error:
-        raise StiltsError(f"The hub has no data set '{repo}', or it needs a login.") from error
-    except RevisionNotFoundError as error:
-        raise StiltsError(f"The hub's '{repo}' has no revision '{revision}'.") from error
-    except Exception as error:
-        _log.info("The hub is not reachable for '%s': %s", repo, layout.first_line(error))
+        with answers(repo, revision):
+            info = HfApi().dataset_info(repo, revision=revision, timeout=_TIMEOUT)
+    except (Unreachable, OSError) as error:
+        _log.info("%s", error)
         return False
     if f"{repo.split('/')[-1]}.py" in [file.rfilename for file in info.siblings or []]:
         raise layout.script_refused(repo)

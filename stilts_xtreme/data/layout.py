@@ -90,15 +90,24 @@ def files(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) ->
     if not folder.is_dir():
         there = sorted(f"{p.parent.name}/{p.name}" for p in Path(root).glob("*/*") if p.is_dir())
         raise readers.lacks(f"data.root={root}", "folder", src.id, there)
+    return files_of(folder, src, name, "in data.root")
+
+
+def files_of(folder: Path, src: Source, name: str, where: str) -> list[Path]:
+    """The files of a raw split in the folder of a repository; ``where`` is how an error says where that is.
+
+    Raises:
+        StiltsError: If the folder has no such configuration or split; names what is there.
+    """
     splits = _layout(folder, src.config)
     if splits is None:
         script = folder / f"{folder.name}.py"
         if script.exists() and not _configs(folder):
-            raise script_refused(src.id)
-        raise readers.lacks(f"'{src.id}' in data.root", "configuration", src.config, _configs(folder))
+            raise script_refused(str(src.id))
+        raise readers.lacks(f"'{src.id}' {where}", "configuration", src.config, _configs(folder))
     if not splits.get(name):
         there = sorted(key for key, paths in splits.items() if paths)
-        raise readers.lacks(f"'{src.id}', configuration '{src.config}' in data.root", "split", name, there)
+        raise readers.lacks(f"'{src.id}', configuration '{src.config}' {where}", "split", name, there)
     return splits[name]
 
 
@@ -127,6 +136,11 @@ def count(spec: DatasetSpec, split: str, language: str, root: str | Path) -> int
         rows = sum(counts)  # type: ignore[arg-type]
         total += rows if limit is None else min(rows, limit)
     return total
+
+
+def rows_in(path: Path) -> int | None:
+    """Rows of a file, from its metadata where there is any; None where only reading it would tell."""
+    return _rows_of(path, *_stamp(path), "")
 
 
 def digests(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) -> list[object]:
