@@ -1,8 +1,8 @@
 """Masked language modelling as one more task of an intermediate training: its head, its text, its steps.
 
-Phang et al. 2020 mix multilingual MLM into intermediate training against forgetting. Here its steps are a multiple of the
-tasks' own (``mlm.weight``) and are drawn among them at random, as those of a joint training are; the pretrained head goes
-on, its output matrix tied to the embedding.
+Phang et al. 2020 mix multilingual MLM into intermediate training against forgetting. Here its steps are a multiple of
+the tasks' own (``mlm.weight``) and are drawn among them at random, as those of a joint training are; the pretrained
+head goes on, its output matrix tied to the embedding.
 """
 
 from __future__ import annotations

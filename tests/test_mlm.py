@@ -1,4 +1,4 @@
-"""Masked language modelling beside intermediate tasks: its text, its steps, its head, and what a resumed run repeats."""
+"""Masked language modelling beside intermediate tasks: its text, its steps, its head, what a resumed run repeats."""
 
 from __future__ import annotations
 

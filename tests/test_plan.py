@@ -82,7 +82,7 @@ MLM = {
     **{"languages": "[qab]", "batch_size": "5", "max_length": "55", "mask_probability": "0.3"},
     **{"exponent": "1", "max_texts": "9"},
 }
-TRANSLATION = {"languages": "[qab]", "mode": "add", "config": "x.{lang}", "revision": "abc"}
+TRANSLATION = {"languages": "[qab]", "mode": "add", "config": "'x.{lang}'", "revision": "abc"}
 VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     # option -> (what changes it, the first phase whose key changes)
     "model.name": (("model.name=other",), None),

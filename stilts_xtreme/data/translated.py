@@ -57,8 +57,8 @@ def languages(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tu
         columns = ", ".join(part for names in spec.columns.values() for part in names.split(","))
         raise StiltsError(
             f"translation={translation.source} has no rows of {spec.name} in {', '.join(lacking) or 'any language'} "
-            f"(there: {', '.join(there) or 'none'}): bring {_wanted(translation, spec, (*lacking, 'LANGUAGE')[0])} with the "
-            f"columns {columns}, or name others in translation.languages."
+            f"(there: {', '.join(there) or 'none'}): bring {_wanted(translation, spec, (*lacking, 'LANGUAGE')[0])} "
+            f"with the columns {columns}, or name others in translation.languages."
         )
     return there if asked == "available" else tuple(asked)  # type: ignore[arg-type]
 
@@ -178,8 +178,8 @@ def _match(found: Columns, english: Columns, spec: DatasetSpec, where: Callable[
     else:
         if len(own) != len(ids):
             raise StiltsError(
-                f"{where(max(0, len(own) - 1))} is the last of {len(own):,} rows, and {spec.name}/train has {len(ids):,} "
-                "in English; without ids rows are matched by line: bring one for each, in the same order."
+                f"{where(max(0, len(own) - 1))} is the last of {len(own):,} rows, and {spec.name}/train has "
+                f"{len(ids):,} in English; without ids rows are matched by line: bring one for each, in the same order."
             )
         partners = list(range(len(ids)))
     for at, partner in enumerate(partners):
