@@ -201,14 +201,6 @@ def test_collapse_is_told_from_the_tasks_own_loss(run_tiny: Callable[..., Any]) 
     assert result["stages"][-1]["info"]["steps_of"] == {"mnli": 6, "qqp": 6, "mlm": 6}
 
 
-def test_the_substitute_for_ccg_says_so(run_tiny: Callable[..., Any]) -> None:
-    result = run_tiny("+intermediate=ud_tags", "+target=tatoeba", "baseline=false", "evaluation.floors=false")
-    assert result["substitutes"] == {"ud_tags": "ccg"}
-    table = (run_tiny.output / "cells" / result["cell"] / "table.md").read_text("utf-8")
-    assert "ud_tags is a free substitute, NOT CCG: do not report it under that name." in table
-    assert run_tiny("+intermediate=ccg")["substitutes"] == {}
-
-
 def test_killed_with_mlm(launch: Callable[..., Any], pretrained: Path, run_tiny: Callable[..., Any]) -> None:
     label = plan(cell_of(*TINY, *MIXED)).final.label
     assert label == "mnli+mlm"

@@ -31,7 +31,8 @@ def languages(mlm: Mlm, data: DataSpec) -> tuple[str, ...]:
     if not there:
         where = data.root if _spec(mlm, data) else mlm.source
         raise StiltsError(
-            f"mlm.source={mlm.source} has no text in {where}: bring {_wanted(mlm, data)}, or leave mlm.weight=null."
+            f"mlm.source={mlm.source} has no text in {where}: bring {_wanted(mlm, data)}, "
+            "give mlm.source=FOLDER of <language>.txt, or leave mlm.weight=null."
         )
     if mlm.languages == "available":
         return there
@@ -105,7 +106,7 @@ def _there(mlm: Mlm, data: DataSpec) -> tuple[str, ...]:
 
 def _wanted(mlm: Mlm, data: DataSpec) -> str:
     spec = _spec(mlm, data)
-    return f"{spec.id}/{spec.config}" if spec else "<language>.txt or <language>/*.txt, a text a line"
+    return f"{spec.id}/{spec.config}" if spec else "<language>.txt, a text a line"
 
 
 def _is_folder(source: str) -> bool:
