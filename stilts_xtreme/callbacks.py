@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.heads.base import JointModule
 from stilts_xtreme.heads.step import StageModule, Step
 from stilts_xtreme.notice import NOTICE
 from stilts_xtreme.progress import Phase
@@ -32,8 +33,8 @@ class Guard(pl.Callback):
     def __init__(self, bar: Phase, label: str, on_point: Callable[[dict[str, Any]], None]):
         self.bar, self.label, self.on_point = bar, label, on_point
         self.curve: list[dict[str, Any]] = []
-        self.sum: torch.Tensor | float = 0.0
-        self.count = 0
+        self.sums: dict[str, torch.Tensor | float] = {}
+        self.counts: dict[str, int] = {}
 
     def check(self, step: int) -> float:
         """The mean loss since the last point of the curve.
@@ -41,7 +42,7 @@ class Guard(pl.Callback):
         Raises:
             StiltsError: When a loss since then was not finite.
         """
-        mean = float(self.sum) / max(1, self.count)
+        mean = sum(float(value) for value in self.sums.values()) / max(1, sum(self.counts.values()))
         if not math.isfinite(mean):
             raise StiltsError(
                 f"The loss of {self.label} is {mean} at step {step}: training stopped, the last good checkpoint is "
@@ -52,15 +53,18 @@ class Guard(pl.Callback):
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
         """Adds the loss; every so often a point of the curve."""
         loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
-        self.sum = self.sum + loss
-        self.count += 1
+        self.sums[batch.task] = self.sums.get(batch.task, 0.0) + loss
+        self.counts[batch.task] = self.counts.get(batch.task, 0) + 1
         self.bar.advance()
         every = max(1, module.optimisation.steps // CURVE_POINTS)
         if (batch.index + 1) % every == 0 or batch.index + 1 == module.optimisation.steps:
             mean = self.check(batch.index + 1)
-            self.sum, self.count = 0.0, 0
             rate = module.schedules()[0].get_last_lr()[0]
-            self.point({"step": batch.index + 1, "loss": mean, "learning_rate": rate, "task": batch.task})
+            point = {"step": batch.index + 1, "loss": mean, "learning_rate": rate, "task": batch.task}
+            if isinstance(module, JointModule):
+                point |= {f"loss_{task}": float(self.sums[task]) / self.counts[task] for task in sorted(self.sums)}
+            self.sums, self.counts = {}, {}
+            self.point(point)
             self.bar.advance(0, f"loss {mean:.3f}")
 
     def point(self, values: dict[str, Any]) -> None:
@@ -70,13 +74,15 @@ class Guard(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The curve so far, as text so that a checkpoint stays plain."""
-        return {"curve": json.dumps(self.curve), "sum": float(self.sum), "count": self.count}
+        sums = {task: float(value) for task, value in self.sums.items()}
+        return {"curve": json.dumps(self.curve), "sums": json.dumps(sums), "counts": json.dumps(self.counts)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on with a curve."""
         self.curve = json.loads(state_dict["curve"])
-        self.sum, self.count = state_dict["sum"], state_dict["count"]
-        self.bar.advance(max((point["step"] for point in self.curve if "loss" in point), default=0) + self.count)
+        self.sums, self.counts = (json.loads(state_dict.get(name, "{}")) for name in ("sums", "counts"))
+        done = max((point["step"] for point in self.curve if "loss" in point), default=0)
+        self.bar.advance(done + sum(self.counts.values()))
         for point in self.curve:  # a logger has seen nothing of what was before the kill
             self.on_point(point)
 

@@ -18,7 +18,7 @@ from rich.table import Table
 from stilts_xtreme import published
 from stilts_xtreme.config import make_cell
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.plan import plan
+from stilts_xtreme.plan import experiment, plan
 from stilts_xtreme.progress import say
 from stilts_xtreme.specs import Cell, CellPlan, Stage
 from stilts_xtreme.store import Store, disk_errors, versions, write_atomic
@@ -33,6 +33,8 @@ def name_of(cell: Cell, planned: CellPlan) -> str:
     middle = "+".join(cell.intermediate) or "none"
     if len(cell.intermediate) > 3:
         middle = f"{len(cell.intermediate)}tasks"
+    if cell.intermediate:
+        middle += "+mlm" * bool(cell.mlm.weight) + "+translated" * bool(cell.translation.source)
     return "-".join([cell.model.name, middle, cell.target.name if cell.target else "only", f"seed{cell.seed}", digest])
 
 
@@ -174,6 +176,15 @@ def _floors(planned: CellPlan, store: Store) -> dict[str, dict[str, float]]:
     return found
 
 
+def _translation(cell: Cell) -> str | None:
+    """Which translated rows the intermediate tasks had, in words; None for none."""
+    if cell.translation.source is None or not cell.intermediate:
+        return None
+    languages = cell.translation.languages
+    which = "all its languages" if languages == "available" else ", ".join(languages)  # type: ignore[arg-type]
+    return f"{'with' if cell.translation.mode == 'add' else 'in'} {which}"
+
+
 def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapping[str, bool]) -> dict[str, Any]:
     synthetic = cell.data.kind == "synthetic"
     manifests = {stage.key: store.manifest(stage.key) or {} for stage in planned.stages()}
@@ -188,6 +199,13 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
         "target": cell.target.name if cell.target else None,
         "seed": cell.seed,
         "volume": cell.volume,
+        "mlm": cell.mlm.weight if cell.intermediate else 0.0,
+        "translation": _translation(cell),
+        "substitutes": {
+            name: task.substitute_for
+            for name, task in zip(cell.intermediate, cell.intermediate_tasks, strict=True)
+            if task.substitute_for
+        },
         "recipe": cell.recipe_name,
         "weights": cell.model.weights,
         "data": cell.data.kind,
@@ -227,7 +245,7 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
         common = {
             "cell": name,
             "model": cell.model.name,
-            "intermediate": "+".join(cell.intermediate) or "none",
+            "intermediate": experiment(cell) if cell.intermediate else "none",
             "target": cell.target.name,
             "seed": cell.seed,
             "volume": cell.volume,
@@ -316,7 +334,12 @@ def _lines(result: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _title(result: Mapping[str, Any]) -> str:
-    path = " > ".join(filter(None, ["+".join(result["intermediate"]), result["target"]]))
+    first = "+".join(result["intermediate"])
+    if result["mlm"]:
+        first += f" + MLM x{result['mlm']:g}"
+    if result["translation"]:
+        first += f", translated: {result['translation']}"
+    path = " > ".join(filter(None, [first, result["target"]]))
     data = ", SYNTHETIC data" if result["synthetic"] else ""
     return f"{result['model']}: {path}, seed {result['seed']}{data}"
 
@@ -330,6 +353,8 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
             f"The means are over {known} of the target's {total} languages: no rows here for "
             f"{', '.join(result['missing_languages'])}."
         )
+    for name, what in result["substitutes"].items():
+        notes.append(f"{name} is a free substitute, NOT {what.upper()}: do not report it under that name.")
     if result["collapsed"]:
         notes.append(
             f"COLLAPSED: {', '.join(result['collapsed'])} ended at the loss of guessing; do not average this run."

@@ -26,7 +26,8 @@ def choices(group: str) -> list[str]:
 def prepare(arguments: Sequence[str]) -> list[str]:
     """Completes and checks the group choices of a command line.
 
-    ``intermediate=`` and ``target=`` gain their '+'; ``model=FOLDER`` and ``model=OWNER/NAME`` become the custom model.
+    ``intermediate=`` and ``target=`` gain their '+'; ``model=FOLDER`` and ``model=OWNER/NAME`` become the custom model;
+    ``translation=`` is short for ``translation.source=``.
 
     Args:
         arguments: The command line without the program's name; Hydra's own flags pass through.
@@ -39,6 +40,9 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     """
     prepared = []
     for argument in arguments:
+        if argument.startswith("translation="):
+            prepared.append(argument.replace("translation=", "translation.source=", 1))
+            continue
         match = re.fullmatch(r"(\+{0,2})(\w+)=(.*)", argument, flags=re.DOTALL)
         if argument.startswith("-") or match is None or match.group(2) not in GROUPS:
             prepared.append(argument)

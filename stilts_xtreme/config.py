@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,15 +17,28 @@ from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics.scores import METRICS
 from stilts_xtreme.shipped import resolve
-from stilts_xtreme.specs import OPTIMISER_FIELDS, Cell, ModelSpec, Recipe, Sampling, Target, TrainerSpec, TrainTask
+from stilts_xtreme.specs import (
+    OPTIMISER_FIELDS,
+    Cell,
+    Mlm,
+    ModelSpec,
+    Recipe,
+    Sampling,
+    Target,
+    TrainerSpec,
+    TrainTask,
+    Translation,
+)
 
 OPTIONS = (
     *("model", "data", "benchmark", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
-    *("seed", "volume", "sampling", "languages", "baseline", "output"),
+    *("seed", "volume", "sampling", "mlm", "translation", "languages", "baseline", "output"),
     *("evaluation", "tagging", "retrieval", "bitext", "store", "study"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "sampling": ("kind", "temperature", "cap"),
+    "mlm": tuple(field.name for field in dataclasses.fields(Mlm)),
+    "translation": tuple(field.name for field in dataclasses.fields(Translation)),
     "evaluation": ("n_best", "max_answer_length", "null_threshold", "floors", "random_init"),
     "tagging": ("first_token",),
     "retrieval": ("layer", "pooling"),
@@ -135,6 +149,51 @@ def _sampling(values: Mapping[str, Any]) -> Sampling:
     _number("sampling.temperature", sampling.temperature, 0, strict=True)
     _whole("sampling.cap", sampling.cap, 1, optional=True)
     return sampling
+
+
+def _languages(option: str, value: object) -> object:
+    """``available``, or a list of codes, each once."""
+    if isinstance(value, str) and value != "available":
+        value = [value]
+    if isinstance(value, list | tuple):
+        _check(bool(value), option, "[]", "name at least one language, or take available")
+        return tuple(dict.fromkeys(str(language) for language in value))
+    _check(value == "available", option, value, "take available, or a list such as [de,ru]")
+    return value
+
+
+def _mlm(values: Mapping[str, Any]) -> Mlm:
+    mlm: Mlm = _make(Mlm, "mlm", {**values, "weight": values["weight"] or 0.0})
+    _number("mlm.weight", mlm.weight, 0)
+    _check(isinstance(mlm.source, str), "mlm.source", mlm.source, "take auto, wikipedia_mlm or a folder of text")
+    _whole("mlm.batch_size", mlm.batch_size, 1, optional=True)
+    _whole("mlm.max_length", mlm.max_length, 8, optional=True)
+    _whole("mlm.max_texts", mlm.max_texts, 1)
+    _number("mlm.mask_probability", mlm.mask_probability, 0, strict=True)
+    _check(mlm.mask_probability < 1, "mlm.mask_probability", mlm.mask_probability, "it must be below 1")
+    _number("mlm.exponent", mlm.exponent, 0)
+    return dataclasses.replace(mlm, weight=float(mlm.weight), languages=_languages("mlm.languages", mlm.languages))
+
+
+def _translation(values: Mapping[str, Any], data: DataSpec) -> Translation:
+    translation: Translation = _make(Translation, "translation", values)
+    if translation.mode not in ("replace", "add"):
+        raise unknown("translation.mode", translation.mode, ("replace", "add"))
+    source, option = translation.source, "translation"
+    if source is not None:
+        _check(isinstance(source, str), option, source, "take a folder, owner/name on the hub, or synthetic")
+        folder = os.path.isdir(source)
+        hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source) is not None
+        if data.kind == "synthetic":
+            _check(folder or source == "synthetic", option, source, "with data=synthetic take synthetic or a folder")
+        else:
+            _check(source != "synthetic", option, source, "the synthetic world has no rows of real data sets")
+            _check(folder or hub_id, option, source, "it is neither a folder nor a hub id such as owner/name")
+        if not folder and source != "synthetic" and translation.languages == "available":
+            raise StiltsError(
+                f"translation={source} needs the languages to take from it, as in translation.languages=[de,ru]."
+            )
+    return dataclasses.replace(translation, languages=_languages("translation.languages", translation.languages))
 
 
 def _pretraining(model: ModelSpec) -> None:
@@ -254,9 +313,10 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         if len(chosen) > 1:  # one optimiser serves all heads: its settings are the phase's own, not a task's
             common = make_recipe("recipe.intermediate", recipe["intermediate"], "")
             phase = dataclasses.replace(phase, **{field: getattr(common, field) for field in OPTIMISER_FIELDS})
-        tasks.append(TrainTask(task["head"], task["metric"], tuple(dataset(d) for d in task["datasets"]), phase))
+        specs = tuple(dataset(d) for d in task["datasets"])
+        tasks.append(TrainTask(task["head"], task["metric"], specs, phase, task.get("substitute_for")))
     for name, task in chosen.items():
-        _known(f"intermediate.{name}", task, ("head", "metric", "datasets"))
+        _known(f"intermediate.{name}", task, ("head", "metric", "datasets", "substitute_for"))
         if task["metric"] not in METRICS:
             raise unknown(f"intermediate.{name}.metric", task["metric"], METRICS)
     target = None
@@ -272,6 +332,11 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         target = Target(raw["name"], raw["head"], raw["metric"], train, dataset(raw["test"]), languages, phase)
     if target is None and not tasks:
         raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
+    mlm = _mlm(cfg["mlm"])
+    if mlm.weight and tasks:  # what it does not say of itself is the phase's own, not a task's
+        common = make_recipe("recipe.intermediate", recipe["intermediate"], "")
+        batch, length = mlm.batch_size or common.batch_size, mlm.max_length or common.max_length
+        mlm = dataclasses.replace(mlm, batch_size=batch, max_length=length)
     seed = cfg["seed"]
     _whole("seed", seed, 0)
     on_damage = cfg["store"]["damaged"]
@@ -313,6 +378,8 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         seed=seed,
         volume=_volume(cfg["volume"]),
         sampling=_sampling(cfg["sampling"]),
+        mlm=mlm,
+        translation=_translation(cfg["translation"], data),
         languages=cfg["languages"],
         baseline=_switch("baseline", cfg["baseline"]),
         output=str(cfg["output"]),

@@ -78,7 +78,7 @@ def flops(cell: Cell, stage: Stage) -> float:
             most = float(task.recipe.max_steps * task.recipe.batch_size)
             rows = min(rows, most) if rows else most  # 0 rows: their number is not known
         total += 6 * body * rows * tokens
-    return total
+    return total * (1 + cell.mlm.weight) if "mlm" in stage.identity else total
 
 
 def besides(stage: Stage) -> float:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from urllib.parse import urlparse
 from urllib.request import getproxies
 
 from huggingface_hub import constants
 
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.schema import Columns
+from stilts_xtreme.data import translated as translations
+from stilts_xtreme.data.checks import Report
+from stilts_xtreme.data.schema import Columns, DatasetSpec
 from stilts_xtreme.encoder import Source
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads import HeadOptions
@@ -76,18 +79,30 @@ def head_options(cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
     )
 
 
-def load_rows(cell: Cell, task: TrainTask, split: str) -> Columns:
-    """The joined English rows of a task's data sets; what was wrong with them is said."""
+def load_rows(cell: Cell, task: TrainTask, split: str, translated: bool = False) -> Columns:
+    """The joined rows of a task's data sets; what was wrong with them is said.
+
+    They are English, unless ``translated`` puts translations in their place or beside them.
+    """
     joined: Columns = {}
     for spec in task.datasets:
-        rows, report = catalogue.rows(spec, split, catalogue.source_language(cell.data), cell.data)
-        if report.problems:
-            say(f"  {report}")
-        for name, values in rows.items():
-            joined.setdefault(name, []).extend(values)
+        for rows, report in _parts(cell, spec, split, translated):
+            if report.problems:
+                say(f"  {report}")
+            for name, values in rows.items():
+                joined.setdefault(name, []).extend(values)
     if not joined or not next(iter(joined.values())):
         raise StiltsError(f"{task.name}: its {split} split has no usable rows.")
     return joined
+
+
+def _parts(cell: Cell, spec: DatasetSpec, split: str, translated: bool) -> Iterator[tuple[Columns, Report]]:
+    """The checked rows of a data set, language after language."""
+    english = catalogue.unchecked(spec, split, catalogue.source_language(cell.data), cell.data)
+    if not translated or cell.translation.mode == "add":
+        yield catalogue.checked(english, spec, split, catalogue.source_language(cell.data), cell.data)
+    for language in translations.languages(cell.translation, spec, cell.data) if translated else ():
+        yield translations.rows(cell.translation, spec, language, cell.data, english)
 
 
 def task_labels(cell: Cell, task: TrainTask) -> tuple[str, ...]:

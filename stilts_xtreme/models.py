@@ -161,6 +161,11 @@ def lineage(cell: Cell, stage: Stage) -> list[dict[str, Any]]:
         else:
             names = " and ".join(task.name for task in ancestor.tasks)
             entry["what"] = f"trained on {names} (seed {cell.seed}, recipe {cell.recipe_name})"
+            if "mlm" in ancestor.identity:
+                languages = len(ancestor.identity["mlm"]["languages"])
+                entry["what"] += f" with masked language modelling in {languages} languages"
+            if "translation" in ancestor.identity:
+                entry["what"] += f", {ancestor.label.partition(' [')[2].rstrip(']')} rows"
         if entry["synthetic"]:
             entry["what"] += ", synthetic data"
         steps.append(entry)

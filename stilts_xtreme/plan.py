@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from stilts_xtreme.data import catalogue
+from stilts_xtreme.data import catalogue, translated, unlabelled
 from stilts_xtreme.data.checks import refuse_blind
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.origins import SCHEMA, origin, pretraining
@@ -92,7 +92,7 @@ def _train(
     tasks: Sequence[TrainTask],
     label: str,
     head: str | None = None,
-    volume: float | int | None = None,
+    intermediate: bool = False,
 ) -> Stage:
     identity: dict[str, Any] = {
         "schema": SCHEMA,
@@ -103,11 +103,21 @@ def _train(
         "seed": cell.seed,
         "precision": cell.trainer.precision,
     }
+    volume = cell.volume if intermediate else None
     if volume is not None:
         identity["volume"] = volume
+    times = 1
+    if intermediate and cell.translation.source is not None:
+        found = [[translated.identity(cell.translation, spec, cell.data) for spec in task.datasets] for task in tasks]
+        identity["translation"] = {"mode": cell.translation.mode, "data": found}
+        languages = translated.languages(cell.translation, tasks[0].datasets[0], cell.data)
+        times = len(languages) + (cell.translation.mode == "add")
+    if intermediate and cell.mlm.weight:
+        settings = {name: value for name, value in asdict(cell.mlm).items() if name not in ("source", "languages")}
+        identity["mlm"] = {**settings, **unlabelled.identity(cell.mlm, cell.data)}
     if len(tasks) > 1 and cell.sampling.identity():
         identity["sampling"] = cell.sampling.identity()
-    counts = portions([_train_rows(cell, task) for task in tasks], volume)
+    counts = portions([times * _train_rows(cell, task) for task in tasks], volume)
     rows = dict(zip([task.name for task in tasks], counts, strict=True))
     return Stage("train", label, identity, parent, tuple(tasks), head=head, rows=rows)
 
@@ -211,6 +221,16 @@ def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple
     return Stage("evaluate", label, identity, parent, target=target, head=head, languages=languages, rows=rows)
 
 
+def experiment(cell: Cell) -> str:
+    """What people call the intermediate phase: its tasks, masked language modelling, languages of translated rows."""
+    names = "+".join((*cell.intermediate, "mlm") if cell.mlm.weight else cell.intermediate)
+    if cell.translation.source is None:
+        return names
+    languages = cell.translation.languages
+    which = "translated" if languages == "available" else ",".join(languages)  # type: ignore[arg-type]
+    return f"{names} [{'+' if cell.translation.mode == 'add' else ''}{which}]"
+
+
 def plan(cell: Cell) -> CellPlan:
     """The stages of a cell.
 
@@ -224,10 +244,10 @@ def plan(cell: Cell) -> CellPlan:
         StiltsError: For missing data or languages.
     """
     pretrained = pretraining(cell)
-    names = "+".join(cell.intermediate)
+    names = experiment(cell)
     intermediate = pretrained
     if cell.intermediate_tasks:
-        intermediate = _train(cell, pretrained, cell.intermediate_tasks, names, volume=cell.volume)
+        intermediate = _train(cell, pretrained, cell.intermediate_tasks, names, intermediate=True)
     target = cell.target
     if target is None:
         assert intermediate is not None

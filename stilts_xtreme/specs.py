@@ -106,13 +106,61 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class Mlm:
+    """Masked language modelling beside the intermediate tasks; see ``conf/config.yaml``.
+
+    Attributes:
+        weight: MLM steps for every step of the tasks together; 0 is none.
+        source: ``auto``, a text data set of the catalogue, or a folder of ``<language>.txt``.
+        languages: ``available``, or a list.
+        batch_size: Texts of a step; None: the intermediate phase's own number of examples.
+        max_length: Sub-tokens of a text, the rest is cut off; None: the intermediate phase's own.
+        mask_probability: Share of the tokens that are predicted.
+        exponent: A language with n texts is drawn in proportion to n to this power.
+        max_texts: Texts of a language at the most, taken evenly from all of it.
+    """
+
+    weight: float = 0.0
+    source: str = "auto"
+    languages: object = "available"
+    batch_size: int | None = None
+    max_length: int | None = None
+    mask_probability: float = 0.15
+    exponent: float = 0.3
+    max_texts: int = 20_000
+
+
+@dataclass(frozen=True)
+class Translation:
+    """Rows of the intermediate tasks in other languages; see ``conf/config.yaml``.
+
+    Attributes:
+        source: A folder, a hub id, or ``synthetic``; None is none.
+        languages: ``available``, or a list.
+        mode: ``replace``: instead of the English rows; ``add``: beside them.
+        config: The configuration of a hub id that holds a language; ``{lang}`` and ``{dataset}`` are filled in.
+        revision: Of a hub id.
+    """
+
+    source: str | None = None
+    languages: object = "available"
+    mode: str = "replace"
+    config: str = "{lang}"
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
 class TrainTask:
-    """One head and the data sets whose joined rows it learns from."""
+    """One head and the data sets whose joined rows it learns from.
+
+    ``substitute_for`` names the task of the paper that it stands in for and must not be reported as.
+    """
 
     head: str
     metric: str
     datasets: tuple[DatasetSpec, ...]
     recipe: Recipe
+    substitute_for: str | None = None
 
     @property
     def name(self) -> str:
@@ -168,6 +216,8 @@ class Cell:
     seed: int
     volume: float | int | None
     sampling: Sampling
+    mlm: Mlm
+    translation: Translation
     languages: object
     baseline: bool
     output: str

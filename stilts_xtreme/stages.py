@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers.utils import logging as transformers_logging
 
-from stilts_xtreme import compact
+from stilts_xtreme import compact, mlm
 from stilts_xtreme.batch import order
 from stilts_xtreme.callbacks import Guard, Select
 from stilts_xtreme.data import catalogue
@@ -77,8 +77,10 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
     )
     tokenizer = load_tokenizer(source)
     torch.manual_seed(cell.seed)  # the fresh heads' weights
-    heads, courses, rows_of = {}, [], {}
-    loaded = _volume([load_rows(cell, task, "train") for task in stage.tasks], stage, cell.seed)
+    heads: dict[str, HeadModule] = {}
+    courses, rows_of = [], {}
+    translated = "translation" in stage.identity
+    loaded = _volume([load_rows(cell, task, "train", translated) for task in stage.tasks], stage, cell.seed)
     for task, rows in zip(stage.tasks, loaded, strict=True):
         continues = source if stage.head is not None else None
         head = HEADS[task.head](
@@ -93,7 +95,11 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
     del loaded
     if len(courses) > 1:
         courses = share_steps(courses, cell.sampling)
-    if cell.trainer.compact_embedding:
+    if "mlm" in stage.identity:
+        task_steps = sum(course.steps for course in courses)
+        heads[mlm.NAME], course = mlm.mixed_in(cell, encoder, tokenizer, source, task_steps)
+        courses.append(course)
+    elif cell.trainer.compact_embedding:  # masked language modelling moves every row, as output and at random
         compact.shrink(encoder, [course.features.ids for course in courses])
     steps_stream = StepStream(courses, cell.seed)
     total = len(steps_stream)
@@ -126,19 +132,25 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
     compact.restore(encoder)
     save(scratch, encoder, heads, tokenizer, lineage(cell, stage))
     write_curve(scratch, guard.curve)
-    losses = [point["loss"] for point in guard.curve if "loss" in point]
-    tail = losses[-max(1, len(losses) // 10) :]
+    loss = _last_tenth([point["loss"] for point in guard.curve if "loss" in point])
+    of_first = f"loss_{stage.tasks[0].name}"
+    of_tasks = _last_tenth([point[of_first] for point in guard.curve if of_first in point]) if len(heads) > 1 else loss
     return {
         "tasks": list(heads),
         "rows": rows_of,
         "features": {course.task: len(course.features) for course in courses},
         "steps": trainer.global_step,
         "steps_of": {course.task: course.steps for course in courses},
-        "loss": sum(tail) / len(tail),
-        "collapsed": _collapsed(stage, courses, sum(tail) / len(tail)),
+        "loss": loss,
+        "collapsed": _collapsed(stage, courses, of_tasks),
         "selected": chosen,
         "dev": scorer() if scorer is not None else None,
     }
+
+
+def _last_tenth(losses: list[float]) -> float:
+    tail = losses[-max(1, len(losses) // 10) :]
+    return sum(tail) / len(tail)
 
 
 def _volume(loaded: list[Columns], stage: Stage, seed: int) -> list[Columns]:

@@ -375,3 +375,11 @@ def test_blind_rows_are_refused_before_anything_is_trained(tmp_path: Path) -> No
         )
     assert not list(tmp_path.glob("stages/*"))
     assert not list(tmp_path.glob("scratch/*"))
+
+
+def test_the_substitute_for_ccg_says_so(run_tiny: Callable[..., Any]) -> None:
+    result = run_tiny("+intermediate=ud_tags", "+target=tatoeba", "baseline=false", "evaluation.floors=false")
+    assert result["substitutes"] == {"ud_tags": "ccg"}
+    table = (run_tiny.output / "cells" / result["cell"] / "table.md").read_text("utf-8")
+    assert "ud_tags is a free substitute, NOT CCG: do not report it under that name." in table
+    assert run_tiny("+intermediate=ccg")["substitutes"] == {}

@@ -272,6 +272,43 @@ def test_ccg_reads_the_users_own_files(tmp_path: Path, inventory: bool) -> None:
         load("ccg", "validation", "en", tmp_path)
 
 
+def test_the_substitute_for_ccg_is_a_task_of_its_own(tmp_path: Path) -> None:
+    def sentence(*words: tuple[str, str, str, int, str]) -> str:
+        return (
+            "".join(f"{n}\t{form}\t_\t{tag}\t_\t_\t{head}\t{rel}\t_\t_\n" for n, form, tag, head, rel in words) + "\n"
+        )
+
+    folder = tmp_path / "local/ud/UD_English-EWT"
+    folder.mkdir(parents=True)
+    cannot = "1-2\tcannot\t" + "\t".join("_" * 8) + "\n"
+    train = sentence(("1", "Dogs", "NOUN", 2, "nsubj"), ("2", "bark", "VERB", 0, "root"))
+    train += cannot + sentence(
+        ("1", "can", "AUX", 3, "aux"), ("2", "not", "PART", 3, "advmod"), ("3", "go", "VERB", 0, "root")
+    )
+    (folder / "en_ewt-ud-train.conllu").write_text(train)
+    (folder / "en_ewt-ud-dev.conllu").write_text(
+        sentence(("1", "who", "PRON", 2, "nsubj:pass"), ("2", "x", "X", 0, "root"))
+    )
+    (folder / "de_gsd-ud-train.conllu").write_text(sentence(("1", "ja", "INTJ", 0, "root")))
+    spec, data = catalogue.load_spec("ud_tags"), DataSpec("hub", str(tmp_path))
+    names = catalogue.labels(spec, data)
+    assert names == ("AUX:aux", "NOUN:nsubj", "PRON:nsubj:pass", "VERB:root", "X:root"), (
+        "of train and dev, English alone"
+    )
+    rows = load("ud_tags", "train", "en", tmp_path)
+    assert rows["tokens"] == [["Dogs", "bark"], ["cannot", "go"]]
+    assert [[names[tag] for tag in tags] for tags in rows["tags"]] == [
+        ["NOUN:nsubj", "VERB:root"],
+        ["AUX:aux", "VERB:root"],
+    ]
+    before = catalogue.identity(spec, "train", ["en"], data)
+    dev = folder / "en_ewt-ud-dev.conllu"
+    dev.write_text(dev.read_text().replace("nsubj:pass", "expl"))
+    assert catalogue.identity(spec, "train", ["en"], data) != before, "the labels of the head are others"
+    with pytest.raises(StiltsError, match=r"en_<treebank>-ud-train.conllu"):
+        catalogue.labels(spec, DataSpec("hub", None))
+
+
 def test_slices_and_corpus_of_text(tmp_path: Path) -> None:
     texts = [f"article {i}" for i in range(10)] + ["", " "]
     write(tmp_path, "wikimedia/wikipedia", "20231101.de", "train", {"text": texts}, {"text": TEXT})
@@ -311,7 +348,7 @@ def test_what_a_root_lacks_is_named(tmp_path: Path) -> None:
         load("xnli", "test", "xx", tmp_path)
     with pytest.raises(StiltsError, match="xcopa has no train split; it has: validation, test"):
         load("xcopa", "train", "et", tmp_path)
-    with pytest.raises(StiltsError, match=r"LDC2005T13.*FOLDER/local/ccg"):
+    with pytest.raises(StiltsError, match=r"LDC2005T13.*FOLDER/local/ccg.*ud_tags, a free substitute"):
         load("ccg", "train", "en", tmp_path)
     (tmp_path / "facebook/xnli/de/test-00000-of-00001.parquet").write_bytes(b"not parquet")
     with pytest.raises(StiltsError, match="cannot be read as parquet"):
@@ -538,7 +575,8 @@ def test_real_rows(name: str, wire: list) -> None:
     spec, data, seen = catalogue.load_spec(name), DataSpec("hub", ROOT), 0
     if spec.reader in catalogue.readers.UNREADABLE:
         pytest.skip("not read by this version")
-    size = len(catalogue.labels(spec, data)) if name != "ccg" or (Path(str(ROOT)) / "local" / "ccg").is_dir() else 0
+    own = {"ccg": "ccg", "ud_tags": "ud/en"}.get(name, "")
+    size = len(catalogue.labels(spec, data)) if (Path(str(ROOT)) / "local" / own).is_dir() or not own else 0
     for split in ("train", "validation", "test"):
         for language in catalogue.languages(spec, split, data):
             try:

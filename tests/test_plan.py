@@ -78,6 +78,11 @@ RECIPE: dict[str, tuple[str, bool]] = {
     "dev_rows": ("33", False),
 }
 
+MLM = {
+    **{"languages": "[qab]", "batch_size": "5", "max_length": "55", "mask_probability": "0.3"},
+    **{"exponent": "1", "max_texts": "9"},
+}
+TRANSLATION = {"languages": "[qab]", "mode": "add", "config": "'x.{lang}'", "revision": "abc"}
 VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     # option -> (what changes it, the first phase whose key changes)
     "model.name": (("model.name=other",), None),
@@ -125,6 +130,11 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "sampling.kind": (("sampling.kind=uniform",), None),  # test_sampling_of_a_joint_training
     "sampling.temperature": (("sampling.temperature=5",), None),
     "sampling.cap": (("sampling.cap=5",), None),
+    "mlm.weight": (("mlm.weight=0.5",), "intermediate"),
+    "mlm.source": ((), None),  # test_mlm
+    **{f"mlm.{name}": ((f"mlm.{name}={value}",), None) for name, value in MLM.items()},  # without a weight
+    "translation.source": (("translation=synthetic",), "intermediate"),
+    **{f"translation.{name}": ((f"translation.{name}={value}",), None) for name, value in TRANSLATION.items()},
     "languages": (("languages=[qab]",), "evaluate"),
     "baseline": (("baseline=false",), None),
     "output": (("output=elsewhere",), None),
@@ -380,6 +390,34 @@ def test_sampling_of_a_joint_training() -> None:
     assert first_changed(base, "sampling.cap=99") == "intermediate"
     assert first_changed(base, "sampling.temperature=5") is None, "proportional has none"
     assert first_changed((*base, "sampling.kind=temperature"), "sampling.temperature=5") == "intermediate"
+
+
+@pytest.mark.parametrize("name", MLM)
+def test_settings_of_mlm(name: str) -> None:
+    assert first_changed((*CELL, "mlm.weight=0.5"), f"mlm.{name}={MLM[name]}") == "intermediate"
+
+
+@pytest.mark.parametrize("off", ["mlm.weight=0", "mlm.weight=0.0", "mlm.weight=null"])
+def test_no_mlm_and_no_translation_leave_a_key_as_it_was(off: str) -> None:
+    assert first_changed(CELL, off, "translation=null") is None
+    for stage in stages(*CELL):
+        assert not {"mlm", "translation"} & set(stage.identity)
+    assert first_changed((*CELL, "mlm.weight=1"), "+intermediate.mnli.substitute_for=ccg") is None
+
+
+def test_mlm_and_translation_are_of_the_intermediate_phase_alone() -> None:
+    changes = ("mlm.weight=0.5", "translation=synthetic")
+    plain, mixed = (plan(cell_of(*CELL, *more)) for more in ((), changes))
+    assert plain.baseline is not None
+    assert mixed.baseline is not None
+    assert plain.baseline.key == mixed.baseline.key
+    assert keys("+target=xnli", "trainer=cpu", *changes) == keys("+target=xnli", "trainer=cpu")
+    target = mixed.final.parent
+    assert target is not None
+    assert not {"mlm", "translation"} & set(target.identity)
+    for name, keyed in (("languages", True), ("mode", True), ("config", False), ("revision", False)):
+        changed = first_changed((*CELL, *changes), f"translation.{name}={TRANSLATION[name]}")
+        assert changed == ("intermediate" if keyed else None), name
 
 
 def test_all_of_the_volume_is_all() -> None:

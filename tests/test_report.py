@@ -98,6 +98,24 @@ def test_collapsed_runs_random_weights_and_all_nine_are_named() -> None:
     assert "| random init, none | 33.0 |" in text
 
 
+def test_mlm_translations_and_substitutes_are_rows_of_their_own() -> None:
+    scores = {"qaa": 60.0, "qab": 40.0}
+    nine = [f"task{n}" for n in range(8)]
+    results = [
+        result(["mnli"], "xnli", 0, scores),
+        result(["mnli"], "xnli", 0, scores, mlm=0.5),
+        result(["mnli"], "xnli", 0, scores, translation="in qac"),
+        result(["ud_tags"], "xnli", 0, scores, substitutes={"ud_tags": "ccg"}),
+        result([*nine, "ud_tags"], "xnli", 0, scores, substitutes={"ud_tags": "ccg"}),
+        result([*nine, "ccg"], "xnli", 0, scores, substitutes={}, mlm=0.0, translation=None),
+    ]
+    built = matrix.build(results)
+    joined = "+".join([*nine, "ud_tags"]) + "‡"
+    assert built.rows == ["mnli", "mnli + MLM x0.5", "mnli translated in qac", "ud_tags‡", joined, "all nine"]
+    assert "‡ ud_tags is a free substitute, not CCG" in matrix.markdown(built)
+    assert "‡" not in matrix.markdown(matrix.build(results[:3]))
+
+
 def test_encoders_are_compared_with_their_own_baseline() -> None:
     other = [
         result([], "xnli", 0, {"qaa": 1, "qab": 10}, model="big"),

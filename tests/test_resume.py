@@ -330,7 +330,7 @@ def test_nan_between_curve_points_is_found_before_a_checkpoint(tmp_path: Path) -
             pass
 
     guard = callbacks.Guard(Bar(), "mnli", lambda _: None)  # type: ignore[arg-type]
-    guard.sum, guard.count = torch.tensor(float("nan")), 2
+    guard.sums, guard.counts = {"mnli": torch.tensor(float("nan"))}, {"mnli": 2}
     with pytest.raises(StiltsError, match="nan"):
         guard.check(2)
     step = SimpleNamespace(index=1)
@@ -338,7 +338,7 @@ def test_nan_between_curve_points_is_found_before_a_checkpoint(tmp_path: Path) -
     checkpoint = callbacks.Checkpoint(tmp_path / "last.ckpt", 0, guard)
     with pytest.raises(StiltsError, match="nan"):  # raised before anything is written
         checkpoint.on_train_batch_end(SimpleNamespace(should_stop=False), module, None, step, 1)  # type: ignore[arg-type]
-    guard.sum = torch.tensor(float("inf"))
+    guard.sums["mnli"] = torch.tensor(float("inf"))
     with pytest.raises(StiltsError, match="inf"):
         guard.check(2)
 

@@ -33,8 +33,8 @@ SMALL = World(languages=len(LANGUAGES), train=60, validation=40, test=40, senten
 MULTILINGUAL = [name for name, spec in DATASETS.items() if spec.multilingual]
 OF_FORMAT = {form: [name for name, spec in DATASETS.items() if spec.format == form] for form in FORMATS}
 PROMISED = (
-    "mnli snli anli qqp squad_v1 squad_v2 hellaswag cosmos_qa commonsense_qa ccg xnli paws_x xcopa copa siqa udpos "
-    "panx xquad mlqa tydiqa_goldp tatoeba bucc2018"
+    "mnli snli anli qqp squad_v1 squad_v2 hellaswag cosmos_qa commonsense_qa ccg ud_tags xnli paws_x xcopa copa siqa "
+    "udpos panx xquad mlqa tydiqa_goldp tatoeba bucc2018"
 )
 
 # Raise WORLD_VERSION and put the new digests here whenever rows are meant to change.
@@ -57,6 +57,7 @@ GOLDEN = {
     "squad_v2": "800feedde22b",
     "tatoeba": "0b00b65ad505",
     "tydiqa_goldp": "6d4be14950c2",
+    "ud_tags": "2a78939ccded",
     "udpos": "f0ca74c1f949",
     "xcopa": "b7fc1bf8baea",
     "xnli": "04a197cb97f7",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from stilts_xtreme.batch import Features
 from stilts_xtreme.callbacks import Select
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.inputs import load_rows
 from stilts_xtreme.plan import plan, portions
 from stilts_xtreme.report import matrix
 from stilts_xtreme.specs import Sampling
@@ -137,6 +138,42 @@ def test_a_small_task_with_many_steps_begins_new_epochs_and_resumes() -> None:
     again = StepStream(courses, 0)
     again.load_state_dict({"next": 31})
     assert [(step.task, step.units.tolist()) for step in again] == whole[31:]
+
+
+@pytest.mark.parametrize("kind", ["proportional", "temperature", "uniform"])
+@pytest.mark.parametrize("cap", [None, 9])
+def test_every_sampler_goes_on_from_any_step(kind: str, cap: int | None) -> None:
+    def stream() -> StepStream:
+        courses = [course("big", 40, 30), course("middle", 20, 10), course("small", 6, 4)]
+        return StepStream(share_steps(courses, Sampling(kind, 2.0, cap)), 5)
+
+    whole = [(step.task, step.index, step.units.tolist()) for step in stream()]
+    assert {task for task, _, _ in whole} == {"big", "middle", "small"}
+    for killed in range(0, len(whole), 7):
+        first, second = stream(), stream()
+        steps = iter(first)
+        before = [next(steps) for _ in range(killed)]
+        second.load_state_dict(first.state_dict())
+        assert [(step.task, step.index, step.units.tolist()) for step in (*before, *second)] == whole
+
+
+def test_anli_is_three_data_sets_in_proportion_under_one_head(run_tiny) -> None:
+    (task,) = cell_of("+intermediate=anli").intermediate_tasks
+    assert [spec.name for spec in task.datasets] == ["anli", "mnli", "snli"]
+    assert task.datasets[0].splits["train"] == ["train_r1", "train_r2", "train_r3"]
+    cell = cell_of("+intermediate=anli", "++data.world.train=60", "++data.world.languages=3")
+    rows = load_rows(cell, task, "train")
+    origin = [key.split("-")[0] for key in rows["id"]]
+    sizes = {name: origin.count(name) for name in ("anli", "mnli", "snli")}
+    assert sizes == {"anli": 30, "mnli": 60, "snli": 60}
+    stream = StepStream([course(task.name, len(origin), 114)], 0)  # batches of 4: three epochs of 38 steps
+    for epoch in range(3):
+        drawn = np.concatenate([stream.step(38 * epoch + at).units for at in range(38)])
+        assert sorted(drawn.tolist()) == list(range(150)), "every row once an epoch: in proportion to the sizes"
+    early = [origin[unit] for at in range(19) for unit in stream.step(at).units]
+    assert all(abs(early.count(name) / 76 - size / 150) < 0.2 for name, size in sizes.items()), "mixed, not in turn"
+    result = run_tiny("+intermediate=anli")
+    assert result["stages"][-1]["info"]["tasks"] == ["anli+mnli+snli"], "one head"
 
 
 def test_selection_is_by_the_plain_mean_of_the_tasks(tmp_path) -> None:

@@ -96,9 +96,11 @@ def source_language(data: DataSpec) -> str:
 
 
 def labels(spec: DatasetSpec, data: DataSpec) -> tuple[str, ...]:
-    """Label names in canonical order; the synthetic world and the user's CCGbank have their own."""
+    """Label names in canonical order; the synthetic world and the user's CCGbank and treebanks have their own."""
     if _is_synthetic(data):
         return tuple(_synthetic().labels(spec.name))
+    if spec.reader == "ud_relations":
+        return readers.ud_labels(data.root)
     return readers.ccg_labels(data.root) if spec.reader == "ccg" else spec.labels
 
 
@@ -129,25 +131,38 @@ def rows(spec: DatasetSpec, split: str, language: str, data: DataSpec) -> tuple[
     Raises:
         StiltsError: If the split is blind or missing, the rows cannot be reached, or they are not as the spec says.
     """
+    return checked(unchecked(spec, split, language, data), spec, split, language, data)
+
+
+def checked(columns: Columns, spec: DatasetSpec, split: str, language: str, data: DataSpec) -> tuple[Columns, Report]:
+    """Checks canonical rows of a split; what is wrong with them is logged."""
+    spec = replace(spec, labels=labels(spec, data), blind=() if _is_synthetic(data) else spec.blind)
+    columns, report = check(columns, spec, split, data.bad_rows, language=language)
+    if report.problems:
+        _log.warning("%s", report)
+    return columns, report
+
+
+def unchecked(spec: DatasetSpec, split: str, language: str, data: DataSpec) -> Columns:
+    """The canonical rows of one split in one language as the source has them, before any check.
+
+    Raises:
+        StiltsError: If the split is blind, missing or empty, or the rows cannot be reached.
+    """
     if _is_synthetic(data):
-        world, module = _world(data), _synthetic()
         present = _synthetic_languages(spec, split, data)
         if language not in present:
             raise unknown(f"language of the synthetic {spec.name}/{split}", language, present)
-        spec = replace(spec, labels=labels(spec, data), blind=())
-        return _report(
-            *check(module.rows(world, spec.name, split, language), spec, split, data.bad_rows, language=language)
-        )
+        return _synthetic().rows(_world(data), spec.name, split, language)
     refuse_blind(spec, split)
     if data.root:
         _check_root(data.root)
-    spec = replace(spec, labels=labels(spec, data))
-    columns = hub.read(spec, _raw_split(spec, split), language, data.root, spec.labels)
+    columns = hub.read(spec, _raw_split(spec, split), language, data.root, labels(spec, data))
     _compare_count(spec, split, language, data, _length(columns))
     columns = _dev_share(columns, spec, split)
     if not _length(columns):
         raise StiltsError(f"{spec.name}/{split} holds no rows in '{language}'.")
-    return _report(*check(columns, spec, split, data.bad_rows, language=language))
+    return columns
 
 
 def rivals(spec: DatasetSpec, language: str, data: DataSpec) -> list[list[str]] | None:
@@ -315,9 +330,3 @@ def _fetched(spec: DatasetSpec, language: str, root: str) -> bool:
         return False
     repo = mirror.Repo(str(layout.source(spec, language).id))
     return mirror.record_of(repo.folder(root)) is not None
-
-
-def _report(columns: Columns, report: Report) -> tuple[Columns, Report]:
-    if report.problems:
-        _log.warning("%s", report)
-    return columns, report

@@ -41,11 +41,12 @@ PRECEDENCE = [
 
 @dataclass(frozen=True)
 class Word:
-    """A syntactic word."""
+    """A syntactic word: ``head`` is the number of the word it depends on, 0 for the root."""
 
     form: str
     tag: str
     head: int
+    relation: str = ""
 
 
 def files(root: str | Path | None, language: str, raw_split: str) -> list[Path]:
@@ -71,8 +72,8 @@ def files(root: str | Path | None, language: str, raw_split: str) -> list[Path]:
     return found
 
 
-def read(paths: Sequence[Path]) -> tuple[list[list[str]], list[list[str]]]:
-    """Tokens and tags of all sentences of some files.
+def read(paths: Sequence[Path], relations: bool = False) -> tuple[list[list[str]], list[list[str]]]:
+    """Tokens and tags of all sentences of some files; with ``relations`` tags such as ``NOUN:nsubj``.
 
     Sentences whose words are withheld (``_`` for all of them but one at the most) are left out, and white space and
     zero-width non-joiners inside of a token go, as in XTREME.
@@ -83,7 +84,7 @@ def read(paths: Sequence[Path]) -> tuple[list[list[str]], list[list[str]]]:
     tokens, tags = [], []
     for path in paths:
         for words, spans in _sentences(path):
-            fused = fuse(words, spans)
+            fused = fuse(words, spans, relations)
             hidden = sum(form == "_" for form, _ in fused)
             if hidden and hidden >= len(fused) - 1:
                 continue
@@ -92,7 +93,9 @@ def read(paths: Sequence[Path]) -> tuple[list[list[str]], list[list[str]]]:
     return tokens, tags
 
 
-def fuse(words: Mapping[int, Word], spans: Mapping[tuple[int, int], str]) -> list[tuple[str, str]]:
+def fuse(
+    words: Mapping[int, Word], spans: Mapping[tuple[int, int], str], relations: bool = False
+) -> list[tuple[str, str]]:
     """Forms and tags of a sentence with one token for each span of syntactic words that are written as one.
 
     The token has the tag of the word that is nearest to the root, among equals of the first in :data:`PRECEDENCE`.
@@ -100,7 +103,11 @@ def fuse(words: Mapping[int, Word], spans: Mapping[tuple[int, int], str]) -> lis
     Args:
         words: Number -> syntactic word.
         spans: (First, last) -> how they are written.
+        relations: Whether a tag ends with the word's dependency relation.
     """
+
+    def name(word: Word) -> str:
+        return f"{word.tag}:{word.relation}" if relations else word.tag
 
     def above(number: int) -> int:
         seen = {number}
@@ -120,9 +127,9 @@ def fuse(words: Mapping[int, Word], spans: Mapping[tuple[int, int], str]) -> lis
         if number in ends:
             last, form = ends[number]
             head = min((n for n in range(number, last + 1) if n in words), key=rank)
-            tokens.append((form, words[head].tag))
+            tokens.append((form, name(words[head])))
         else:
-            tokens.append((words[number].form, words[number].tag))
+            tokens.append((words[number].form, name(words[number])))
     return tokens
 
 
@@ -145,4 +152,5 @@ def _sentences(path: Path) -> Iterator[tuple[dict[int, Word], dict[tuple[int, in
             if number[2]:
                 spans[int(number[1]), int(number[2])] = fields[1]
             elif "." not in fields[0]:  # an empty node is not written
-                words[int(number[1])] = Word(fields[1], fields[3], int(fields[6]) if fields[6].isdigit() else -1)
+                head = int(fields[6]) if fields[6].isdigit() else -1
+                words[int(number[1])] = Word(fields[1], fields[3], head, fields[7])

@@ -61,8 +61,8 @@ def _unreachable(repo: str) -> StiltsError:
 def _raw(spec: DatasetSpec, raw_split: str, language: str, root: str | None) -> readers.Raw:
     if spec.reader == "ccg":
         return readers.ccg(root, raw_split)
-    if spec.reader == "conllu":
-        return readers.ud(root, language, raw_split)
+    if spec.reader in ("conllu", "ud_relations"):
+        return readers.ud(root, language, raw_split, relations=spec.reader == "ud_relations")
     if spec.reader == "original":
         return readers.original(spec, root, language, raw_split)
     src = layout.source(spec, language)

@@ -6,7 +6,7 @@ import functools
 import gzip
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def files(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) ->
     name, _ = sliced(raw_split)
     if spec.reader == "ccg":
         return readers.ccg_files(root, name)
-    if spec.reader == "conllu":
+    if spec.reader in ("conllu", "ud_relations"):
         return conllu.files(root, language, name)
     if spec.reader == "original":
         return originals.files(spec, name, language, root)
@@ -141,6 +141,20 @@ def count(spec: DatasetSpec, split: str, language: str, root: str | Path) -> int
 def rows_in(path: Path) -> int | None:
     """Rows of a file, from its metadata where there is any; None where only reading it would tell."""
     return _rows_of(path, *_stamp(path), "")
+
+
+def place(paths: Sequence[Path], row: int) -> str:
+    """Where a row, counted from 0 over some files, is: a line of a file where there are lines, else a row of it."""
+    for path in paths[:-1]:
+        rows = _rows_of(path, *_stamp(path), "")
+        if rows is None:  # only reading it would tell
+            return f"{paths[0].parent}, row {row + 1}"
+        if row < rows:
+            break
+        row -= rows
+    else:
+        path = paths[-1]
+    return f"{path}, {'line' if extension(path) == 'jsonl' else 'row'} {row + 1}"
 
 
 def digests(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) -> list[object]:

@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from stilts_xtreme.data import bitext, conllu, originals
@@ -24,8 +25,8 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "id": ("string", "integer"),
 }  # every other canonical column is a string
 UNREADABLE = {"lareqa": "answer retrieval", "mewsli_x": "entity linking"}
-READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", "conllu", "original", "bucc", *UNREADABLE)
-LOCAL = ("ccg", "conllu", "original")  # read from the user's own files, never from a repository
+LOCAL = ("ccg", "conllu", "ud_relations", "original")  # read from the user's own files, never from a repository
+READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "bucc", *LOCAL, *UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -269,12 +270,23 @@ def ccg(root: str | Path | None, raw_split: str) -> Raw:
     return Raw(columns, {name: [_Value()] for name in columns}, ids, "local/ccg")
 
 
-def ud(root: str | Path | None, language: str, raw_split: str) -> Raw:
+def ud(root: str | Path | None, language: str, raw_split: str, relations: bool = False) -> Raw:
     """The sentences of the user's CoNLL-U files."""
-    tokens, tags = conllu.read(conllu.files(root, language, raw_split))
-    columns = {"tokens": tokens, "pos_tags": tags}
+    tokens, tags = conllu.read(conllu.files(root, language, raw_split), relations)
+    columns = {"tokens": tokens, "tags" if relations else "pos_tags": tags}
     ids = [f"{raw_split}-{i}" for i in range(len(tokens))]
     return Raw(columns, {name: [_Value()] for name in columns}, ids, "local/ud")
+
+
+def ud_labels(root: str | Path | None) -> tuple[str, ...]:
+    """The tags, with relations, of the user's English CoNLL-U files for training and dev, sorted."""
+    paths = [path for split in ("train", "validation") for path in conllu.files(root, "en", split)]
+    return _ud_labels(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths))
+
+
+@lru_cache(maxsize=8)
+def _ud_labels(files: tuple[tuple[Path, int, int], ...]) -> tuple[str, ...]:
+    return tuple(sorted({tag for tags in conllu.read([path for path, *_ in files], True)[1] for tag in tags}))
 
 
 def original(spec: DatasetSpec, root: str | Path | None, language: str, raw_split: str) -> Raw:
@@ -299,7 +311,8 @@ def ccg_files(root: str | Path | None, raw_split: str) -> list[Path]:
     if not found:
         raise StiltsError(
             "ccg is CCGbank (LDC2005T13), which is licensed and has no public copy: put *.train.tsv and *.val.tsv, one "
-            "sentence a line as tokens<TAB>supertags, into FOLDER/local/ccg and pass data.root=FOLDER."
+            "sentence a line as tokens<TAB>supertags, into FOLDER/local/ccg and pass data.root=FOLDER; or take "
+            "ud_tags, a free substitute that is another task."
         )
     return found
 

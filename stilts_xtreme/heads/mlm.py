@@ -1,4 +1,4 @@
-"""Masked language modelling, with which ``mini`` is pretrained."""
+"""Masked language modelling: ``mini`` is pretrained with it, and it may go on beside intermediate tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from stilts_xtreme.batch import Batch, Features
 from stilts_xtreme.data.schema import Columns
-from stilts_xtreme.encoder import Encoder
+from stilts_xtreme.encoder import Encoder, Source
 from stilts_xtreme.heads.base import HeadModule, HeadOptions, encode
 from stilts_xtreme.heads.step import Step
 
@@ -21,8 +21,15 @@ class MLMModule(HeadModule):
 
     format = "mlm"
 
-    def __init__(self, encoder: Encoder, tokenizer: Any, options: HeadOptions, probability: float):
-        super().__init__(encoder, (), options)
+    def __init__(
+        self,
+        encoder: Encoder,
+        tokenizer: Any,
+        options: HeadOptions,
+        probability: float,
+        continues: Source | None = None,
+    ):
+        super().__init__(encoder, (), options, continues)
         self.probability = probability
         self.mask_id = tokenizer.mask_token_id
         special = torch.zeros(len(tokenizer), dtype=torch.bool)

@@ -118,7 +118,7 @@ def head_of(encoder: Encoder, kind: str, labels: tuple[str, ...] = (), continues
             _take_pretrained(model, encoder.origin, config)
     model.float()
     head = HeadModel(model, kind, encoder.pooler)
-    if kind == "mlm":  # the output matrix is the input embedding, also when they were made apart
+    if kind == "mlm" and config.tie_word_embeddings:  # the output matrix is the input embedding, though made apart
         head.model.get_output_embeddings().weight = encoder.base.get_input_embeddings().weight
     return head
 

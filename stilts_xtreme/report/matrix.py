@@ -37,12 +37,16 @@ class Entry:
 
 @dataclass
 class Matrix:
-    """The entries by (row, column), rows and columns in the order of the results."""
+    """The entries by (row, column), rows and columns in the order of the results.
+
+    ``substitutes`` has the tasks that stand in for another one, which they must not be reported as.
+    """
 
     rows: list[str]
     columns: list[str]
     entries: dict[tuple[str, str], Entry]
     synthetic: bool
+    substitutes: dict[str, str] = field(default_factory=dict)
 
     def gain(self, row: str, column: str) -> dict[int, float]:
         """Seed -> the zero-shot mean less that of the baseline with the same seed; empty where one is missing."""
@@ -71,7 +75,14 @@ def mean_interval(values: Iterable[float]) -> tuple[float, float | None]:
 def row_name(result: Mapping[str, Any]) -> str:
     """What a cell did before the target: the intermediate tasks, none, or nothing at all with random weights."""
     tasks = result["intermediate"]
-    name = "all nine" if len(tasks) == 9 else "+".join(tasks) or BASELINE
+    substitutes = result.get("substitutes") or {}
+    name = "all nine" if len(tasks) == 9 and not substitutes else "+".join(tasks) or BASELINE
+    if substitutes:
+        name += "‡"
+    if result.get("mlm"):
+        name += f" + MLM x{result['mlm']:g}"
+    if result.get("translation"):
+        name += f" translated {result['translation']}"
     if tasks and result.get("volume") is not None:  # without intermediate tasks there is nothing to take less of
         volume = result["volume"]
         name += f" ({volume:.3g} of it)" if isinstance(volume, float) else f" ({volume:,} examples)"
@@ -97,6 +108,7 @@ def build(results: Sequence[Mapping[str, Any]]) -> Matrix:
         if result["target"] not in matrix.columns:
             matrix.columns.append(result["target"])
         entry = matrix.entries.setdefault((row, result["target"]), Entry())
+        matrix.substitutes |= result.get("substitutes") or {}
         averages, seed = result["averages"], result["seed"]
         value = averages.get("zero_shot_value", averages.get("all_value"))
         if value is not None:
@@ -130,6 +142,8 @@ def markdown(matrix: Matrix) -> str:
             "In the source language:",
             _table(matrix, "after", lambda row, column: _mean(matrix.entries.get((row, column)), "source"), False),
         ]
+    for name, what in matrix.substitutes.items():
+        parts.append(f"‡ {name} is a free substitute, not {what.upper()}, and is not to be reported under that name.")
     return "\n\n".join(parts) + "\n"
 
 

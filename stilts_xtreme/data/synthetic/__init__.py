@@ -32,6 +32,7 @@ __all__ = [
     "rows",
     "size",
     "splits",
+    "translated",
 ]
 
 LANGUAGES: tuple[str, ...] = tuple(language.code for language in INVENTORY)
@@ -122,6 +123,22 @@ def rows(world: World, dataset: str, split: str, language: str) -> Columns:
             f"{', '.join(code for code in have if code in LANGUAGES[: world.languages])}."
         )
     return generate(world, dataset, split, language)
+
+
+def translated(world: World, dataset: str, language: str) -> Columns:
+    """Generates the training rows of the source language in another language.
+
+    Args:
+        world: Options of the world.
+        dataset: A name such as ``mnli``, with training rows.
+        language: A code of :data:`LANGUAGES`.
+
+    Returns:
+        The canonical columns; row i has the id, the meaning and the label of row i in the source language.
+    """
+    _split(dataset, "train")
+    _language(world, language)
+    return generate(world, dataset, "train", language, SOURCE)
 
 
 def rivals(world: World, dataset: str, language: str) -> list[list[str]]:

@@ -34,6 +34,11 @@ class Token(NamedTuple):
     supertag: str = ""
     slot: str = ""
 
+    @property
+    def relation(self) -> str:
+        """Part of speech and what stands for a dependency relation: the slot, where the word fills one."""
+        return f"{self.upos}:{self.slot or 'dep'}"
+
 
 class Grammar:
     """Says clauses in one language of one world."""

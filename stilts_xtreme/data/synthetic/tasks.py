@@ -38,6 +38,7 @@ _UPOS = (
     "VERB",
     "X",
 )
+_SLOTS = ("agent", "company", "dep", "manner", "number", "patient", "place", "pred", "recipient", "time", "verb")
 _NER = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 _BUCKETS = {"train": (0, 50), "validation": (50, 75), "test": (75, 100)}
 
@@ -92,6 +93,9 @@ DATASETS: Mapping[str, Spec] = {
     "xcopa": Spec("choice", lambda d: stories.cause(d, 2), ("0", "1"), True, _EVALUATION),
     "siqa": Spec("choice", lambda d: stories.social(d), tuple("123"), train=0.5),
     "ccg": Spec("tagging", lambda d: texts.tagged(d, 0.0), SUPERTAGS, tags="supertag"),
+    "ud_tags": Spec(
+        "tagging", lambda d: texts.tagged(d), tuple(f"{u}:{s}" for u in _UPOS for s in _SLOTS), tags="relation"
+    ),
     "udpos": Spec("tagging", lambda d: texts.tagged(d), _UPOS, True, _ALL, tags="upos", shots=500),
     "panx": Spec("tagging", lambda d: texts.named_sentence(d), _NER, True, _ALL, tags="ner", shots=500),
     "tatoeba": Spec("retrieval", lambda d: texts.translated(d), (), True, ("test",)),
@@ -200,15 +204,15 @@ def _meanings(world: World, dataset: str, split: str, language: str = SOURCE) ->
     )
 
 
-def generate(world: World, dataset: str, split: str, language: str) -> Columns:
-    """Generates the rows of an existing split in a language that has it."""
+def generate(world: World, dataset: str, split: str, language: str, drawn_for: str | None = None) -> Columns:
+    """Generates the rows of an existing split in a language that has it, or a translation of those of ``drawn_for``."""
     spec = DATASETS[dataset]
     say = grammar(world.seed, language)
     if spec.format == "bitext":
         source = grammar(world.seed, SOURCE)
         return bitext.rows(_meanings(world, dataset, split), say.text, source.text, f"{dataset}-{split}")
     columns: Columns = {name: [] for name in FORMATS[spec.format]}
-    drawn = _meanings(world, dataset, split, language if split == "train" else SOURCE)
+    drawn = _meanings(world, dataset, split, drawn_for or (language if split == "train" else SOURCE))
     for number, meaning in enumerate(drawn):
         row = _READERS[spec.format](say, meaning, spec)
         row["id"] = f"{dataset}-{split}-{number}"

@@ -1,0 +1,211 @@
+"""Rows of a data set in other languages, translated from its English training rows and checked against them.
+
+A folder holds them as ``FOLDER/<dataset>/<language>/train.{jsonl,parquet,csv}`` with the columns of the data set, or
+for question answering as ``train.json`` in SQuAD's form; a hub id in one configuration for each language, as
+facebook/xnli holds MNLI. Rows with ids are matched with the English ones by id and may be fewer; rows without are
+matched by line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from stilts_xtreme.data import catalogue, layout, readers
+from stilts_xtreme.data.checks import Report
+from stilts_xtreme.data.schema import Columns, DatasetSpec, DataSpec
+from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.specs import Translation
+
+SYNTHETIC = "synthetic"
+FORMATS = ("classification", "qa", "choice")
+_SHOWN = 3
+
+
+def languages(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tuple[str, ...]:
+    """The languages that a data set is taken in.
+
+    Raises:
+        StiltsError: The source has no rows of it in a language that was asked for, or none at all.
+    """
+    asked = translation.languages
+    if translation.source == SYNTHETIC:
+        from stilts_xtreme.data import synthetic
+
+        codes = synthetic.LANGUAGES[1 : synthetic.World.from_mapping(data.world).languages]
+        there: tuple[str, ...] = codes
+    else:
+        if spec.format not in FORMATS:
+            raise StiltsError(
+                f"translation={translation.source}: {spec.name} has none, since its tags belong to words and a "
+                "translation has other words; leave it out of intermediate=."
+            )
+        if spec.dev or spec.reader in (*readers.LOCAL, *readers.UNREADABLE):
+            raise StiltsError(f"translation={translation.source}: {spec.name} is not read from translations.")
+        if _folder(translation):
+            base = Path(str(translation.source)) / spec.name
+            found = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
+            there = tuple(name for name in found if _present(translation, spec, name, data))
+        else:  # a hub id's languages are named; without a root only the hub knows whether it has them
+            there = tuple(code for code in asked if not data.root or _present(translation, spec, code, data))  # type: ignore
+    there = tuple(code for code in there if code != catalogue.source_language(data))
+    lacking = () if asked == "available" else tuple(code for code in asked if code not in there)  # type: ignore
+    if lacking or not there:
+        columns = ", ".join(part for names in spec.columns.values() for part in names.split(","))
+        raise StiltsError(
+            f"translation={translation.source} has no rows of {spec.name} in {', '.join(lacking) or 'any language'} "
+            f"(there: {', '.join(there) or 'none'}): bring {_wanted(translation, spec, (*lacking, 'LANGUAGE')[0])} "
+            f"with the columns {columns}, or name others in translation.languages."
+        )
+    return there if asked == "available" else tuple(asked)  # type: ignore[arg-type]
+
+
+def identity(translation: Translation, spec: DatasetSpec, data: DataSpec) -> dict[str, Any]:
+    """What the content of the rows depends on, in plain containers, for hashing into a key. Holds no path."""
+    chosen = languages(translation, spec, data)
+    if translation.source == SYNTHETIC:
+        return {"synthetic": list(chosen)}  # the rest is the English rows' own
+    theirs, place = _source(translation, spec, data)
+    return catalogue.identity(replace(theirs, languages=chosen), "train", chosen, place)
+
+
+def rows(
+    translation: Translation, spec: DatasetSpec, language: str, data: DataSpec, english: Columns
+) -> tuple[Columns, Report]:
+    """The checked rows of a data set in one language.
+
+    Args:
+        translation: Where they are.
+        spec: The data set.
+        language: One of :func:`languages`.
+        data: Where its English rows are.
+        english: Those, before any check (:func:`catalogue.unchecked`).
+
+    Raises:
+        StiltsError: For rows that are not those of the English ones; names file, line and what to do.
+    """
+    if translation.source == SYNTHETIC:
+        from stilts_xtreme.data import synthetic
+
+        world = synthetic.World.from_mapping(data.world)
+        return catalogue.checked(synthetic.translated(world, spec.name, language), spec, "train", language, data)
+    theirs, place = _source(translation, spec, data)
+    theirs = replace(theirs, languages=(language,))
+    paths = layout.files(theirs, "train", language, place.root) if place.root else []
+    try:
+        if spec.format == "qa" and paths and all(layout.extension(path) == "json" for path in paths):
+            from stilts_xtreme.predictions.answers import read_squad
+
+            parts = [read_squad(path) for path in paths]
+            found = {name: [value for part in parts for value in part[name]] for name in parts[0]}
+        else:
+            found = catalogue.unchecked(theirs, "train", language, place)
+    except StiltsError as error:
+        raise StiltsError(f"translation={translation.source}, {spec.name} in '{language}': {error}") from error
+
+    def where(at: int) -> str:
+        return layout.place(paths, at) if paths else f"{translation.source}, '{language}', row {at + 1}"
+
+    missing = _match(found, english, spec, where)
+    if spec.format == "qa":
+        _refuse_spans(found, where)
+    columns, report = catalogue.checked(found, theirs, "train", language, place)
+    if missing:
+        note = {"not translated": (len(missing), tuple(missing[:_SHOWN]))}
+        report = replace(report, problems={**report.problems, **note})
+    return columns, report
+
+
+def _folder(translation: Translation) -> bool:
+    return Path(str(translation.source)).is_dir()
+
+
+def _source(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tuple[DatasetSpec, DataSpec]:
+    """The data set and the source as the catalogue would have them if the translations were a data set of their own."""
+    folder = _folder(translation)
+    theirs = replace(
+        spec,
+        id=spec.name if folder else translation.source,
+        config="{lang}" if folder else translation.config.replace("{dataset}", spec.name),
+        revision=None if folder else translation.revision,
+        splits={"train": "train"},
+        codes={},
+        sources={},
+        counts={},
+        blind=(),
+    )
+    return theirs, DataSpec("hub", translation.source if folder else data.root, data.bad_rows)
+
+
+def _present(translation: Translation, spec: DatasetSpec, language: str, data: DataSpec) -> bool:
+    theirs, place = _source(translation, spec, data)
+    try:
+        return bool(layout.files(replace(theirs, languages=(language,)), "train", language, str(place.root)))
+    except StiltsError:
+        return False
+
+
+def _wanted(translation: Translation, spec: DatasetSpec, language: str) -> str:
+    if _folder(translation):
+        return f"{translation.source}/{spec.name}/{language}/train.jsonl"
+    config = translation.config.replace("{dataset}", spec.name).replace("{lang}", language)
+    return f"the configuration {config} of it (translation.config={translation.config})"
+
+
+def _match(found: Columns, english: Columns, spec: DatasetSpec, where: Callable[[int], str]) -> list[str]:
+    """Compares rows with the English ones they are translations of; returns the ids that have none.
+
+    Raises:
+        StiltsError: An id twice or of no English row, another number of lines, or another label.
+    """
+    ids, own = [str(key) for key in english["id"]], [str(key) for key in found["id"]]
+    place = {key: at for at, key in enumerate(ids)}
+    if "id" in spec.columns and len(place) == len(ids):
+        for at, key in enumerate(own):
+            if key not in place:
+                raise StiltsError(
+                    f"{where(at)}: no English row of {spec.name}/train has the id '{key}'; remove the row, or give it "
+                    "the id of the row that it translates."
+                )
+        twice = next((key for key, count in Counter(own).items() if count > 1), None)
+        if twice is not None:
+            last = len(own) - 1 - own[::-1].index(twice)
+            raise StiltsError(f"{where(last)}: the id '{twice}' comes a second time; keep one of the rows.")
+        partners = [place[key] for key in own]
+    else:
+        if len(own) != len(ids):
+            raise StiltsError(
+                f"{where(max(0, len(own) - 1))} is the last of {len(own):,} rows, and {spec.name}/train has "
+                f"{len(ids):,} in English; without ids rows are matched by line: bring one for each, in the same order."
+            )
+        partners = list(range(len(ids)))
+    for at, partner in enumerate(partners):
+        mine, theirs = (_answer(columns, row, spec) for columns, row in ((found, at), (english, partner)))
+        if mine != theirs:
+            raise StiltsError(
+                f"{where(at)}: {mine}, but its English row, number {partner + 1} of {spec.name}/train, has {theirs}; "
+                "bring the rows in the order and with the labels of the English ones."
+            )
+    return sorted(set(ids) - set(own)) if len(own) < len(ids) else []
+
+
+def _answer(columns: Columns, at: int, spec: DatasetSpec) -> str:
+    """What a translation must leave as it is, in words."""
+    if spec.format == "qa":
+        return "an answer" if columns["answer_texts"][at] else "no answer"
+    label = columns["label"][at]
+    name = spec.labels[label] if isinstance(label, int) and 0 <= label < len(spec.labels) else "none"
+    return f"the label '{name}'"
+
+
+def _refuse_spans(found: Columns, where: Callable[[int], str]) -> None:
+    """Raises StiltsError for an answer that is nowhere in its context; one that is elsewhere in it is moved later."""
+    for at, (context, texts) in enumerate(zip(found["context"], found["answer_texts"], strict=True)):
+        for text in texts:
+            if not text or text not in context:
+                raise StiltsError(
+                    f"{where(at)}: the answer '{text[:60]}' is not in its context; mend it, or leave the row out."
+                )
