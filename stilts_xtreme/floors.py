@@ -48,6 +48,7 @@ METRICS_OF: Mapping[str, tuple[str, ...]] = {
     "qa": ("squad", "squad_v2", "mlqa"),
     "retrieval": ("retrieval_accuracy", "accuracy"),
     "bitext": ("bitext_f1",),
+    "ranking": ("map_at_20",),
 }
 """Format -> metrics that can score it."""
 

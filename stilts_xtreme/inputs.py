@@ -9,13 +9,13 @@ from urllib.request import getproxies
 from huggingface_hub import constants
 
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.schema import Columns
+from stilts_xtreme.data.schema import FORMATS, Columns
 from stilts_xtreme.encoder import Source
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads import HeadOptions
 from stilts_xtreme.models import model_folder
 from stilts_xtreme.progress import say
-from stilts_xtreme.specs import Cell, Recipe, Stage, TrainTask
+from stilts_xtreme.specs import Cell, Recipe, Stage, Target, TrainTask
 from stilts_xtreme.store import Store
 
 OFFLINE = constants.HF_HUB_OFFLINE
@@ -73,6 +73,7 @@ def head_options(cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
         null_threshold=cell.evaluation["null_threshold"] if metric == "squad_v2" else None,
         layer=cell.retrieval["layer"] if cell.retrieval["layer"] is not None else cell.model.retrieval_layer,
         pooling=cell.retrieval["pooling"],
+        sweep=cell.retrieval["sweep"] == "layers",
     )
 
 
@@ -87,6 +88,27 @@ def load_rows(cell: Cell, task: TrainTask, split: str) -> Columns:
             joined.setdefault(name, []).extend(values)
     if not joined or not next(iter(joined.values())):
         raise StiltsError(f"{task.name}: its {split} split has no usable rows.")
+    return joined
+
+
+def load_candidates(cell: Cell, target: Target) -> Columns:
+    """What a ranking chooses from, of all languages that are there; what was wrong with them is said.
+
+    Raises:
+        StiltsError: When an id is that of two candidates.
+    """
+    spec = target.candidates
+    assert spec is not None
+    joined: Columns = {name: [] for name in FORMATS["candidates"]}
+    for language in catalogue.languages(spec, "test", cell.data):
+        rows, report = catalogue.rows(spec, "test", language, cell.data)
+        if report.problems:
+            say(f"  {report}")
+        for name, values in rows.items():
+            joined[name].extend(values)
+    twice = len(joined["id"]) - len(set(joined["id"]))
+    if twice:
+        raise StiltsError(f"{spec.name}: {twice} candidates have an id that another one has.")
     return joined
 
 
