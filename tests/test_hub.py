@@ -287,14 +287,6 @@ def test_slices_and_corpus_of_text(tmp_path: Path) -> None:
 # --- refusals --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["lareqa", "mewsli_x"])
-def test_what_no_reader_reads_is_refused(name: str, tmp_path: Path) -> None:
-    spec = catalogue.load_spec(name)
-    for root in (None, str(tmp_path)):
-        with pytest.raises(StiltsError, match="cannot be read by this version"):
-            catalogue.rows(spec, "test", spec.languages[0], DataSpec("hub", root))
-
-
 def test_what_a_root_lacks_is_named(tmp_path: Path) -> None:
     with pytest.raises(StiltsError, match="is not a folder"):
         load("xnli", "test", "de", tmp_path / "nowhere")

@@ -48,10 +48,10 @@ def check(
     """Drops, repairs and counts the rows that cannot be used as they are.
 
     Dropped everywhere: rows without a label, with a label outside of its range, with a tag too many or too few, with
-    another number of choices than labels, queries without a right candidate. Dropped from train, kept in evaluation (where the number of rows must stay
-    the benchmark's): rows with an empty text, questions whose answers are not in the context. An answer that is
-    elsewhere in the context than ``answer_starts`` says is moved; one that is nowhere in it gets the start -1 where its
-    row is kept.
+    another number of choices than labels, queries without a right candidate. Dropped from train, kept in evaluation
+    (where the number of rows must stay the benchmark's): rows with an empty text, questions whose answers are not in
+    the context. An answer that is elsewhere in the context than ``answer_starts`` says is moved; one that is nowhere in
+    it gets the start -1 where its row is kept.
 
     Args:
         columns: Canonical rows; not changed.
@@ -65,7 +65,8 @@ def check(
 
     Raises:
         StiltsError: If the split is blind, if no row of an evaluation split has a label, if ids repeat by which
-            predictions are filed (QA, queries, candidates), or if the policy is ``refuse`` and a row cannot be used as it is.
+            predictions are filed (QA, queries, candidates), or if the policy is ``refuse`` and a row cannot be used as
+            it is.
     """
     if policy not in POLICIES:
         raise unknown("data.bad_rows", policy, POLICIES)

@@ -1,6 +1,6 @@
 """Rankings: LAReQA's and Mewsli-X's own files, and SQuAD's questions with the sentences that answer them.
 
-What is read as XTREME-R's code reads it (google-research/xtreme, ``third_party/utils_lareqa.py``, ``utils_mewslix.py``):
+Read as in XTREME-R's code (google-research/xtreme, ``third_party/utils_lareqa.py``, ``utils_mewslix.py``):
 
 ==============  ======================================================================================================
 below           files
@@ -33,9 +33,10 @@ _MEWSLI_X = {
 }
 _BRACES = re.compile(r"\{(.*?)\}")
 _STOP = re.compile(r"([.?!])[)\]'\"\u2019\u201d]*(?:\[[\w ?]+\])*\s+(?=[(\['\"\u2018\u201c]*[A-Z0-9])")
-_SHORT = frozenset(
-    "mr mrs ms dr prof fr rev msgr st lt gen col maj adm capt sgt rep gov sen pres hon jr sr inc ltd co corp bros "
-    "jan feb mar apr jun jul aug sept oct nov dec mt ft no vol ch sec art fig pp vs cf ca approx al e.g i.e a.k.a".split()
+_SHORT = re.compile(
+    r"mrs?|ms|dr|prof|fr|rev|msgr|st|lt|gen|col|maj|adm|capt|sgt|rep|gov|sen|pres|hon|jr|sr|inc|ltd|co|corp|bros|"
+    r"jan|feb|mar|apr|jun|jul|aug|sept|oct|nov|dec|mt|ft|no|vol|ch|sec|art|fig|pp|vs|cf|ca|approx|al|e\.g|i\.e|a\.k\.a",
+    re.IGNORECASE,
 )
 """What a full stop does not end a sentence after; an initial is another case."""
 
@@ -64,7 +65,7 @@ def breaks(text: str) -> list[tuple[int, int]]:
     for match in _STOP.finditer(text):
         before = text[: match.start(1)].rpartition(" ")[2].lstrip("(['\"\u2018\u201c")
         initial = re.fullmatch(r"(?:[A-Z]\.)*[A-Z]", before) and len(before) < 6
-        if match[1] != "." or not (initial or before.lower() in _SHORT):
+        if match[1] != "." or not (initial or _SHORT.fullmatch(before)):
             cuts.append(match.end())
     found = []
     for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True):
@@ -97,7 +98,7 @@ def of_questions(
         number = passages.setdefault(context, len(passages) + 1)
         spans = _breaks(context)
         place = places[0] if places else -1
-        right = bool(answers) and 0 <= place and context.startswith(answers[0], place)
+        right = bool(answers) and place >= 0 and context.startswith(answers[0], place)
         if answers and not right:
             place = context.find(answers[0])
         at = _holding(spans, place)

@@ -1,10 +1,11 @@
 """Ranking: a dual encoder. A query finds what answers it among many candidates by the cosine of their vectors.
 
-As in XTREME-R's code (google-research/xtreme, ``third_party/run_retrieval_qa.py``, ``run_retrieval_el.py``, ``bert.py``;
-read): one encoder for both sides, the first token of the last layer at unit length, cross-entropy over the candidates of
-the batch, similarities times 100. Other than there
+As in XTREME-R's code (google-research/xtreme, ``third_party/run_retrieval_qa.py``, ``run_retrieval_el.py`` and
+``bert.py``; read): one encoder for both sides, the first token of the last layer at unit length, cross-entropy over the
+candidates of the batch, similarities times 100. Other than there
 
-- the vectors do not pass through BERT's pooler, which encoders such as XLM-R come without (so do Zhang et al. 2024, mGTE);
+- the vectors do not pass through BERT's pooler, which encoders such as XLM-R come without (so in the code of Zhang et
+  al. 2024, mGTE);
 - the factor stays 100; there it is a parameter that begins at 100 and, at the rates of the recipes, hardly moves;
 - the candidates of a batch are those of the whole step, not of the part that fits a device at a time;
 - an equal candidate of another query of the batch is no negative.
@@ -89,12 +90,12 @@ class RankingModule(HeadModule):
         lengths = np.concatenate([part["lengths"] for part in parts])
         turns = np.arange(2 * count).reshape(2, count).T.ravel()  # a query, its candidate, the next query
         tokens = expand(spans(lengths)[:-1][turns], lengths[turns])
-        joined = {
-            name: None if queries[name] is None else np.concatenate([part[name] for part in parts])[tokens]
-            for name in ("ids", "types")
-        }
+        types = None
+        if queries["types"] is not None:
+            types = np.concatenate([part["types"] for part in parts])[tokens]
         return Features(
-            **joined,
+            ids=np.concatenate([part["ids"] for part in parts])[tokens],
+            types=types,
             lengths=lengths[turns],
             units=np.full(count, 2, np.int64),
             labels=labels,

@@ -15,6 +15,7 @@ from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads.base import HeadModule, HeadOptions, encode
 from stilts_xtreme.search import top_k
 
+
 def retrieval_layer(config: Any, chosen: int | None) -> int:
     """The position in ``hidden_states`` to pool: the chosen one, else 14/24 of the depth, rounded.
 

@@ -36,6 +36,25 @@ def average_precision(ranked: Sequence[str], gold: Collection[str], k: int | Non
     return total / (min(len(right), k) if k else len(right))
 
 
+def chance_precision(right: int, candidates: int, k: int) -> float:
+    """The expected :func:`average_precision` at ``k`` of candidates in random order.
+
+    The candidate at a rank is right with probability R / N; each of the ranks before it is then with probability
+    (R - 1) / (N - 1).
+
+    Args:
+        right: How many are right (R), at least one.
+        candidates: How many there are (N).
+        k: Ranks that count.
+
+    Returns:
+        A share of 1.
+    """
+    among = (right - 1) / (candidates - 1) if candidates > 1 else 0.0
+    precisions = sum((1 + (rank - 1) * among) / rank for rank in range(1, min(k, candidates) + 1))
+    return right / candidates * precisions / min(right, k)
+
+
 def whole_average_precision(ranks: Sequence[Sequence[int]], gold: Sequence[Collection[str]]) -> float:
     """Mean average precision over whole rankings, LAReQA's own metric (Roy et al. 2020).
 

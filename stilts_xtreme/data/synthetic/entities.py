@@ -1,7 +1,7 @@
 """Named entities of the synthetic world: what describes each, and sentences that mention one.
 
-Persons, towns and firms share names, so that a sentence, not the name alone, tells which is meant. An entity is the same
-in every language; its description is the same whoever asks for it.
+Towns and firms share names, so that a sentence, not the name alone, tells which is meant. An entity is the same in
+every language, and always described in the same way.
 """
 
 from __future__ import annotations
