@@ -281,8 +281,9 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
                 result["averages"][f"{label}_{column}"] = sum(values) / len(values)
     if "retrieval" in after:
         result["retrieval"] = after["retrieval"]
-    if "bitext" in after:
-        result["bitext"] = after["bitext"]
+    for part in ("bitext", "candidates", "layers"):
+        if part in after:
+            result[part] = after[part]
     return result
 
 
@@ -298,8 +299,20 @@ def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Sto
         shutil.copytree(made, fresh)
         shutil.rmtree(folder / name, ignore_errors=True)
         os.rename(fresh, folder / name)
+    if "layers" in result:
+        write_atomic(folder / "layers.csv", _curve(result))
     write_atomic(folder / "table.md", _markdown(result))
     write_atomic(folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False))
+
+
+def _curve(result: Mapping[str, Any]) -> str:
+    """The score of every layer, a line for each language and layer, as CSV."""
+    lines = [
+        f"{result['target']},{language},{layer},{value}"
+        for language, values in result["layers"].items()
+        for layer, value in enumerate(values)
+    ]
+    return "\n".join(["target,language,layer,value", *lines]) + "\n"
 
 
 def _columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -361,6 +374,12 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
         )
     if result.get("retrieval"):
         notes.append(f"hidden_states[{result['retrieval']['layer']}], {result['retrieval']['pooling']} pooling.")
+    if result.get("layers"):
+        means = [sum(values) / len(values) for values in zip(*result["layers"].values(), strict=True)]
+        shown = ", ".join(f"[{layer}] {value:.1f}" for layer, value in enumerate(means))
+        notes.append(f"Mean of every layer of hidden_states: {shown} (by language: layers.csv).")
+    if result.get("candidates"):
+        notes.append(f"Ranked: {result['candidates']['count']:,} candidates.")
     if result.get("bitext"):
         chosen = {"dev": "chosen on dev rows", "test": "CHOSEN ON THE SCORED ROWS, which flatters"}
         shown = ", ".join(f"{language} {value:.4f}" for language, value in result["bitext"]["thresholds"].items())

@@ -41,12 +41,12 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "translation": tuple(field.name for field in dataclasses.fields(Translation)),
     "evaluation": ("n_best", "max_answer_length", "null_threshold", "floors", "random_init"),
     "tagging": ("first_token",),
-    "retrieval": ("layer", "pooling"),
+    "retrieval": ("layer", "pooling", "sweep"),
     "bitext": ("threshold",),
     "store": ("damaged",),
     "study": ("name", "controls"),
     "recipe": ("name", "source", "sources", "intermediate", "target"),
-    "target": ("name", "head", "metric", "train", "test", "languages"),
+    "target": ("name", "head", "metric", "train", "test", "candidates", "languages"),
     "benchmark": ("name", "groups", "qa", "more", "tasks"),
     "logger": ("kind", "project", "entity", "mode", "tags"),
 }
@@ -57,7 +57,7 @@ PRETRAINING: Mapping[str, tuple[float, bool]] = {
     **dict.fromkeys(("learning_rate", "muon_learning_rate"), (0, False)),
 }
 """Option of ``model.pretraining`` -> its least value and whether it is a whole number."""
-HEADS = ("classification", "qa", "tagging", "choice", "retrieval", "bitext")
+HEADS = ("classification", "qa", "tagging", "choice", "retrieval", "bitext", "ranking")
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true")
 
 
@@ -309,6 +309,12 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     for name, task in sorted(chosen.items()):
         if task["head"] not in HEADS:
             raise unknown(f"intermediate.{name}.head", task["head"], HEADS)
+        _check(
+            task["head"] != "ranking" or len(chosen) == 1,
+            f"intermediate.{name}.head",
+            "ranking",
+            "its loss is one of a whole step, so it is trained alone, not jointly with other tasks",
+        )
         phase = make_recipe("recipe.intermediate", recipe["intermediate"], name)
         if len(chosen) > 1:  # one optimiser serves all heads: its settings are the phase's own, not a task's
             common = make_recipe("recipe.intermediate", recipe["intermediate"], "")
@@ -329,7 +335,14 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         phase = make_recipe("recipe.target", recipe["target"], raw["name"])
         train = tuple(TrainTask(raw["head"], raw["metric"], (dataset(name),), phase) for name in raw["train"])
         languages = (*raw["languages"], *cfg["benchmark"]["more"].get(raw["name"], ()))
-        target = Target(raw["name"], raw["head"], raw["metric"], train, dataset(raw["test"]), languages, phase)
+        candidates = dataset(raw["candidates"]) if raw.get("candidates") else None
+        if (candidates is not None) != (raw["head"] == "ranking"):
+            raise StiltsError(
+                f"target.candidates={raw.get('candidates')} does not fit target.head={raw['head']}: a ranking, and "
+                "nothing else, needs the name of a data set to choose from."
+            )
+        test = dataset(raw["test"])
+        target = Target(raw["name"], raw["head"], raw["metric"], train, test, languages, phase, candidates)
     if target is None and not tasks:
         raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
     mlm = _mlm(cfg["mlm"])
@@ -347,6 +360,8 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         if cfg[group][key] not in choices:
             raise unknown(name, cfg[group][key], choices)
     _whole("retrieval.layer", cfg["retrieval"]["layer"], 0, optional=True)
+    if cfg["retrieval"]["sweep"] not in (None, "layers"):
+        raise unknown("retrieval.sweep", cfg["retrieval"]["sweep"], ("null", "layers"))
     threshold = cfg["bitext"]["threshold"]
     if threshold not in ("dev", "test"):
         _check(

@@ -25,6 +25,7 @@ TOKENS_PER_ROW = {
     "choice": 250,
     "retrieval": 40,
     "bitext": 20,
+    "ranking": 120,
     "text": 30,
 }
 """Rough sub-tokens in a row of real text, for estimates only."""

@@ -139,6 +139,18 @@ class Encoder(nn.Module):
         """
         if self.packed:
             return packing.run(self.base, batch.ids, batch.types, packing.layout(batch.lengths), layer)
+        output, mask = self._padded(batch, layer is not None)
+        return (output.last_hidden_state if layer is None else output.hidden_states[layer])[mask]
+
+    def layers(self, batch: Batch) -> list[torch.Tensor]:
+        """Encodes a ragged batch; all of ``hidden_states``, each [T, H], the embedding first."""
+        if self.packed:
+            return packing.run_layers(self.base, batch.ids, batch.types, packing.layout(batch.lengths))
+        output, mask = self._padded(batch, True)
+        return [hidden[mask] for hidden in output.hidden_states]
+
+    def _padded(self, batch: Batch, all_layers: bool) -> tuple[Any, torch.Tensor]:
+        """The base model's output for padded sequences, and which of its places are tokens [S, L]."""
         lengths = batch.lengths
         width = int(lengths.max())
         mask = torch.arange(width, device=lengths.device)[None, :] < lengths[:, None]
@@ -149,9 +161,7 @@ class Encoder(nn.Module):
             types = torch.zeros_like(ids)
             types[mask] = batch.types
             inputs["token_type_ids"] = types
-        output = self.base(**inputs, output_hidden_states=layer is not None, return_dict=True)
-        hidden = output.last_hidden_state if layer is None else output.hidden_states[layer]
-        return hidden[mask]
+        return self.base(**inputs, output_hidden_states=all_layers, return_dict=True), mask
 
     def first_tokens(self, batch: Batch) -> torch.Tensor:
         """The last layer's hidden states [S, H] of the first token of every sequence."""

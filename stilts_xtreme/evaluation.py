@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import resource
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +22,10 @@ from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import Encoder, load, load_tokenizer
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads import HEADS, HeadModule
+from stilts_xtreme.heads.ranking import Pool, RankingModule
 from stilts_xtreme.heads.retrieval import PoolingModule
-from stilts_xtreme.inputs import encoder_source, head_options, load_rows
+from stilts_xtreme.inputs import encoder_source, head_options, load_candidates, load_rows
+from stilts_xtreme.metrics.ranking import whole_average_precision
 from stilts_xtreme.metrics.scores import METRICS, headline
 from stilts_xtreme.progress import Phase, phase, say
 from stilts_xtreme.search import best_threshold
@@ -28,6 +34,15 @@ from stilts_xtreme.store import Store, write_atomic
 from stilts_xtreme.training import device_of
 
 log = logging.getLogger(__name__)
+
+PART = 50_000
+"""Candidates that are read into features at a time."""
+
+POOL_BYTES = 2 * 2**30
+"""Memory of candidates' vectors beyond which they are kept in half precision."""
+
+WHOLE = 100_000
+"""Candidates up to which the mean average precision over the whole ranking is given beside that of its beginning."""
 
 
 def precision_context(spec: TrainerSpec) -> contextlib.AbstractContextManager:
@@ -130,33 +145,106 @@ def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str,
                 f"{target.name}: no {split} row in {language} can be used"
                 + (f"; languages=[{others}] evaluates in the others." if others else ".")
             )
-    joined = concatenate(list(parts.values()))
-    with phase(f"evaluating {stage.label}", len(joined), cell.trainer.progress) as bar:
-        outputs = predict(head, joined, cell.trainer, bar)
+    result: dict[str, Any] = {"task": target.name, "metric": target.metric, "languages": {}}
+    if isinstance(head, RankingModule):
+        result["candidates"] = _read_pool(cell, target, head, tokenizer)
+    sweep = isinstance(head, PoolingModule) and options.sweep
+    # one stream; with a sweep one for each language: the vectors of all layers are many
+    groups = [[key for key in parts if key[1] == code] for code in stage.languages] if sweep else [list(parts)]
     answers: dict[tuple[str, str], Any] = {}
-    at = 0
-    for key, features in parts.items():
-        size = features.count(head.over)
-        answers[key] = head.decode(rows[key], features, [array[at : at + size] for array in outputs])
-        at += size
+    layers: dict[tuple[str, str], list[Any]] = {}
+    whole: dict[str, float] = {}
+    with phase(f"evaluating {stage.label}", sum(map(len, parts.values())), cell.trainer.progress) as bar:
+        for group in groups:
+            outputs = predict(head, concatenate([parts[key] for key in group]), cell.trainer, bar)
+            at = 0
+            for key in group:
+                features, size = parts[key], parts[key].count(head.over)
+                own = [array[at : at + size] for array in outputs]
+                at += size
+                if isinstance(head, PoolingModule) and sweep:
+                    layers[key] = [head.decode(rows[key], features, [array]) for array in own]
+                    answers[key] = layers[key][head.layer]
+                else:
+                    answers[key] = head.decode(rows[key], features, own)
+                if isinstance(head, RankingModule) and head.pool and len(head.pool.ids) <= WHOLE:
+                    ranks = head.ranks(rows[key], features, own)
+                    whole[key[1]] = 100 * whole_average_precision(ranks, rows[key]["gold"])
     thresholds = _thresholds(cell, rows, answers) if target.head == "bitext" else {}
     for language in stage.languages:
-        found, own = answers["test", language], rows["test", language]
-        if target.head == "retrieval":
-            found = [int(position) for position in found]
-        if target.head == "bitext":
-            found = [(one, other) for one, other, score in found if score >= thresholds[language]]
+        found, own_rows = _final(target, answers["test", language], thresholds.get(language)), rows["test", language]
         predictions.write(scratch / "predictions", target.name, language, target.head, found)
-        predictions.write_gold(scratch / "labels", target.name, language, target.head, own, labels)
-    result: dict[str, Any] = {"task": target.name, "metric": target.metric, "languages": {}}
+        predictions.write_gold(scratch / "labels", target.name, language, target.head, own_rows, labels)
     for language in stage.languages:
-        result["languages"][language] = _score(target, scratch, language, rows["test", language], problems[language])
+        entry = _score(target, scratch, language, rows["test", language], problems[language])
+        if language in whole:
+            entry["scores"]["map"] = whole[language]
+        result["languages"][language] = entry
     if thresholds:
         result["bitext"] = {"chosen_on": cell.bitext["threshold"], "thresholds": thresholds}
     if isinstance(head, PoolingModule):
         result["retrieval"] = {"layer": head.layer, "pooling": options.pooling}
+    if layers:
+        result["layers"] = _curve(cell, target, stage.languages, rows, layers)
     write_atomic(scratch / "scores.json", json.dumps(result, indent=1, ensure_ascii=False))
     return {"task": target.name, "rows": {language: entry["n"] for language, entry in result["languages"].items()}}
+
+
+def _final(target: Target, found: Any, threshold: float | None) -> Any:
+    """What is written of a language's answers."""
+    if target.head == "retrieval":
+        return [int(position) for position in found]
+    if target.head == "bitext":
+        assert threshold is not None
+        return [(one, other) for one, other, score in found if score >= threshold]
+    return found
+
+
+def _curve(cell: Cell, target: Target, languages: Sequence[str], rows: dict, layers: dict) -> dict[str, list[float]]:
+    """Language -> the score of each layer, ``hidden_states[0]`` first; bitext with a threshold of its own for each."""
+    curve: dict[str, list[float]] = {language: [] for language in languages}
+    for layer in range(len(next(iter(layers.values())))):
+        answers = {key: found[layer] for key, found in layers.items()}
+        thresholds = _thresholds(cell, rows, answers) if target.head == "bitext" else {}
+        for language in languages:
+            found = _final(target, answers["test", language], thresholds.get(language))
+            reference = predictions.gold(target.head, rows["test", language], ())
+            scores = METRICS[target.metric].score(found, reference, language)
+            curve[language].append(headline(target.metric, scores))
+    return curve
+
+
+def _read_pool(cell: Cell, target: Target, head: RankingModule, tokenizer: Any) -> dict[str, Any]:
+    """Reads and encodes what a ranking chooses from, a part at a time, and says how long that took.
+
+    Beside the texts the vectors stay in memory, in half precision where they would otherwise take more than
+    :data:`POOL_BYTES`; they are compared in single precision.
+    """
+    began = time.monotonic()
+    rows = load_candidates(cell, target)
+    count, width = len(rows["id"]), int(head.encoder.config.hidden_size)
+    kind = np.dtype(np.float32 if 4 * count * width <= POOL_BYTES else np.float16)
+    vectors = np.zeros((count, width), kind)
+    read = time.monotonic()
+    with phase(f"encoding {count:,} candidates", count, cell.trainer.progress) as bar:
+        for at in range(0, count, PART):
+            part = {name: values[at : at + PART] for name, values in rows.items()}
+            (found,) = predict(head, head.candidates(part, tokenizer), cell.trainer, bar)
+            vectors[at : at + PART] = found
+    head.pool = Pool(rows["id"], vectors)
+    done = time.monotonic()
+    facts = {"count": count, "precision": kind.name, "bytes": vectors.nbytes}
+    say(
+        f"  {count:,} candidates: read in {read - began:.0f} s, encoded in {done - read:.0f} s; vectors of {width} "
+        f"numbers in {kind.name}, {vectors.nbytes / 2**30:.2f} GiB; {_peak()}"
+    )
+    return facts
+
+
+def _peak() -> str:
+    """The most memory that this process has had."""
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return f"at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.2f} GiB of memory until now"
 
 
 def _thresholds(cell: Cell, rows: dict, answers: dict) -> dict[str, float]:
@@ -177,7 +265,8 @@ def make_floors(cell: Cell, stage: Stage, scratch: Path) -> dict[str, Any]:
     target = stage.target
     assert target is not None
     train_rows = load_rows(cell, target.train[-1], "train") if target.train else {}
-    score = floors.fit(target.head, target.metric, train_rows, catalogue.labels(target.test, cell.data))
+    candidates = load_candidates(cell, target) if target.candidates is not None else None
+    score = floors.fit(target.head, target.metric, train_rows, catalogue.labels(target.test, cell.data), candidates)
     found: dict[str, dict[str, float]] = {}
     for language in stage.languages:
         rows, _ = catalogue.rows(target.test, "test", language, cell.data)

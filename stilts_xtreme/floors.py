@@ -18,6 +18,7 @@ from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics.answers import answer_scores
 from stilts_xtreme.metrics.overlap import (
     Probabilities,
+    TfIdf,
     fit_bag,
     fit_numbers,
     nearest,
@@ -27,6 +28,7 @@ from stilts_xtreme.metrics.overlap import (
     trigrams,
     words,
 )
+from stilts_xtreme.metrics.ranking import TOP, chance_precision
 from stilts_xtreme.metrics.scores import METRICS, headline
 
 TRAIN_CAP = 5000
@@ -39,7 +41,7 @@ Scorer = Callable[[Columns, str], dict[str, float]]
 """Scores the floors on test rows in a language."""
 
 BITEXT_CAP = 500_000_000
-"""Pairs of sentences that the floor of bitext mining compares at most: minutes on one core."""
+"""Pairs of texts that the floors of bitext mining and ranking compare at most: minutes on one core."""
 
 METRICS_OF: Mapping[str, tuple[str, ...]] = {
     "classification": ("accuracy",),
@@ -48,6 +50,7 @@ METRICS_OF: Mapping[str, tuple[str, ...]] = {
     "qa": ("squad", "squad_v2", "mlqa"),
     "retrieval": ("retrieval_accuracy", "accuracy"),
     "bitext": ("bitext_f1",),
+    "ranking": ("map_at_20",),
 }
 """Format -> metrics that can score it."""
 
@@ -240,6 +243,26 @@ def _bitext(metric: str, train: Columns, labels: Sequence[str]) -> Scorer:
     return score
 
 
+def _ranking(metric: str, candidates: Columns) -> Scorer:
+    ids = candidates["id"]
+    index: TfIdf | None = None
+
+    def score(test: Columns, language: str) -> dict[str, float]:
+        nonlocal index
+        gold = dict(zip(test["id"], test["gold"], strict=True))
+        scores = {"chance": 100.0 * fmean(chance_precision(len(set(right)), len(ids), TOP) for right in gold.values())}
+        if len(gold) * len(ids) > BITEXT_CAP:
+            return scores
+        index = index or TfIdf(candidates["text"])
+        found = {
+            key: [ids[at] for at in index.first(query, TOP)]
+            for key, query in zip(test["id"], test["query"], strict=True)
+        }
+        return {"tfidf": _headline(metric, found, gold, language), **scores}
+
+    return score
+
+
 def _headline(metric: str, predictions: object, gold: object, language: str) -> float:
     return headline(metric, METRICS[metric].score(predictions, gold, language))
 
@@ -254,7 +277,7 @@ _FLOORS: Mapping[str, Callable[[str, Columns, Sequence[str]], Scorer]] = {
 }
 
 
-def fit(format: str, metric: str, train: Columns, labels: Sequence[str]) -> Scorer:
+def fit(format: str, metric: str, train: Columns, labels: Sequence[str], candidates: Columns | None = None) -> Scorer:
     """Learns the floors of a format from English training rows.
 
     ==============  ===================================================================================================
@@ -272,13 +295,16 @@ def fit(format: str, metric: str, train: Columns, labels: Sequence[str]) -> Scor
     retrieval       ``tfidf`` (:func:`.nearest`, from English text_b to text_a), ``chance`` (100 / rows)
     bitext          ``tfidf`` (sentences that are each other's nearest by :func:`.nearest`); none where the two corpora
                     have more than :data:`BITEXT_CAP` pairs of sentences
+    ranking         ``tfidf`` (:class:`.TfIdf`, from query to text; none where queries and candidates are more than
+                    :data:`BITEXT_CAP` pairs), ``chance`` (what candidates in random order score on average)
     ==============  ===================================================================================================
 
     Args:
         format: A key of :data:`METRICS_OF`.
         metric: One of its metrics.
-        train: English training rows; ``retrieval`` and ``bitext`` do not look at them.
+        train: English training rows; ``retrieval``, ``bitext`` and ``ranking`` do not look at them.
         labels: Label names in canonical order; only ``tagging`` needs them.
+        candidates: What a ``ranking`` ranks.
 
     Returns:
         A function of test rows and their language: floor -> headline score in percent. It raises a StiltsError for
@@ -291,9 +317,12 @@ def fit(format: str, metric: str, train: Columns, labels: Sequence[str]) -> Scor
         raise unknown("format", format, METRICS_OF)
     if metric not in METRICS_OF[format]:
         raise unknown("metric", metric, METRICS_OF[format])
-    if format not in ("retrieval", "bitext") and (train or format != "choice"):
+    if format not in ("retrieval", "bitext", "ranking") and (train or format != "choice"):
         _columns("training", format, train)
-    scorer = _FLOORS[format](metric, train, labels)
+    if format == "ranking":
+        scorer = _ranking(metric, candidates or {})
+    else:
+        scorer = _FLOORS[format](metric, train, labels)
 
     def score(test: Columns, language: str) -> dict[str, float]:
         if not _columns("test", format, test):

@@ -12,13 +12,13 @@ from huggingface_hub import constants
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data import translated as translations
 from stilts_xtreme.data.checks import Report
-from stilts_xtreme.data.schema import Columns, DatasetSpec
+from stilts_xtreme.data.schema import FORMATS, Columns, DatasetSpec
 from stilts_xtreme.encoder import Source
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads import HeadOptions
 from stilts_xtreme.models import model_folder
 from stilts_xtreme.progress import say
-from stilts_xtreme.specs import Cell, Recipe, Stage, TrainTask
+from stilts_xtreme.specs import Cell, Recipe, Stage, Target, TrainTask
 from stilts_xtreme.store import Store
 
 OFFLINE = constants.HF_HUB_OFFLINE
@@ -76,6 +76,7 @@ def head_options(cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
         null_threshold=cell.evaluation["null_threshold"] if metric == "squad_v2" else None,
         layer=cell.retrieval["layer"] if cell.retrieval["layer"] is not None else cell.model.retrieval_layer,
         pooling=cell.retrieval["pooling"],
+        sweep=cell.retrieval["sweep"] == "layers",
     )
 
 
@@ -103,6 +104,27 @@ def _parts(cell: Cell, spec: DatasetSpec, split: str, translated: bool) -> Itera
         yield catalogue.checked(english, spec, split, catalogue.source_language(cell.data), cell.data)
     for language in translations.languages(cell.translation, spec, cell.data) if translated else ():
         yield translations.rows(cell.translation, spec, language, cell.data, english)
+
+
+def load_candidates(cell: Cell, target: Target) -> Columns:
+    """What a ranking chooses from, of all languages that are there; what was wrong with them is said.
+
+    Raises:
+        StiltsError: When an id is that of two candidates.
+    """
+    spec = target.candidates
+    assert spec is not None
+    joined: Columns = {name: [] for name in FORMATS["candidates"]}
+    for language in catalogue.languages(spec, "test", cell.data):
+        rows, report = catalogue.rows(spec, "test", language, cell.data)
+        if report.problems:
+            say(f"  {report}")
+        for name, values in rows.items():
+            joined[name].extend(values)
+    twice = len(joined["id"]) - len(set(joined["id"]))
+    if twice:
+        raise StiltsError(f"{spec.name}: {twice} candidates have an id that another one has.")
+    return joined
 
 
 def task_labels(cell: Cell, task: TrainTask) -> tuple[str, ...]:

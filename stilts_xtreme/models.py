@@ -26,7 +26,10 @@ HEAD_SHARD = "model-00002-of-00002.safetensors"
 PIPELINES = {"classification": "text-classification", "tagging": "token-classification", "mlm": "fill-mask"}
 """Formats that ``pipeline()`` knows; transformers 5 has none for questions and for multiple choice."""
 
-HUB_TAGS = {**PIPELINES, "qa": "question-answering", "choice": "multiple-choice"}
+HUB_TAGS = {
+    **PIPELINES,
+    **{"qa": "question-answering", "choice": "multiple-choice", "ranking": "sentence-similarity"},
+}
 """What the hub calls the formats."""
 
 
@@ -51,17 +54,17 @@ def save(
     """
     shared: Path | None = None
     for name, module in heads.items():
-        assert module.head is not None
         folder = stage / "models" / name
         folder.mkdir(parents=True)
-        whole = assemble(encoder, module.head)
+        whole = encoder.base if module.head is None else assemble(encoder, module.head)
         config = type(whole.config).from_dict(whole.config.to_dict())
         config.architectures = [type(whole).__name__]
         config.dtype = "float32"
         for option, value in encoder.replaced.items():  # a recipe's dropout ends with its stage
             setattr(config, option, value)
         # a pooler that came with the encoder goes on with it, one that a head brought is the head's alone
-        pooler = "head" if module.head.plug.pooler is not None and encoder.pooler is None else None
+        brought = module.head is not None and module.head.plug.pooler is not None
+        pooler = "head" if brought and encoder.pooler is None else None
         config.stilts_xtreme = {"task": name, "pooler": pooler, "lineage": [dict(step) for step in lineage]}
         config.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
@@ -74,7 +77,8 @@ def save(
             shared = folder / ENCODER_SHARD
         else:
             _link(shared, folder / ENCODER_SHARD)
-        save_file(outside, folder / HEAD_SHARD, metadata={"format": "pt"})
+        if outside:
+            save_file(outside, folder / HEAD_SHARD, metadata={"format": "pt"})
         index = {
             "metadata": {
                 "total_size": sum(t.numel() * t.element_size() for t in (*inside.values(), *outside.values()))
@@ -100,6 +104,8 @@ def _split(whole: Any) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]
     for name, value in whole.state_dict().items():
         if name in tied:
             continue
+        if whole.base_model is whole:  # an encoder without a head
+            name = prefix + name
         # a pooler may be one head's own, so it is not in the shard that the heads share
         (inside if name.startswith(prefix) and not name.startswith(f"{prefix}pooler.") else outside)[name] = _plain(
             value
@@ -119,7 +125,7 @@ def _card(name: str, module: HeadModule, config: Any, lineage: Sequence[Mapping[
     if task:
         use = f'from transformers import pipeline\n\nmodel = pipeline("{task}", model="PATH OF THIS FOLDER")'
     else:
-        kind = HEAD_CLASSES[module.format].__name__
+        kind = HEAD_CLASSES[module.format].__name__ if module.head is not None else "AutoModel"
         use = f'from transformers import {kind}\n\nmodel = {kind}.from_pretrained("PATH OF THIS FOLDER")'
     front = ["---", "library_name: transformers", f"pipeline_tag: {HUB_TAGS[module.format]}", "---"]
     return (
@@ -134,13 +140,20 @@ A {module.format} model for cross-lingual transfer, trained with stilts_xtreme.
 
 {steps}
 
-Labels: {", ".join(module.labels) or "none"}. Sequences of up to {module.options.max_length} tokens.
+Labels: {", ".join(module.labels) or "none"}. Sequences of up to {module.options.max_length} tokens.{_vectors(module)}
 
 ```python
 {use}
 ```
 """
     )
+
+
+def _vectors(module: HeadModule) -> str:
+    """How vectors are made with a model that has no head."""
+    if module.head is not None:
+        return ""
+    return "\nA text's vector is the last hidden state of its first token; vectors are compared by their cosine."
 
 
 def lineage(cell: Cell, stage: Stage) -> list[dict[str, Any]]:

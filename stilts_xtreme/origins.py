@@ -44,6 +44,7 @@ def _corpus_names(cell: Cell) -> list[str]:
             return []
         if cell.target:
             specs = [spec for task in cell.target.train for spec in task.datasets] + [cell.target.test]
+            specs += [cell.target.candidates] if cell.target.candidates else []
         else:
             specs = [spec for task in cell.intermediate_tasks for spec in task.datasets]
         return sorted({spec.name for spec in specs})
@@ -62,6 +63,8 @@ def corpus_specs(cell: Cell) -> list[DatasetSpec]:
     known = {spec.name: spec for task in _all_tasks(cell) for spec in task.datasets}
     if cell.target:
         known[cell.target.test.name] = cell.target.test
+        if cell.target.candidates:
+            known[cell.target.candidates.name] = cell.target.candidates
     return [known[name] if name in known else catalogue.load_spec(name) for name in names]
 
 

@@ -274,18 +274,27 @@ def run(
     Returns:
         Hidden states [T, H].
     """
+    output = _output(base, ids, types, plan, layer is not None)
+    return (output.last_hidden_state if layer is None else output.hidden_states[layer])[0]
+
+
+def run_layers(base: Any, ids: torch.Tensor, types: torch.Tensor | None, plan: Layout) -> list[torch.Tensor]:
+    """All of ``hidden_states``, each [T, H], the embedding first; arguments as for :func:`run`."""
+    return [hidden[0] for hidden in _output(base, ids, types, plan, True).hidden_states]
+
+
+def _output(base: Any, ids: torch.Tensor, types: torch.Tensor | None, plan: Layout, all_layers: bool) -> Any:
     # RoBERTa's family counts positions from behind the padding id
     table = base.embeddings.position_embeddings
     first = 0 if table.padding_idx is None else table.padding_idx + 1
-    output = base(
+    return base(
         input_ids=ids[None],
         token_type_ids=None if types is None else types[None],
         position_ids=(plan.positions + first)[None],
-        output_hidden_states=layer is not None,
+        output_hidden_states=all_layers,
         return_dict=True,
         packing=plan,
     )
-    return (output.last_hidden_state if layer is None else output.hidden_states[layer])[0]
 
 
 def run_first_tokens(base: Any, ids: torch.Tensor, types: torch.Tensor | None, plan: Layout) -> torch.Tensor:

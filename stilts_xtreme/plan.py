@@ -169,6 +169,20 @@ def _test_rows(cell: Cell, target: Target, languages: tuple[str, ...]) -> dict[s
     return {language: catalogue.expected_rows(target.test, "test", language, cell.data) or 0 for language in languages}
 
 
+def candidates_identity(cell: Cell, target: Target) -> dict[str, Any]:
+    """What a ranking chooses from: the candidates of all languages that are there, whichever are evaluated.
+
+    Raises:
+        StiltsError: When there are none.
+    """
+    spec = target.candidates
+    assert spec is not None
+    languages = catalogue.languages(spec, "test", cell.data)
+    if not languages:
+        raise StiltsError(f"{target.name}: {cell.data.root or 'the source'} has nothing to choose from ({spec.name}).")
+    return catalogue.identity(spec, "test", languages, cell.data)
+
+
 def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Stage:
     source = (catalogue.source_language(cell.data),)
     learnt_from = target.train[-1].datasets if target.train else ()
@@ -181,6 +195,8 @@ def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Stage:
         "test": catalogue.identity(target.test, "test", languages, cell.data),
         "languages": list(languages),
     }
+    if target.candidates is not None:
+        identity["candidates"] = candidates_identity(cell, target)
     rows = _test_rows(cell, target, languages)
     return Stage("floors", target.name, identity, target=target, languages=languages, rows=rows)
 
@@ -198,6 +214,11 @@ def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple
         layer = cell.retrieval["layer"]
         settings["layer"] = layer if layer is not None else cell.model.retrieval_layer
         settings["pooling"] = cell.retrieval["pooling"]
+        if cell.retrieval["sweep"]:
+            settings["sweep"] = cell.retrieval["sweep"]
+    if target.head == "ranking":
+        settings["max_query_length"] = recipe.max_query_length
+        settings["candidates"] = candidates_identity(cell, target)
     if target.head == "bitext":
         settings["threshold"] = cell.bitext["threshold"]
         if settings["threshold"] == "dev":
@@ -218,6 +239,10 @@ def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple
         "precision": cell.trainer.precision,
     }
     rows = _test_rows(cell, target, languages)
+    if target.candidates is not None:
+        spec = target.candidates
+        there = catalogue.languages(spec, "test", cell.data)
+        rows["candidates"] = sum(catalogue.expected_rows(spec, "test", lang, cell.data) or 0 for lang in there)
     return Stage("evaluate", label, identity, parent, target=target, head=head, languages=languages, rows=rows)
 
 

@@ -8,46 +8,106 @@ import numpy as np
 import torch
 
 BLOCK_BYTES = 256 * 2**20
-"""Memory of the similarities that are held at a time; the vectors themselves come on top."""
+"""Memory of the similarities that are held at a time, and of the candidates that are being compared in single
+precision; the vectors themselves come on top, and when rankings are sought, some times as much."""
 
 NEIGHBOURS = 4
 """Neighbours that a margin is taken over: the default of XTREME's ``mine_bitext``."""
 
 
-def blocks(queries: np.ndarray, candidates: np.ndarray, device: str = "cpu") -> Iterator[tuple[int, torch.Tensor]]:
-    """Cosine similarities of queries with all candidates, some queries at a time.
+def blocks(
+    queries: np.ndarray, candidates: np.ndarray, device: str = "cpu"
+) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+    """Cosine similarities, some queries with some candidates at a time.
 
     Args:
         queries: Unit vectors [Q, H].
-        candidates: Unit vectors [C, H].
+        candidates: Unit vectors [C, H], in any precision: they are compared in single precision.
         device: Where the products are computed.
 
     Yields:
-        The position of the first query and the similarities [q, C], at most :data:`BLOCK_BYTES` of them.
+        Which queries, which candidates, and their similarities [q, c], at most :data:`BLOCK_BYTES` of them; for each
+        stretch of candidates all queries.
     """
-    pool = torch.from_numpy(candidates).to(device)
-    step = max(1, BLOCK_BYTES // (4 * max(1, len(candidates))))
-    for at in range(0, len(queries), step):
-        yield at, torch.from_numpy(queries[at : at + step]).to(device) @ pool.T
+    width = max(1, queries.shape[1] if queries.ndim == 2 else 1)
+    many = max(1, min(len(candidates), BLOCK_BYTES // (4 * width)))
+    step = max(1, BLOCK_BYTES // (4 * many))
+    for first in range(0, len(candidates), many):
+        there = slice(first, first + many)
+        pool = torch.from_numpy(candidates[there]).to(device).float()
+        for at in range(0, len(queries), step):
+            here = slice(at, at + step)
+            yield here, there, torch.from_numpy(queries[here]).to(device).float() @ pool.T
+
+
+def _first(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The ``k`` largest values of each row and where they are; of equal ones at the end the first."""
+    near, at = block.topk(k, dim=1)
+    unclear = ((block >= near[:, -1:]).sum(1) > k).nonzero()[:, 0]  # topk takes any of the equal ones
+    if len(unclear):
+        values, places = block[unclear].sort(dim=1, descending=True, stable=True)
+        near[unclear], at[unclear] = values[:, :k], places[:, :k]
+    return near, at
 
 
 def top_k(queries: np.ndarray, candidates: np.ndarray, k: int, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
-    """The nearest candidates of every query.
+    """The nearest candidates of every query, exactly.
+
+    Args:
+        queries: Unit vectors [Q, H].
+        candidates: Unit vectors [C, H], in any precision.
+        k: How many of them.
+        device: Where the products are computed.
 
     Returns:
         Similarities and positions, both [Q, min(k, C)], the nearest first, ties by position.
     """
     k = min(k, len(candidates))
-    found = [
-        (sims.cpu().numpy(), positions.cpu().numpy())
-        for _, block in blocks(queries, candidates, device)
-        for sims, positions in [block.topk(k, dim=1)]
-    ]
-    if not found:
-        return np.zeros((0, k), np.float32), np.zeros((0, k), np.int64)
-    sims, positions = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.lexsort((positions, -sims), axis=1)
-    return np.take_along_axis(sims, order, 1), np.take_along_axis(positions, order, 1)
+    sims = np.full((len(queries), k), -np.inf, np.float32)
+    positions = np.full((len(queries), k), len(candidates), np.int64)
+    for here, there, block in blocks(queries, candidates, device):
+        near, at = _first(block, min(k, block.shape[1]))
+        both = np.concatenate([sims[here], near.cpu().numpy()], axis=1)
+        where = np.concatenate([positions[here], at.cpu().numpy() + there.start], axis=1)
+        order = np.lexsort((where, -both), axis=1)[:, :k]
+        sims[here], positions[here] = np.take_along_axis(both, order, 1), np.take_along_axis(where, order, 1)
+    return sims, positions
+
+
+def ranks(
+    queries: np.ndarray, candidates: np.ndarray, wanted: Sequence[Sequence[int]], device: str = "cpu"
+) -> list[list[int]]:
+    """The places of some candidates in the whole ranking of every query.
+
+    Args:
+        queries: Unit vectors [Q, H].
+        candidates: Unit vectors [C, H], in any precision.
+        wanted: Positions of the candidates that are asked about, for each query.
+        device: Where the products are computed.
+
+    Returns:
+        For each query the ranks of its candidates, counted from 1, ties by position.
+    """
+    most = max(map(len, wanted), default=0)
+    which = np.full((len(queries), most), -1, np.int64)
+    for at, positions in enumerate(wanted):
+        which[at, : len(positions)] = positions
+    asked = torch.from_numpy(which).to(device)
+    # twice the same products: how near the wanted ones are must be known before others are compared with them
+    near = torch.full(asked.shape, float("inf"), device=device)
+    for here, there, block in blocks(queries, candidates, device):
+        inside = (asked[here] >= there.start) & (asked[here] < there.start + block.shape[1])
+        found = block.gather(1, (asked[here] - there.start).clamp(0, block.shape[1] - 1))
+        near[here] = torch.where(inside, found, near[here])
+    before = torch.zeros(asked.shape, dtype=torch.int64, device=device)
+    for here, there, block in blocks(queries, candidates, device):
+        place = torch.arange(there.start, there.start + block.shape[1], device=device)
+        for column in range(most):
+            own = near[here, column, None]
+            earlier = (block == own) & (place < asked[here, column, None])
+            before[here, column] += ((block > own) | earlier).sum(1)
+    found_ranks = (before + 1).cpu().tolist()
+    return [row[: len(positions)] for row, positions in zip(found_ranks, wanted, strict=True)]
 
 
 def mine(foreign: np.ndarray, english: np.ndarray, device: str = "cpu") -> list[tuple[int, int, float]]:

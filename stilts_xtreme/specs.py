@@ -46,7 +46,7 @@ class Recipe:
         weight_decay: AdamW's decay of every weight but biases and layer norms.
         max_length: Sub-tokens in a sequence, special tokens included.
         stride: Sub-tokens that neighbouring windows of a long context share.
-        max_query_length: A longer question is cut to this many sub-tokens.
+        max_query_length: A longer question is cut to this many sub-tokens; of a ranking, a longer query.
         dropout: Hidden and attention dropout in this training; None is the pretrained encoder's own, whatever the
             trainings before had.
         selection: ``last`` or ``best``: the weights of the last step or of the best score on English dev rows.
@@ -170,7 +170,7 @@ class TrainTask:
 
 @dataclass(frozen=True)
 class Target:
-    """A target task: what it trains on, one after the other, and what it is evaluated on."""
+    """A target task: what it trains on, one after the other, what it is evaluated on, and what a ranking ranks."""
 
     name: str
     head: str
@@ -179,6 +179,7 @@ class Target:
     test: DatasetSpec
     languages: tuple[str, ...]
     recipe: Recipe
+    candidates: DatasetSpec | None = None
 
 
 @dataclass(frozen=True)

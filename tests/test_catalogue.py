@@ -34,7 +34,10 @@ NAMES = [
     "cosmos_qa",
     "hellaswag",
     "lareqa",
+    "lareqa_candidates",
     "mewsli_x",
+    "mewsli_x_candidates",
+    "mewsli_x_pairs",
     "mlqa",
     "mnli",
     "panx",
@@ -42,6 +45,7 @@ NAMES = [
     "qqp",
     "siqa",
     "snli",
+    "squad_sentences",
     "squad_v1",
     "squad_v2",
     "tatoeba",
@@ -53,6 +57,8 @@ NAMES = [
     "xnli",
     "xquad",
 ]
+PARTS = ("lareqa_candidates", "mewsli_x_candidates", "mewsli_x_pairs", "squad_sentences")
+"""Parts of a data set, or one told in another way: the facts have them under its own name."""
 HUB = DataSpec("hub")
 OWN = ("ccg", "ud_tags")  # read from the user's own files, which hold their labels too
 needs_facts = pytest.mark.skipif(not FACTS.is_file(), reason="the facts are not beside this checkout")
@@ -117,11 +123,25 @@ def _raw_counts(fact: dict, language: str) -> dict | None:
 
 @needs_facts
 def test_facts_and_catalogue_list_the_same_data_sets() -> None:
-    assert sorted([*facts(), "ud_tags"]) == NAMES  # the substitute is this project's own
+    assert sorted([*facts(), *PARTS, "ud_tags"]) == NAMES  # the last is this project's own substitute
 
 
 @needs_facts
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "ud_tags"])
+def test_parts_agree_with_the_facts() -> None:
+    fact = facts()
+    pool, entities, pairs, squad = (catalogue.load_spec(name) for name in PARTS)
+    assert {code: counts["test"] for code, counts in pool.counts.items()} == fact["lareqa"]["candidates"]
+    assert list(pool.languages) == fact["lareqa"]["languages"]
+    own = fact["mewsli_x"]
+    assert entities.counts["test"] == own["splits"]["candidate_entities"]["test"]
+    assert tuple(pairs.counts.values()) == tuple(own["splits"]["wikipedia_pairs"].values())
+    assert {entities.config, pairs.config} <= set(own["config"])
+    one = catalogue.load_spec("squad_v1")
+    assert (squad.id, squad.config, squad.splits, squad.counts) == (one.id, one.config, one.splits, one.counts)
+
+
+@needs_facts
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in (*PARTS, "ud_tags")])
 def test_entry_agrees_with_the_facts(name: str) -> None:
     spec, fact = catalogue.load_spec(name), facts()[name]
     if name == "udpos":  # the catalogue reads the 33 languages from the alternative

@@ -9,13 +9,13 @@ import pytest
 from datasets import ClassLabel, List, Value
 from test_catalogue import facts, needs_facts
 
-from stilts_xtreme.data import catalogue, readers
+from stilts_xtreme.data import catalogue, ranking, readers
 from stilts_xtreme.data.readers import Raw
 from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError
 
 READ = [
-    name for name in catalogue.names() if catalogue.load_spec(name).reader not in (*readers.UNREADABLE, *readers.LOCAL)
+    name for name in catalogue.names() if catalogue.load_spec(name).reader not in (*ranking.READERS, *readers.LOCAL)
 ]
 TEXTS = ["เมืองหลวงของไทย", "عاصمة مصر القاهرة", "北京是首都 👩‍👩‍👧"]
 

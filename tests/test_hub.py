@@ -324,14 +324,6 @@ def test_slices_and_corpus_of_text(tmp_path: Path) -> None:
 # --- refusals --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["lareqa", "mewsli_x"])
-def test_what_no_reader_reads_is_refused(name: str, tmp_path: Path) -> None:
-    spec = catalogue.load_spec(name)
-    for root in (None, str(tmp_path)):
-        with pytest.raises(StiltsError, match="cannot be read by this version"):
-            catalogue.rows(spec, "test", spec.languages[0], DataSpec("hub", root))
-
-
 def test_what_a_root_lacks_is_named(tmp_path: Path) -> None:
     with pytest.raises(StiltsError, match="is not a folder"):
         load("xnli", "test", "de", tmp_path / "nowhere")
@@ -573,8 +565,6 @@ def test_tags_and_choices() -> None:
 @pytest.mark.parametrize("name", catalogue.names())
 def test_real_rows(name: str, wire: list) -> None:
     spec, data, seen = catalogue.load_spec(name), DataSpec("hub", ROOT), 0
-    if spec.reader in catalogue.readers.UNREADABLE:
-        pytest.skip("not read by this version")
     own = {"ccg": "ccg", "ud_tags": "ud/en"}.get(name, "")
     size = len(catalogue.labels(spec, data)) if (Path(str(ROOT)) / "local" / own).is_dir() or not own else 0
     for split in ("train", "validation", "test"):

@@ -26,6 +26,8 @@ _TEXTS = {
     "choice": ("context", "question"),
     "retrieval": ("text_a", "text_b"),
     "bitext": ("text",),
+    "ranking": ("query", "text", "context"),
+    "candidates": ("text", "context"),
     "text": ("text",),
 }
 
@@ -219,7 +221,10 @@ def identity(spec: DatasetSpec, split: str, langs: Iterable[str], data: DataSpec
     what["format"], what["labels"] = spec.format, list(labels(spec, data))
     if _is_synthetic(data):
         world, module = _world(data), _synthetic()
-        options = {"seed": world.seed, "rows": module.size(world, spec.name, split)}  # of the other splits: nothing
+        rows: object = module.size(world, spec.name, split)
+        if spec.format == "candidates":  # not as many in every language
+            rows = [module.size(world, spec.name, split, language) for language in langs]
+        options = {"seed": world.seed, "rows": rows}  # of the other splits: nothing
         return {"kind": "synthetic", "version": module.WORLD_VERSION, "world": options, **what}
     raw = _raw_split(spec, split)
     where: dict[str, Any] = {}

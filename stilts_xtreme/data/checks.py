@@ -48,10 +48,10 @@ def check(
     """Drops, repairs and counts the rows that cannot be used as they are.
 
     Dropped everywhere: rows without a label, with a label outside of its range, with a tag too many or too few, with
-    another number of choices than labels. Dropped from train, kept in evaluation (where the number of rows must stay
-    the benchmark's): rows with an empty text, questions whose answers are not in the context. An answer that is
-    elsewhere in the context than ``answer_starts`` says is moved; one that is nowhere in it gets the start -1 where its
-    row is kept.
+    another number of choices than labels, queries without a right candidate. Dropped from train, kept in evaluation
+    (where the number of rows must stay the benchmark's): rows with an empty text, questions whose answers are not in
+    the context. An answer that is elsewhere in the context than ``answer_starts`` says is moved; one that is nowhere in
+    it gets the start -1 where its row is kept.
 
     Args:
         columns: Canonical rows; not changed.
@@ -64,8 +64,9 @@ def check(
         The rows that are left, and what was found.
 
     Raises:
-        StiltsError: If the split is blind, if no row of an evaluation split has a label, if ids of QA evaluation rows
-            repeat (predictions are filed by id), or if the policy is ``refuse`` and a row cannot be used as it is.
+        StiltsError: If the split is blind, if no row of an evaluation split has a label, if ids repeat by which
+            predictions are filed (QA, queries, candidates), or if the policy is ``refuse`` and a row cannot be used as
+            it is.
     """
     if policy not in POLICIES:
         raise unknown("data.bad_rows", policy, POLICIES)
@@ -95,11 +96,13 @@ def check(
         note(MOVED, moved, False)
         note("answer not found", lost["some"], False)
         note("no answer found", lost["all"], train)
+    if spec.format == "ranking":
+        note("no right candidate", [i for i in range(n) if not columns["gold"][i]], True)
     repeated = {i for i, count in Counter(ids).items() if count > 1}
     note("duplicate id", [i for i in range(n) if ids[i] in repeated], False)
     problems = {p: (len(rows), tuple(ids[i] for i in rows[:_SHOWN])) for p, rows in found.items()}
     report = Report(spec.name, split, language, n, n - len(dropped), problems)
-    if repeated and spec.format == "qa" and not train:
+    if repeated and spec.format in ("qa", "ranking", "candidates") and not train:
         raise StiltsError(f"{where} has {len(repeated)} ids that occur more than once, such as '{min(repeated)}'.")
     if policy == "refuse" and set(problems) - {MOVED}:
         raise StiltsError(f"data.bad_rows=refuse: {report}.")
@@ -123,7 +126,11 @@ def _empty(columns: Columns, spec: DatasetSpec, i: int) -> bool:
     if spec.format == "choice":  # either of context and question may be empty by design, not both
         stem = columns["context"][i].strip() or columns["question"][i].strip()
         return not stem or not all(choice.strip() for choice in columns["choices"][i])
-    sides = {"classification": ("text_a", "text_b"), "retrieval": ("text_a", "text_b"), "qa": ("context", "question")}
+    sides: dict[str, tuple[str, ...]] = {
+        **dict.fromkeys(("classification", "retrieval"), ("text_a", "text_b")),
+        "qa": ("context", "question"),
+        "ranking": ("query",),
+    }
     required = sides.get(spec.format, ("text",))
     if spec.format == "classification" and "text_b" not in spec.columns:
         required = ("text_a",)  # single sentences: text_b is "" in every row

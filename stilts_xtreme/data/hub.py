@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.data import bitext, layout, readers
+from stilts_xtreme.data import bitext, layout, ranking, readers
 from stilts_xtreme.data.answers import Unreachable, answers
 from stilts_xtreme.data.schema import SPLITS, Columns, DatasetSpec
 from stilts_xtreme.errors import StiltsError
@@ -35,7 +35,6 @@ def read(spec: DatasetSpec, split: str, language: str, root: str | None, labels:
     Raises:
         StiltsError: If the rows cannot be reached, or are not as the spec says.
     """
-    readers.refuse_unreadable(spec)
     names = layout.raw_splits(spec, split)
     if not names:
         there = [name for name in SPLITS if layout.raw_splits(spec, name)]
@@ -44,6 +43,11 @@ def read(spec: DatasetSpec, split: str, language: str, root: str | None, labels:
     own = bitext.files(root, language, names[0]) if root and spec.reader == "bucc" else []
     if own:
         return bitext.read_files(own)
+    own = ranking.files(spec, names[0], language, root)
+    if own:
+        return ranking.read(spec, own, language)
+    if spec.reader == "lareqa":
+        raise ranking.lacking(spec)
     joined: Columns = {}
     for name in names:
         for column, values in readers.read(_raw(spec, name, language, root), spec, labels).items():

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from stilts_xtreme.data import bitext, conllu, originals, readers
+from stilts_xtreme.data import bitext, conllu, originals, ranking, readers
 from stilts_xtreme.data.schema import SPLITS, DatasetSpec
 from stilts_xtreme.errors import StiltsError, unknown
 
@@ -82,9 +82,13 @@ def files(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) ->
         own = bitext.files(root, language, name)
         if own:
             return own
+    own = ranking.files(spec, name, language, root)
+    if own:
+        return own
     src = source(spec, language)
     if src.id is None:
-        readers.refuse_unreadable(spec)
+        if spec.reader == "lareqa":
+            raise ranking.lacking(spec)
         raise StiltsError(f"{spec.name} has no id, so there is nothing to read.")
     folder = Path(root) / src.id
     if not folder.is_dir():
@@ -124,6 +128,9 @@ def count(spec: DatasetSpec, split: str, language: str, root: str | Path) -> int
     if spec.reader == "bucc":
         paths = [path for raw in raw_splits(spec, split) for path in files(spec, raw, language, root)]
         return sum(_sentences_of(path, *_stamp(path)) for path in paths)
+    own = [path for raw in raw_splits(spec, split) for path in ranking.files(spec, raw, language, root)]
+    if own:
+        return ranking.count(spec, own, language)
     total = 0
     for raw in raw_splits(spec, split):
         name, limit = sliced(raw)
@@ -160,7 +167,7 @@ def place(paths: Sequence[Path], row: int) -> str:
 def digests(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) -> list[object]:
     """SHA-256 of each file of a raw split, and the types that the README gives their columns, if it does."""
     out: list[object] = [_digest(path, *_stamp(path)) for path in files(spec, raw_split, language, root)]
-    if spec.reader not in readers.LOCAL:
+    if spec.reader not in readers.LOCAL and not ranking.files(spec, raw_split, language, root):
         src = source(spec, language)
         declared = declared_types(Path(root) / str(src.id), src.config)
         if declared:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from stilts_xtreme.data import bitext, conllu, originals
+from stilts_xtreme.data import bitext, conllu, originals, ranking
 from stilts_xtreme.data.schema import FORMATS, Columns, DatasetSpec
 from stilts_xtreme.errors import StiltsError
 
@@ -24,9 +24,17 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "answer_starts": ("list of integer",),
     "id": ("string", "integer"),
 }  # every other canonical column is a string
-UNREADABLE = {"lareqa": "answer retrieval", "mewsli_x": "entity linking"}
-LOCAL = ("ccg", "conllu", "ud_relations", "original")  # read from the user's own files, never from a repository
-READERS = ("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "bucc", *LOCAL, *UNREADABLE)
+READERS = (
+    *("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", "conllu", "ud_relations", "original", "bucc"),
+    *("squad_sentences", *ranking.READERS),
+)
+LOCAL = (
+    "ccg",
+    "conllu",
+    "ud_relations",
+    "original",
+    "lareqa",
+)  # read from the user's own files, never from a repository
 
 
 @dataclass(frozen=True)
@@ -79,15 +87,18 @@ def read(raw: Raw, spec: DatasetSpec, labels: Sequence[str] | None) -> Columns:
     Raises:
         StiltsError: If a column is missing or has another type than expected, or a label is not known.
     """
-    refuse_unreadable(spec)
     if spec.reader == "bucc":
         return _bucc(raw, spec)
+    if spec.reader == "squad_sentences":
+        return _squad_sentences(raw, spec)
     n = len(raw.ids)
     out: Columns = {}
     for name in FORMATS[spec.format]:
         source = spec.columns.get(name)
         if name in ("label", "tags"):
             out[name] = _no_labels(out, name, n) if labels is None else _label_reader(spec)(raw, source, spec, labels)
+        elif name == "gold":
+            out[name] = _right(raw, source, out)
         elif source is None:
             out[name] = list(raw.ids) if name == "id" else [""] * n
         elif name == "choices":
@@ -96,7 +107,7 @@ def read(raw: Raw, spec: DatasetSpec, labels: Sequence[str] | None) -> Columns:
             out[name] = _column(raw, source, _KINDS.get(name, ("string",)))
     if "id" in out:
         out["id"] = [str(value) for value in out["id"]]
-    for name in ("text", "text_a", "text_b", "context", "question"):
+    for name in ("text", "text_a", "text_b", "context", "question", "query"):
         if name in out:
             out[name] = [value or "" for value in out[name]]
     if spec.reader == "tatoeba":  # some copies keep the newline of the source's files
@@ -104,12 +115,6 @@ def read(raw: Raw, spec: DatasetSpec, labels: Sequence[str] | None) -> Columns:
     if spec.reader == "copa":
         out["question"] = [_copa_question(value, raw.where) for value in out["question"]]
     return out
-
-
-def refuse_unreadable(spec: DatasetSpec) -> None:
-    """Raises StiltsError for the data sets that the catalogue describes and no reader reads."""
-    if spec.reader in UNREADABLE:
-        raise StiltsError(f"{spec.name} ({UNREADABLE[spec.reader]}) cannot be read by this version.")
 
 
 def kind(feature: object) -> str:
@@ -243,6 +248,23 @@ def _bucc(raw: Raw, spec: DatasetSpec) -> Columns:
     if len(pairs) != 1:
         raise StiltsError(f"{raw.where} has {len(pairs)} rows; expected one that holds whole corpora.")
     return bitext.read_lists(corpora[0], corpora[1], pairs[0], raw.where)
+
+
+def _right(raw: Raw, source: str | None, out: Columns) -> list[list[str]]:
+    """The ids of the right candidates; where the source has none, equal texts are one candidate."""
+    if source is not None:
+        return [[str(value)] if value else [] for value in _column(raw, source, ("string", "integer"))]
+    numbers: dict[str, int] = {}
+    return [[str(numbers.setdefault(text, len(numbers)))] if text else [] for text in out["text"]]
+
+
+def _squad_sentences(raw: Raw, spec: DatasetSpec) -> Columns:
+    """SQuAD: the sentence of the answer is found in the passage."""
+    texts, starts = (name.strip() for name in spec.columns["text"].split(","))
+    ids, questions, contexts = (_column(raw, spec.columns[name], ("string",)) for name in ("id", "query", "context"))
+    return ranking.of_questions(
+        ids, questions, contexts, _column(raw, texts, (_WORDS,)), _column(raw, starts, ("list of integer",))
+    )
 
 
 def _label_reader(spec: DatasetSpec) -> Callable[..., list]:

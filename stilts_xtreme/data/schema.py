@@ -11,6 +11,8 @@ tagging           id, tokens, tags
 choice            id, context, question, choices, label
 retrieval         id, text_a (other language), text_b (English); row i of one is the translation of the other
 bitext            id, text, side (``foreign`` or ``english``), gold (of a foreign sentence: ids of its translations)
+ranking           id, query, text, context (a right candidate; empty where it is only named), gold (ids of all of them)
+candidates        id, text, context: what a query is to find the right ones among
 text              text
 ================  ====================================================================================
 
@@ -33,6 +35,8 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "choice": ("id", "context", "question", "choices", "label"),
     "retrieval": ("id", "text_a", "text_b"),
     "bitext": ("id", "text", "side", "gold"),
+    "ranking": ("id", "query", "text", "context", "gold"),
+    "candidates": ("id", "text", "context"),
     "text": ("text",),
 }
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.data import catalogue, layout, readers
+from stilts_xtreme.data import catalogue, layout, ranking, readers
 from stilts_xtreme.data.checks import Report
 from stilts_xtreme.data.schema import Columns, DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError
@@ -43,7 +43,7 @@ def languages(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tu
                 f"translation={translation.source}: {spec.name} has none, since its tags belong to words and a "
                 "translation has other words; leave it out of intermediate=."
             )
-        if spec.dev or spec.reader in (*readers.LOCAL, *readers.UNREADABLE):
+        if spec.dev or spec.reader in (*readers.LOCAL, *ranking.READERS):
             raise StiltsError(f"translation={translation.source}: {spec.name} is not read from translations.")
         if _folder(translation):
             base = Path(str(translation.source)) / spec.name

@@ -7,6 +7,7 @@ from stilts_xtreme.heads.bitext import BitextModule
 from stilts_xtreme.heads.choice import ChoiceModule
 from stilts_xtreme.heads.classification import ClassificationModule
 from stilts_xtreme.heads.qa import QAModule
+from stilts_xtreme.heads.ranking import RankingModule
 from stilts_xtreme.heads.retrieval import RetrievalModule
 from stilts_xtreme.heads.tagging import TaggingModule
 
@@ -17,6 +18,7 @@ HEADS: dict[str, type[HeadModule]] = {
     "choice": ChoiceModule,
     "retrieval": RetrievalModule,
     "bitext": BitextModule,
+    "ranking": RankingModule,
 }
 
 __all__ = ["HEADS", "HeadModule", "HeadOptions"]

@@ -34,6 +34,7 @@ class HeadOptions:
     null_threshold: float | None = None
     layer: int | None = None
     pooling: str = "mean"
+    sweep: bool = False
 
 
 class HeadModule(StageModule):

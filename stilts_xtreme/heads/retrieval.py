@@ -13,9 +13,7 @@ from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import Encoder, Source
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads.base import HeadModule, HeadOptions, encode
-
-CHUNK = 1024
-"""Queries compared with all candidates at a time."""
+from stilts_xtreme.search import top_k
 
 
 def retrieval_layer(config: Any, chosen: int | None) -> int:
@@ -39,15 +37,21 @@ class PoolingModule(HeadModule):
             )
 
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
-        """Unit-length sentence vectors [U, H]: the mean over all tokens, or the first token."""
-        hidden = self.encoder(batch, layer=self.layer).float()
+        """Unit-length sentence vectors [U, H] of the layer, with ``sweep`` of every layer of ``hidden_states``."""
+        if self.options.sweep:
+            return tuple(self._pooled(hidden, batch) for hidden in self.encoder.layers(batch))
+        return (self._pooled(self.encoder(batch, layer=self.layer), batch),)
+
+    def _pooled(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """The mean over all tokens, or the first token, at unit length."""
+        hidden = hidden.float()
         if self.options.pooling == "cls":
             pooled = hidden[torch.cumsum(batch.lengths, 0) - batch.lengths]
         else:
             owner = torch.repeat_interleave(torch.arange(len(batch.lengths), device=hidden.device), batch.lengths)
             pooled = torch.zeros(len(batch.lengths), hidden.shape[-1], device=hidden.device)
             pooled = pooled.index_add(0, owner, hidden) / batch.lengths[:, None]
-        return (torch.nn.functional.normalize(pooled, dim=-1),)
+        return torch.nn.functional.normalize(pooled, dim=-1)
 
 
 class RetrievalModule(PoolingModule):
@@ -66,5 +70,4 @@ class RetrievalModule(PoolingModule):
         """For each English sentence the position of the nearest other sentence, as text."""
         count = len(rows["text_a"])
         candidates, queries = outputs[0][:count], outputs[0][count:]
-        found = [(queries[at : at + CHUNK] @ candidates.T).argmax(-1) for at in range(0, count, CHUNK)]
-        return [str(position) for part in found for position in part]
+        return [str(position) for position in top_k(queries, candidates, 1, str(self.device))[1][:, 0]]

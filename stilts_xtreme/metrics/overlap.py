@@ -153,36 +153,57 @@ def sliding_window(context: str, question: str, longest: int) -> str:
     return context[places[answer[0]][0] : places[answer[1] - 1][1]]
 
 
-def nearest(queries: Sequence[str], candidates: Sequence[str]) -> list[int]:
-    """Nearest candidate of each query by cosine of tf-idf over words and character trigrams (Salton & Buckley 1988).
+def _bag(text: str) -> Counter[str]:
+    return Counter([*trigrams(text), *(f"\n{w}" for w in words(text))])
 
-    Weights are ``(1 + log tf) * log(1 + N / df)`` over queries and candidates together. Ties, and a query that shares
-    nothing with any candidate, go to the first.
+
+def _weights(bag: Counter[str], df: Counter[str], total: int) -> dict[str, float]:
+    """Weights of unit length: ``(1 + log tf) * log(1 + N / df)``; pieces that no text is known to have are left out."""
+    weights = {piece: (1 + log(tf)) * log1p(total / df[piece]) for piece, tf in bag.items() if df[piece]}
+    norm = sum(w * w for w in weights.values()) ** 0.5
+    return {piece: w / norm for piece, w in weights.items()}
+
+
+class TfIdf:
+    """Candidates by tf-idf over words and character trigrams (Salton & Buckley 1988).
+
+    Args:
+        candidates: The texts to find.
+        others: Texts that are counted too; None counts the candidates alone.
     """
-    bags = [
-        [Counter([*trigrams(text), *(f"\n{w}" for w in words(text))]) for text in side]
-        for side in (queries, candidates)
-    ]
-    df = Counter(piece for side in bags for bag in side for piece in bag)
-    total = len(queries) + len(candidates)
 
-    def weigh(bag: Counter[str]) -> dict[str, float]:
-        weights = {piece: (1 + log(tf)) * log1p(total / df[piece]) for piece, tf in bag.items()}
-        norm = sum(w * w for w in weights.values()) ** 0.5
-        return {piece: w / norm for piece, w in weights.items()}
+    def __init__(self, candidates: Sequence[str], others: Sequence[Counter[str]] | None = None):
+        bags = [_bag(text) for text in candidates]
+        self._size, self._total = len(bags), len(bags) + len(others or ())
+        self._df = Counter(piece for side in (bags, others or ()) for bag in side for piece in bag)
+        postings: dict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
+        for i, bag in enumerate(bags):
+            for piece, weight in _weights(bag, self._df, self._total).items():
+                postings[piece][0].append(i)
+                postings[piece][1].append(weight)
+        self._index = {piece: (np.array(rows), np.array(weights)) for piece, (rows, weights) in postings.items()}
 
-    postings: dict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
-    for i, bag in enumerate(bags[1]):
-        for piece, weight in weigh(bag).items():
-            postings[piece][0].append(i)
-            postings[piece][1].append(weight)
-    index = {piece: (np.array(rows), np.array(weights)) for piece, (rows, weights) in postings.items()}
-    found = []
-    for bag in bags[0]:
-        scores = np.zeros(len(candidates))
-        for piece, weight in weigh(bag).items():
-            if piece in index:
-                rows, weights = index[piece]
+    def scores(self, bag: Counter[str]) -> np.ndarray:
+        """The cosine of a text, given as its pieces, with every candidate."""
+        scores = np.zeros(self._size)
+        for piece, weight in _weights(bag, self._df, self._total).items():
+            if piece in self._index:
+                rows, weights = self._index[piece]
                 scores[rows] += weight * weights
-        found.append(int(np.round(scores, 9).argmax()))
-    return found
+        return np.round(scores, 9)
+
+    def first(self, text: str, k: int) -> list[int]:
+        """The ``k`` nearest candidates of a text, the nearest first, ties in their order."""
+        scores, k = self.scores(_bag(text)), min(k, self._size)
+        near = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+        return near[np.argsort(-scores[near], kind="stable")][:k].tolist()
+
+
+def nearest(queries: Sequence[str], candidates: Sequence[str]) -> list[int]:
+    """Nearest candidate of each query by :class:`TfIdf`, which counts queries and candidates together.
+
+    Ties, and a query that shares nothing with any candidate, go to the first.
+    """
+    bags = [_bag(text) for text in queries]
+    index = TfIdf(candidates, bags)
+    return [int(index.scores(bag).argmax()) for bag in bags]

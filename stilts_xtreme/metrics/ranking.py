@@ -36,6 +36,41 @@ def average_precision(ranked: Sequence[str], gold: Collection[str], k: int | Non
     return total / (min(len(right), k) if k else len(right))
 
 
+def chance_precision(right: int, candidates: int, k: int) -> float:
+    """The expected :func:`average_precision` at ``k`` of candidates in random order.
+
+    The candidate at a rank is right with probability R / N; each of the ranks before it is then with probability
+    (R - 1) / (N - 1).
+
+    Args:
+        right: How many are right (R), at least one.
+        candidates: How many there are (N).
+        k: Ranks that count.
+
+    Returns:
+        A share of 1.
+    """
+    among = (right - 1) / (candidates - 1) if candidates > 1 else 0.0
+    precisions = sum((1 + (rank - 1) * among) / rank for rank in range(1, min(k, candidates) + 1))
+    return right / candidates * precisions / min(right, k)
+
+
+def whole_average_precision(ranks: Sequence[Sequence[int]], gold: Sequence[Collection[str]]) -> float:
+    """Mean average precision over whole rankings, LAReQA's own metric (Roy et al. 2020).
+
+    Args:
+        ranks: For each query the ranks of its right candidates, counted from 1.
+        gold: For each query the ids of all that are right; one without a rank adds nothing.
+
+    Returns:
+        A share of 1.
+    """
+    total = 0.0
+    for found, right in zip(ranks, gold, strict=True):
+        total += sum(n / rank for n, rank in enumerate(sorted(found), 1)) / len(set(right))
+    return total / len(ranks)
+
+
 def map_at_20(predictions: Mapping[str, Sequence[str]], gold: Mapping[str, Sequence[str]]) -> dict[str, float]:
     """Mean average precision over the first 20 candidates.
 

@@ -146,6 +146,8 @@ def gold(format: str, rows: Columns, labels: Sequence[str]) -> Any:
         return dict(zip(rows["id"], rows["answer_texts"], strict=True))
     if format == "bitext":
         return [(key, other) for key, others in zip(rows["id"], rows["gold"], strict=True) for other in others]
+    if format == "ranking":
+        return dict(zip(rows["id"], rows["gold"], strict=True))
     return list(range(len(rows["text_a"])))
 
 

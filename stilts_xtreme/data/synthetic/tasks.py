@@ -8,10 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 from stilts_xtreme.data.schema import FORMATS, Columns
-from stilts_xtreme.data.synthetic import bitext, pairs, stories, texts
+from stilts_xtreme.data.synthetic import bitext, entities, pairs, ranking, stories, texts
 from stilts_xtreme.data.synthetic.draws import bucket
+from stilts_xtreme.data.synthetic.entities import Mention
 from stilts_xtreme.data.synthetic.grammar import SUPERTAGS, Grammar, grammar
 from stilts_xtreme.data.synthetic.knowledge import Teller
+from stilts_xtreme.data.synthetic.languages import INVENTORY
 from stilts_xtreme.data.synthetic.matching import Matched
 from stilts_xtreme.data.synthetic.stories import Choice, Reading
 from stilts_xtreme.data.synthetic.world import World
@@ -59,6 +61,7 @@ class Spec:
         train: Rows of the training split relative to the world's.
         tags: For tagging: which field of a word is the tag.
         shots: Rows of the training splits of the other languages, as the real data set has them too; 0 for none.
+        of: The data set whose meanings these are, told in another way; empty for meanings of its own.
     """
 
     format: str
@@ -69,6 +72,7 @@ class Spec:
     train: float = 1.0
     tags: str = ""
     shots: int = 0
+    of: str = ""
 
 
 _ALL = ("train", "validation", "test")
@@ -100,16 +104,35 @@ DATASETS: Mapping[str, Spec] = {
     "panx": Spec("tagging", lambda d: texts.named_sentence(d), _NER, True, _ALL, tags="ner", shots=500),
     "tatoeba": Spec("retrieval", lambda d: texts.translated(d), (), True, ("test",)),
     "bucc2018": Spec("bitext", lambda d: texts.translated(d), (), True, _EVALUATION),
+    "squad_sentences": Spec("ranking", lambda d: stories.reading(d, 3, 3), of="squad_v1"),
+    "lareqa": Spec("ranking", lambda d: stories.reading(d, 3, 3), (), True, ("test",), of="xquad"),
+    "lareqa_candidates": Spec("candidates", lambda d: stories.reading(d, 3, 3), (), True, ("test",), of="xquad"),
+    "mewsli_x_pairs": Spec("ranking", lambda d: entities.mention(d), train=0.5),
+    "mewsli_x": Spec("ranking", lambda d: entities.mention(d), (), True, _EVALUATION),
+    "mewsli_x_candidates": Spec("candidates", lambda d: entities.mention(d), (), True, ("test",)),
 }
 """Catalogue name -> data set."""
 
 
 def row_count(world: World, dataset: str, split: str, language: str = SOURCE) -> int:
     """Returns the rows of a split in a language."""
+    if dataset == "lareqa_candidates":
+        return ranking.SENTENCES * (world.test + len(_unasked(world, language)))
+    if dataset == "mewsli_x_candidates":
+        return len(entities.in_language(language, _languages(world), world.candidates))
     if split == "train":
         most = max(1, round(world.train * DATASETS[dataset].train))
         return most if language == SOURCE else min(most, DATASETS[dataset].shots)
     return world.validation if split == "validation" else world.test
+
+
+def _languages(world: World) -> tuple[str, ...]:
+    return tuple(language.code for language in INVENTORY[: world.languages])
+
+
+def _unasked(world: World, language: str) -> range:
+    """Numbers of the passages in a language that nothing is asked about."""
+    return range(_languages(world).index(language), world.candidates // ranking.SENTENCES, world.languages)
 
 
 def _classification(say: Grammar, meaning: pairs.Pair, spec: Spec) -> dict[str, object]:
@@ -153,6 +176,10 @@ def _retrieval(say: Grammar, meaning: Meaning, spec: Spec) -> dict[str, object]:
     return {"text_a": say.text(meaning)}
 
 
+def _ranking(say: Grammar, meaning: Mention, spec: Spec) -> dict[str, object]:
+    return {"query": ranking.mentioned(say, meaning), "gold": entities.key(meaning.entity)}
+
+
 _READERS: Mapping[str, Callable[[Grammar, Meaning, Spec], dict[str, object]]] = {
     "classification": _classification,
     "qa": _qa,
@@ -160,6 +187,7 @@ _READERS: Mapping[str, Callable[[Grammar, Meaning, Spec], dict[str, object]]] = 
     "tagging": _tagging,
     "retrieval": _retrieval,
     "bitext": _retrieval,
+    "ranking": _ranking,
 }
 
 
@@ -170,6 +198,8 @@ def _source_text(row: dict[str, object], format: str) -> str:
     if format == "choice":
         # The context if there is one: choices alone must not make two rows of one story.
         return str(row["context"] or row["question"])
+    if format == "ranking":  # the entity: no mention of it is in two splits
+        return str(row["gold"])
     return str(row["context"] if format == "qa" else row["text_a"])
 
 
@@ -183,6 +213,8 @@ def _meanings(world: World, dataset: str, split: str, language: str = SOURCE) ->
     of mnli and the test rows of xnli have no premise in common).
     """
     spec, say = DATASETS[dataset], grammar(world.seed, SOURCE)
+    if spec.of:
+        return _meanings(world, spec.of, split, language)
     own = () if language == SOURCE else (language,)
     draw = Teller(world.seed, dataset, split, *own)
     low, high = _BUCKETS[split]
@@ -195,7 +227,8 @@ def _meanings(world: World, dataset: str, split: str, language: str = SOURCE) ->
         meaning = spec.draw(draw)
         row = _READERS[spec.format](say, meaning, spec)
         text = _source_text(row, spec.format)
-        key = text + "\x1f" + "\x1f".join(row.get("choices", ()))  # type: ignore[arg-type]
+        more = (*row.get("choices", ()), *filter(None, [row.get("query")]))  # type: ignore[misc]
+        key = text + "\x1f" + "\x1f".join(more)
         if low <= bucket(text) < high and key not in seen:
             seen.add(key)
             found.append(meaning)
@@ -211,8 +244,17 @@ def generate(world: World, dataset: str, split: str, language: str, drawn_for: s
     if spec.format == "bitext":
         source = grammar(world.seed, SOURCE)
         return bitext.rows(_meanings(world, dataset, split), say.text, source.text, f"{dataset}-{split}")
+    if dataset == "mewsli_x_candidates":
+        return ranking.described(entities.in_language(language, _languages(world), world.candidates), say, world.seed)
     columns: Columns = {name: [] for name in FORMATS[spec.format]}
     drawn = _meanings(world, dataset, split, drawn_for or (language if split == "train" else SOURCE))
+    if spec.format == "candidates":
+        return ranking.sentences(drawn, say, world.seed, _unasked(world, language))
+    if spec.format == "ranking":
+        name, told = f"{spec.of or dataset}-{split}", not spec.multilingual
+        if not spec.of:
+            return ranking.mentions(drawn, say, world.seed, name, told)
+        return ranking.questions(drawn, say, name, (SOURCE,) if told else _languages(world), told)
     for number, meaning in enumerate(drawn):
         row = _READERS[spec.format](say, meaning, spec)
         row["id"] = f"{dataset}-{split}-{number}"

@@ -20,6 +20,7 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "test": (20, 5_000),
     "sentences": (200, 1_000_000),
     "mixed": (0, 100),
+    "candidates": (0, 1_000_000),
 }
 
 
@@ -35,6 +36,8 @@ class World:
         test: Rows of a test split, per language.
         sentences: Unlabelled sentences of the languages with the most text.
         mixed: Percentage of the other languages' documents in which some words are those of the source language.
+        candidates: What rankings have to choose from beside what is right somewhere: entities that no sentence
+            mentions, sentences that answer no question.
     """
 
     seed: int = 0
@@ -44,6 +47,7 @@ class World:
     test: int = 500
     sentences: int = 20_000
     mixed: int = 20
+    candidates: int = 0
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
