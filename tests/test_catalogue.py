@@ -341,8 +341,9 @@ def test_synthetic_world_is_dispatched_to() -> None:
     assert set(catalogue.corpus(spec, data)) == set(langs)
 
 
-BASE = {"seed": 0, "languages": 3, "train": 30, "validation": 31, "test": 32, "sentences": 300, "mixed": 10}
-OTHER = {"seed": 1, "languages": 4, "train": 33, "validation": 34, "test": 35, "sentences": 400, "mixed": 20}
+SIZES = ("train", "validation", "test", "sentences", "mixed", "candidates")
+BASE = {"seed": 0, "languages": 3, **dict(zip(SIZES, (30, 31, 32, 300, 10, 0), strict=True))}
+OTHER = {"seed": 1, "languages": 4, **dict(zip(SIZES, (33, 34, 35, 400, 20, 9), strict=True))}
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])

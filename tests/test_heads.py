@@ -44,7 +44,7 @@ from stilts_xtreme.specs import TrainerSpec
 TAGS = ("O", "B-X", "I-X", "B-Y")
 CLASSES = ("yes", "no", "maybe")
 LABELS = {"classification": CLASSES, "tagging": TAGS, "choice": ("0", "1", "2")}
-LABELS |= dict.fromkeys(("qa", "retrieval", "bitext"), ())
+LABELS |= dict.fromkeys(("qa", "retrieval", "bitext", "ranking"), ())
 ROWS: dict[str, dict[str, list]] = {
     "classification": {
         "id": [*"abcdefg"],
@@ -76,6 +76,13 @@ ROWS: dict[str, dict[str, list]] = {
         "text": ["北京是首都", "ภาษาไทย", "القاهرة هي عاصمة مصر", "the lazy dog sleeps, and then", "Kenya"],
         "side": ["foreign"] * 3 + ["english"] * 2,
         "gold": [["e2"], [], ["e1"], [], []],
+    },
+    "ranking": {
+        "id": [*"abcd"],
+        "query": ["What is the capital?", "首都?", "", "ภาษาไทย"],
+        "text": ["Nairobi is.", "北京是中华人民共和国的首都。", "x", "القاهرة"],
+        "context": ["Nairobi is. Cairo is.", "北京", "", "هي عاصمة مصر"],
+        "gold": [["1_0"], ["2_0"], ["3_0"], ["2_0", "4_0"]],
     },
     "retrieval": {
         "id": [*"abcd"],
@@ -722,8 +729,8 @@ def test_retrieval_vectors_equal_a_loop(pooling, layer):
 
 
 def test_retrieval_in_chunks(monkeypatch):
-    monkeypatch.setattr("stilts_xtreme.heads.retrieval.CHUNK", 3)
-    module = feature_maker(HEADS["retrieval"])
+    monkeypatch.setattr("stilts_xtreme.search.BLOCK_BYTES", 50)
+    module = module_of("retrieval")
     generator = np.random.default_rng(0)
     candidates = generator.normal(size=(10, 4)).astype(np.float32)
     candidates /= np.linalg.norm(candidates, axis=1, keepdims=True)
@@ -809,7 +816,7 @@ def test_no_rows_give_no_predictions(kind, tmp_path):
     like = predict(module, module.features(ROWS[kind], unigram()), spec(), None)
     assert [(o.shape[1:], o.dtype, len(o)) for o in outputs] == [(o.shape[1:], o.dtype, 0) for o in like]
     answers = module.decode(rows, features, outputs)
-    assert answers == ({} if kind == "qa" else [])
+    assert answers == ({} if kind in ("qa", "ranking") else [])
     predictions.write(tmp_path, "t", "en", kind, answers)
     assert predictions.read(tmp_path, "t", "en", kind, predictions.gold(kind, rows, module.labels)) == answers
 
