@@ -42,7 +42,8 @@ class MatrixSweeper(BasicSweeper):
                 else:
                     _ = job.return_value  # raises what the job raised
                     if not plans:
-                        ending.found(OmegaConf.to_container(job.cfg, resolve=True))
+                        config: Any = OmegaConf.to_container(job.cfg, resolve=True)
+                        ending.found(config)
             first += len(batch)
             returns.append(found)
         return returns
