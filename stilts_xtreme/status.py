@@ -72,7 +72,7 @@ def live_jobs(folder: Path) -> set[str] | None:
 def alive(folder: Path) -> bool:
     """Whether somebody runs the sweep at the moment: a process that holds its lock, or jobs of SLURM."""
     jobs = live_jobs(folder)
-    if jobs or (jobs is None and not record.read(folder).ended):
+    if (jobs is None or jobs) and not record.read(folder).ended:
         return True
     path = folder.parent.parent / "locks" / f"sweep-{folder.name}.lock"
     if not path.exists():
@@ -103,7 +103,7 @@ def word(state: State, running: bool) -> str:
     """The sweep in a word."""
     if running:
         return "running"
-    if state.ended and not any(status == "waiting" for status in state.status.values()):
+    if not any(status in ("waiting", "running") for status in state.status.values()):
         failed = state.graph["refused"] or any(status != "done" for status in state.status.values())
         return "finished with failures" if failed else "finished"
     return "stopped: the same command goes on"

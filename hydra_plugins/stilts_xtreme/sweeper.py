@@ -8,7 +8,7 @@ matrix, and stops at the first job that fails. Here a launcher that plans does t
 # no "from __future__ import annotations": Hydra runs this file before it is in sys.modules, where dataclasses look
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
@@ -42,7 +42,8 @@ class MatrixSweeper(BasicSweeper):
                 else:
                     _ = job.return_value  # raises what the job raised
                     if not plans:
-                        ending.found(cast(dict[str, Any], OmegaConf.to_container(job.cfg, resolve=True)))
+                        config: Any = OmegaConf.to_container(job.cfg, resolve=True)
+                        ending.found(config)
             first += len(batch)
             returns.append(found)
         return returns

@@ -92,7 +92,11 @@ class Job:
 
     def __call__(self) -> None:
         """Makes the nodes; the exit code tells SLURM, and through it the jobs that depend on this one, how it went."""
-        _Work(self).run()
+        try:
+            _Work(self).run()
+        finally:
+            for number in SIGNALS:  # Python puts handlers back at its end, and the job would fail with its work done
+                signal.signal(number, signal.SIG_IGN)
 
 
 class _Work:

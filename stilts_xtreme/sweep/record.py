@@ -287,20 +287,18 @@ def submitted(folder: Path) -> dict[str, str]:
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
-    """The events of the last launch: what was submitted, then all else by time, whoever told it."""
+    """The events of the last launch: what was submitted, what jobs told of that, and what the launcher did."""
     found: list[dict[str, Any]] = []
     for event in lines(folder / "events.jsonl"):
         if event.get("event") == "launched":
             found.clear()
         found.append(event)
     jobs = {event["node"]: event["job"] for event in found if event["event"] == "submitted"}
-    if not jobs:
-        return found
-    for id_, job in jobs.items():
-        found += told_by_job(folder, id_, job)
-    # the clock of a job's host is another one than the launcher's, and a job may go on from an earlier launch
-    early = {"launched": 0, "submitted": 1}
-    return sorted(found, key=lambda event: (early.get(event["event"], 2), event["time"]))
+    told = [event for id_, job in jobs.items() for event in told_by_job(folder, id_, job)]
+    # by order and not by time, as hosts have clocks of their own: what a launcher says of a job is said after its end
+    first = [event for event in found if event["event"] in ("launched", "submitted")]
+    last = [event for event in found if event["event"] not in ("launched", "submitted")]
+    return [*first, *sorted(told, key=lambda event: event["time"]), *last]
 
 
 def read(folder: Path) -> State:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,9 @@ WITHOUT_GPU = ("floors", "cell")
 """Kinds of nodes that never need a GPU."""
 TIME = re.compile(r"\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d+(:\d\d){0,2}")
 """What ``sbatch --time`` takes: minutes, minutes:seconds, hours:minutes:seconds, days-hours."""
+
+PYTHON = f"""sh -c 'trap "" USR1; exec "$0" "$@"' {shlex.quote(sys.executable)}"""
+"""The command that runs Python in a job: a signal that comes before there is a handler does not end it."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ class Slurm:
         import submitit
 
         self.options, self.folder, self.name = options, folder, folder.name
-        self.executor = submitit.SlurmExecutor(folder=folder / "logs")
+        self.executor = submitit.SlurmExecutor(folder=folder / "logs", python=PYTHON)
         self.refused = submitit.core.utils.FailedJobError
         cores = options.cpus_per_task or 1
         exports = [f"export {name}={cores}" for name in THREAD_SETTINGS]
