@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from stilts_xtreme import published
+from stilts_xtreme import published, readiness
 from stilts_xtreme.config import make_cell
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.plan import experiment, plan
@@ -66,6 +66,7 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = ()) -> dict[str, 
     from stilts_xtreme.tracking import Tracker
 
     group = cell.target.name if cell.target else "intermediate"
+    readiness.check(store.root)
     # the lock of the cell: its folder, curves among it, has one writer
     with (
         disk_errors(store.root),

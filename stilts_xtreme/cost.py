@@ -105,7 +105,7 @@ def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[st
         manifest = store.manifest(stage.key) if store.done(stage.key) else None
         operations = flops(cell, stage)  # 0 where the number of rows is not known
         measured = manifest["made"]["seconds"] if manifest else None
-        if measured and stage.kind != "evaluate" and operations > 0:
+        if measured and measured > 0 and stage.kind != "evaluate" and operations > 0:
             rates.append(operations / max(measured - besides(stage), measured / 2))
         found.append((cell, stage, operations, measured))
     rate = math.exp(sum(math.log(r) for r in rates) / len(rates)) if rates else None

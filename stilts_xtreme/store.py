@@ -8,11 +8,14 @@ Layout below the output folder::
     damaged/<key>-<n>/       a stage set aside because its files no longer match its manifest
 
 A stage is made in scratch and published by renaming the folder, so no half-written stage can be taken for a whole one.
-Locks are ``filelock``'s, released by the operating system when a process dies.
+Locks are ``filelock``'s (``flock``), released by the operating system when a process dies, and by an NFS server for the
+machine that it lost; :mod:`stilts_xtreme.readiness` refuses a folder where they do not work. Nothing is decided by a
+clock: times in a manifest are for people.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -70,7 +73,8 @@ def digest(path: Path) -> str:
 def write_atomic(path: Path, text: str) -> None:
     """Writes a whole file or nothing: a scratch file beside it, flushed to disk, then renamed over it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # of this process alone, also where machines share the folder and containers count their processes from 1
+    scratch = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
     try:
         with scratch.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -264,11 +268,21 @@ class Store:
             if self.path(key).exists() and self.damage(key) is None:
                 return self.path(key), False
             with self.lock(key, label, on_wait):
+                self._look_again()
                 self._refuse_damage(key)
                 if self.path(key).exists():
                     return self.path(key), False
                 self._make(key, label, describe, make)
                 return self.path(key), True
+
+    def _look_again(self) -> None:
+        """Makes a network file system ask its server what stages there are.
+
+        NFS remembers for up to a minute that a folder was not there; opening its parent ends that. Without it a process
+        that waited for the lock would make again what another machine has just published.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            os.scandir(self.root / "stages").close()
 
     def _make(self, key: str, label: str, describe: dict[str, Any], make: Callable[[Path], dict[str, Any]]) -> None:
         scratch = self.scratch(key)
@@ -278,7 +292,7 @@ class Store:
         for entry in scratch.iterdir():
             if entry.name != RESUME:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        start = time.time()
+        start = time.monotonic()
         info = make(scratch)
         shutil.rmtree(scratch / RESUME, ignore_errors=True)
         files = {}
@@ -293,7 +307,7 @@ class Store:
             **describe,
             "info": info,
             "made": {
-                "seconds": round(time.time() - start, 3),
+                "seconds": round(time.monotonic() - start, 3),
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 "host": socket.gethostname(),
                 "versions": versions(),

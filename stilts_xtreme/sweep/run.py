@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme import readiness
 from stilts_xtreme.cell import read_test_rows
 from stilts_xtreme.config import gpu_visible
 from stilts_xtreme.errors import StiltsError
@@ -97,6 +98,7 @@ def run(jobs: Sequence[Sequence[str]], composer: planning.Composer, begin: Begin
     failed: dict[str, str] = {}
     if planned:
         output = planning.output_of(planned)
+        readiness.check(output)
         store = Store(output, planned[0].cell.on_damage)
         name = planning.sweep_name(planned)
         folder = Path(output) / "sweeps" / name
