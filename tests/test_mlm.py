@@ -27,6 +27,7 @@ from stilts_xtreme.heads.base import HeadOptions
 from stilts_xtreme.heads.mlm import MLMModule
 from stilts_xtreme.heads.step import Step
 from stilts_xtreme.mlm import draw
+from stilts_xtreme.models import ENCODER_SHARD
 from stilts_xtreme.plan import plan
 from stilts_xtreme.report import matrix
 from stilts_xtreme.specs import Mlm
@@ -165,7 +166,8 @@ def test_masks_are_a_function_of_the_step() -> None:
 
 
 def test_a_training_with_it(run_tiny: Callable[..., Any], tmp_path: Path) -> None:
-    result = run_tiny(*MIXED, "mlm.languages=[qab]", "recipe.intermediate.selection=best", "mlm.max_length=32")
+    options = ("mlm.languages=[qab]", "mlm.max_length=32", "recipe.intermediate.weight_decay=0")
+    result = run_tiny(*MIXED, *options, "recipe.intermediate.selection=best", "recipe.intermediate.eval_every=9")
     stage = run_tiny.output / "stages" / result["stages"][-1]["key"]
     info = json.loads((stage / "manifest.json").read_text())["info"]
     assert info["steps_of"] == {"mnli": 6, "mlm": 3}
@@ -183,6 +185,10 @@ def test_a_training_with_it(run_tiny: Callable[..., Any], tmp_path: Path) -> Non
         shared = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     own = load_file(stage / "models/mnli/model-00001-of-00002.safetensors")
     assert all(torch.equal(own[name], shared[name]) for name in own)
+    # the output matrix is the embedding: every row has moved, also those of tokens that no text has
+    before = load_file(run_tiny.output / "stages" / result["stages"][0]["key"] / f"models/pretrained/{ENCODER_SHARD}")
+    name = "roberta.embeddings.word_embeddings.weight"
+    assert (before[name] != own[name]).any(dim=1).float().mean() > 0.99
     fill = pipeline("fill-mask", str(stage / "models/mlm"))
     assert len(fill(f"mo {fill.tokenizer.mask_token} mo", top_k=3)) == 3
 
