@@ -419,6 +419,11 @@ def test_a_study_needs_what_its_cells_need(tmp_path: Path) -> None:
     assert len(needs.local) == 2
 
 
+def test_dev_rows_are_brought_also_where_no_weights_are_selected_by_them(tmp_path: Path) -> None:
+    needs = needs_of("+target=panx", "model=xlmr_base", "recipe=mini", "languages=[sw]", root=tmp_path)
+    assert parts(needs, "unimelb-nlp/wikiann") == {("en", "train"), ("en", "validation"), ("sw", "test")}
+
+
 def test_rows_of_the_users_own_are_looked_for_in_the_folder(tmp_path: Path) -> None:
     command = ("+intermediate=[ccg,mnli]", "+target=bucc2018", "model=xlmr_base", "languages=[zh]")
     assert list(needs_of(*command, root=tmp_path).local.values()) == [{"en": None}, {"zh": None}]
