@@ -154,6 +154,7 @@ def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str,
     answers: dict[tuple[str, str], Any] = {}
     layers: dict[tuple[str, str], list[Any]] = {}
     whole: dict[str, float] = {}
+    spent = 0.0
     with phase(f"evaluating {stage.label}", sum(map(len, parts.values())), cell.trainer.progress) as bar:
         for group in groups:
             outputs = predict(head, concatenate([parts[key] for key in group]), cell.trainer, bar)
@@ -162,6 +163,7 @@ def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str,
                 features, size = parts[key], parts[key].count(head.over)
                 own = [array[at : at + size] for array in outputs]
                 at += size
+                began = time.monotonic()
                 if isinstance(head, PoolingModule) and sweep:
                     layers[key] = [head.decode(rows[key], features, [array]) for array in own]
                     answers[key] = layers[key][head.layer]
@@ -170,6 +172,10 @@ def evaluate(cell: Cell, stage: Stage, store: Store, scratch: Path) -> dict[str,
                 if isinstance(head, RankingModule) and head.pool and len(head.pool.ids) <= WHOLE:
                     ranks = head.ranks(rows[key], features, own)
                     whole[key[1]] = 100 * whole_average_precision(ranks, rows[key]["gold"])
+                spent += time.monotonic() - began
+    if isinstance(head, RankingModule):
+        asked = sum(len(own["id"]) for own in rows.values())
+        say(f"  {asked:,} queries compared with all of them in {spent:.0f} s; {_peak()}")
     thresholds = _thresholds(cell, rows, answers) if target.head == "bitext" else {}
     for language in stage.languages:
         found, own_rows = _final(target, answers["test", language], thresholds.get(language)), rows["test", language]
