@@ -172,7 +172,8 @@ def _mlm(values: Mapping[str, Any]) -> Mlm:
     _number("mlm.mask_probability", mlm.mask_probability, 0, strict=True)
     _check(mlm.mask_probability < 1, "mlm.mask_probability", mlm.mask_probability, "it must be below 1")
     _number("mlm.exponent", mlm.exponent, 0)
-    return dataclasses.replace(mlm, weight=float(mlm.weight), languages=_languages("mlm.languages", mlm.languages))
+    source, languages = os.path.expanduser(mlm.source), _languages("mlm.languages", mlm.languages)
+    return dataclasses.replace(mlm, weight=float(mlm.weight), source=source, languages=languages)
 
 
 def _translation(values: Mapping[str, Any], data: DataSpec) -> Translation:
@@ -182,6 +183,7 @@ def _translation(values: Mapping[str, Any], data: DataSpec) -> Translation:
     source, option = translation.source, "translation"
     if source is not None:
         _check(isinstance(source, str), option, source, "take a folder, owner/name on the hub, or synthetic")
+        source = os.path.expanduser(source)
         folder = os.path.isdir(source)
         hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source) is not None
         if data.kind == "synthetic":
@@ -193,7 +195,8 @@ def _translation(values: Mapping[str, Any], data: DataSpec) -> Translation:
             raise StiltsError(
                 f"translation={source} needs the languages to take from it, as in translation.languages=[de,ru]."
             )
-    return dataclasses.replace(translation, languages=_languages("translation.languages", translation.languages))
+    languages = _languages("translation.languages", translation.languages)
+    return dataclasses.replace(translation, source=source, languages=languages)
 
 
 def _pretraining(model: ModelSpec) -> None:

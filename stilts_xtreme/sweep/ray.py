@@ -34,7 +34,7 @@ TELL_SECONDS = 2.0
 STOP_SECONDS = 10.0
 """Cancelled tasks are waited for as long at most."""
 FREE_OF_DEVICES = ("cell", "floors")
-"""Kinds of nodes that never use a GPU."""
+"""Kinds of nodes that never use a GPU, and so can share a warm process."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,9 @@ class Ray:
         """Whether a node's cell trains on a GPU, and how many GPUs the node reserves."""
         cell = node.cell or next((self.graph.nodes[id_].cell for id_ in node.parents), None)
         on_gpu = cell is not None and cell.trainer.accelerator == "gpu"
-        return on_gpu, 0.0 if node.kind in FREE_OF_DEVICES else self.gpus[not on_gpu]
+        if on_gpu and node.kind in FREE_OF_DEVICES:
+            return True, 0.0
+        return on_gpu, self.gpus[not on_gpu]
 
     def slots(self) -> int:
         """How many tasks the cluster has room for now, one at least: with no node left, it waits for one."""
