@@ -1,11 +1,12 @@
 """How a sweep stands: its grid of cells, what runs where, what failed and why.
 
-python -m stilts_xtreme.status SWEEP [--json] [--watch]
+python -m stilts_xtreme.status SWEEP [--json] [--watch] [--graph=FILE.svg]
 
 SWEEP is the folder that the sweep names when it begins, or the name of one below outputs/sweeps. It is read from the
 sweep's own record, from any terminal, also when the command that ran it is gone; the same command again goes on.
   --json    everything as JSON, a line of its own per cell in "cells"
   --watch   the table stays and follows the sweep until it ends
+  --graph=FILE.svg   draws it: slots over time, and the stages as a tree, with durations and the critical path
 
 Example: python -m stilts_xtreme.status outputs/sweeps/phang2020-mini-0123abcd --watch
 """
@@ -29,9 +30,12 @@ from rich.text import Text
 from stilts_xtreme import compose
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.report.matrix import row_name
+from stilts_xtreme.store import disk_errors, write_atomic
 from stilts_xtreme.sweep import record, sbatch
+from stilts_xtreme.sweep.drawing import draw
 from stilts_xtreme.sweep.live import headline, running_table
 from stilts_xtreme.sweep.record import State
+from stilts_xtreme.sweep.trace import spans
 
 WATCH_SECONDS = 2.0
 QUEUE_SECONDS = 5.0
@@ -172,17 +176,34 @@ def render(folder: Path) -> tuple[Group, bool]:
     return Group(*parts), running
 
 
+def picture(folder: Path, path: Path) -> None:
+    """Draws a sweep into a file."""
+    if path.suffix != ".svg":
+        raise StiltsError(f"--graph={path} is refused: it wants a file that ends in .svg.")
+    with disk_errors(path.parent):
+        write_atomic(path, draw(read(folder, alive(folder)), spans(record.events(folder))))
+    print(path)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints how a sweep stands."""
 
     def work(options: list[str]) -> None:
+        if "--graph" in options[:-1]:  # its file as a word of its own
+            at = options.index("--graph")
+            options[at : at + 2] = [f"--graph={options[at + 1]}"]
         flags = {option for option in options if option.startswith("-")}
-        if flags - {"--json", "--watch"}:
-            raise unknown("option", sorted(flags - {"--json", "--watch"})[0], ("--json", "--watch"))
         names = [option for option in options if option not in flags]
+        pictures = [flag.partition("=")[2] for flag in flags if flag.partition("=")[0] == "--graph"]
+        for flag in sorted(flags):
+            if flag.partition("=")[0] not in ("--json", "--watch", "--graph"):
+                raise unknown("option", flag, ("--json", "--watch", "--graph"))
         if len(names) != 1:
             raise StiltsError(f"One sweep is wanted, not {len(names)}: python -m stilts_xtreme.status SWEEP.")
         folder = find(names[0])
+        if pictures:
+            picture(folder, Path(pictures[0]))
+            return
         if "--json" in flags:
             running = alive(folder)
             print(json.dumps(as_json(folder, read(folder, running), running), indent=1, ensure_ascii=False))

@@ -119,8 +119,10 @@ class Composer:
         try:
             base = self._compose(tuple(text for text in chosen if text not in added))
             parts = [self._compose(tuple(text for text in chosen if text not in added or text == one)) for one in added]
-        except Exception:  # what is wrong with the whole, its own composition says
-            return None
+        except Exception as error:
+            if compose.sentence(error) is None:
+                raise
+            return None  # what is wrong with the whole, its own composition says
         before = dict(_leaves(base.plain))
         changed: dict[tuple[str, ...], Any] = {}
         for part in parts:
