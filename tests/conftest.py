@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 from stilts_xtreme import compose
 from stilts_xtreme.config import make_cell
 from stilts_xtreme.specs import Cell
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell gives its background jobs an ear deaf to it
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = (

@@ -226,15 +226,15 @@ def test_one_stream_keeps_languages_apart(run_tiny: Callable[..., Any], target: 
 
 def unusable(monkeypatch: pytest.MonkeyPatch, split: str, languages: tuple[str, ...], rows: int) -> None:
     """Leaves sentences without words of a split in some languages."""
-    original = catalogue.rows
+    original = catalogue.checked
 
-    def changed(spec: Any, wanted: str, language: str, data: Any) -> Any:
-        columns, report = original(spec, wanted, language, data)
+    def changed(columns: Any, spec: Any, wanted: str, language: str, data: Any) -> Any:
+        columns, report = original(columns, spec, wanted, language, data)
         if wanted == split and language in languages:
             columns = {"id": ["1", "2"][:rows], "tokens": [[], []][:rows], "tags": [[], []][:rows]}
         return columns, report
 
-    monkeypatch.setattr(catalogue, "rows", changed)
+    monkeypatch.setattr(catalogue, "checked", changed)
 
 
 @pytest.mark.parametrize("rows", [0, 2])

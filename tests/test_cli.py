@@ -175,8 +175,8 @@ def test_mistakes_get_one_sentence(
 
 
 TOP = (
-    "baseline, benchmark, bitext, data, evaluation, intermediate, languages, logger, model, output, recipe, retrieval, "
-    "sampling, seed, store, study, tagging, target, trainer, volume."
+    "baseline, benchmark, bitext, data, evaluation, intermediate, languages, logger, mlm, model, output, recipe, "
+    "retrieval, sampling, seed, store, study, tagging, target, trainer, translation, volume."
 )
 
 
@@ -191,7 +191,7 @@ TOP = (
         (
             "recipe.learning_rate=1",
             "recipe.target.learning_rate",
-            "recipe.intermediate, recipe.name, recipe.source, recipe.target.",
+            "recipe.intermediate, recipe.name, recipe.source, recipe.sources, recipe.target.",
         ),
         ("data.wrld.test=1", "data.world.test", "data.bad_rows, data.kind, data.root, data.world."),
     ],

@@ -55,7 +55,7 @@ def value(name: str, kind: Any, spec: DatasetSpec, at: int) -> Any:
 
 
 def raw_of(name: str) -> tuple[DatasetSpec, Raw]:
-    spec, fact = catalogue.load_spec(name), facts()[name]
+    spec, fact = catalogue.load_spec(name), facts()[{"squad_sentences": "squad_v1"}.get(name, name)]
     if name == "udpos":
         fact = fact["alternatives"][0]
     kinds = fact["features"]

@@ -578,7 +578,7 @@ def test_real_rows(name: str, wire: list) -> None:
             seen += 1
             assert len({len(values) for values in columns.values()}) == 1
             assert report.n_kept == len(columns["id"])
-            if not spec.dev or split == "test":
+            if not own and (not spec.dev or split == "test"):  # a user's own files have any number of rows
                 assert report.n_read == catalogue.expected_rows(spec, split, language, data)
             for label in columns.get("label", []):
                 assert 0 <= label < size

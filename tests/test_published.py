@@ -149,7 +149,7 @@ def test_part_of_speech_of_the_users_own_files_is_compared() -> None:
 
 def test_the_table_of_a_cell_says_it() -> None:
     line = published.tables()[0].line("f1", 70.0, 71.25)
-    base = {"missing_languages": [], "collapsed": [], "comparison": [], "recipe": "phang2020"}
+    base = {"missing_languages": [], "collapsed": [], "comparison": [], "substitutes": {}, "recipe": "phang2020"}
     notes = cell._notes({**base, "published": [line], "unverified": ["intermediate.epochs"]})
     assert any("f1 70.0, here 71.2 (+1.2)" in note for note in notes)
     assert "Unverified values of recipe=phang2020: intermediate.epochs." in notes

@@ -19,7 +19,8 @@ import pytest
 from conftest import ROOT, TINY, composed
 from hypothesis import given
 from hypothesis import strategies as st
-from test_sweep import graphs, node, values, weights
+from test_engine import graphs, node
+from test_sweep import values, weights
 
 from stilts_xtreme import config, status
 from stilts_xtreme.__main__ import main

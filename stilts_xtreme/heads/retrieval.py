@@ -70,4 +70,4 @@ class RetrievalModule(PoolingModule):
         """For each English sentence the position of the nearest other sentence, as text."""
         count = len(rows["text_a"])
         candidates, queries = outputs[0][:count], outputs[0][count:]
-        return [str(position) for position in top_k(queries, candidates, 1, str(self.device))[1][:, 0]]
+        return [str(position) for position in top_k(queries, candidates, 1, str(self.device))[1].ravel()]
