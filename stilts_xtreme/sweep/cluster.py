@@ -81,12 +81,12 @@ class Cluster:
         if importlib.util.find_spec("ray") is None:
             raise StiltsError("hydra/launcher=ray needs Ray, which is not installed: pip install 'stilts-xtreme[ray]'.")
         os.environ.update(QUIET)
-        nodes = self._own() if self.address is None else ask(self.address)
+        nodes: Sequence[Mapping[str, float]] = self._own() if self.address is None else ask(self.address)
         self.devices = sum(resources.get("GPU", 0) for resources in nodes)
         self.gpus = float(options.num_gpus if self.explicit else bool(self.devices))
         self._check_room(nodes)
 
-    def _own(self) -> list[dict[str, float]]:
+    def _own(self) -> list[dict[str, int]]:
         """What a Ray of this command's own will have."""
         cores = max(local.cores(), math.ceil((self.most or 0) * self.cpus))
         return [{"CPU": cores, "GPU": len(local.gpus())}]
@@ -124,7 +124,7 @@ class Cluster:
 
         # libraries look at these when they are first imported
         threads = dict.fromkeys(local.THREAD_SETTINGS, str(self.threads))
-        common = {"runtime_env": {"env_vars": threads}, "log_to_driver": False, "logging_level": "ERROR"}
+        common: dict[str, Any] = {"runtime_env": {"env_vars": threads}, "log_to_driver": False, "logging_level": "ERROR"}
         try:
             if self.address is not None:
                 ray.init(address=self.address, **common)
