@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from stilts_xtreme import published, readiness
 from stilts_xtreme.config import make_cell
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.plan import experiment, plan
 from stilts_xtreme.progress import say
+from stilts_xtreme.report.cell import curve, markdown, show
 from stilts_xtreme.specs import Cell, CellPlan, Stage
 from stilts_xtreme.store import Store, disk_errors, versions, write_atomic
 
@@ -82,7 +82,7 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = ()) -> dict[str, 
             result["published"] = published.of_cell(result, cfg, cell.target.test)
         _publish(folder, cfg, planned, store, result)
         tracker.result(result["rows"], result["averages"])
-    _print(cell, result, folder, Console(file=sys.stdout))
+    show(result, folder, Console(file=sys.stdout))
     return result
 
 
@@ -301,122 +301,6 @@ def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Sto
         shutil.rmtree(folder / name, ignore_errors=True)
         os.rename(fresh, folder / name)
     if "layers" in result:
-        write_atomic(folder / "layers.csv", _curve(result))
-    write_atomic(folder / "table.md", _markdown(result))
+        write_atomic(folder / "layers.csv", curve(result))
+    write_atomic(folder / "table.md", markdown(result))
     write_atomic(folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False))
-
-
-def _curve(result: Mapping[str, Any]) -> str:
-    """The score of every layer, a line for each language and layer, as CSV."""
-    lines = [
-        f"{result['target']},{language},{layer},{value}"
-        for language, values in result["layers"].items()
-        for layer, value in enumerate(values)
-    ]
-    return "\n".join(["target,language,layer,value", *lines]) + "\n"
-
-
-def _columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    compared = any(line["baseline"] is not None for line in result["comparison"])
-    columns = [("language", "language"), ("n", "n"), ("metric", "metric")]
-    if any(line["floor"] is not None for line in result["comparison"]):
-        columns.append(("best floor", "floor"))
-    if compared:
-        return [*columns, ("baseline", "baseline"), ("after intermediate", "value"), ("gain", "gain")]
-    return [*columns, ("score", "value")]
-
-
-def _lines(result: Mapping[str, Any]) -> list[list[str]]:
-    columns = _columns(result)
-
-    def cell_text(line: Mapping[str, Any], field: str) -> str:
-        value = line.get(field)
-        if value is None:
-            return ""
-        if field == "gain":
-            return f"{value:+.1f}"
-        return f"{value:.1f}" if isinstance(value, float) else str(value)
-
-    lines = [[cell_text(line, field) for _, field in columns] for line in result["comparison"]]
-    for label, title in (("zero_shot", "mean, zero-shot"), ("all", "mean, all")):
-        averages = {
-            field: result["averages"].get(f"{label}_{field}") for field in ("floor", "baseline", "value", "gain")
-        }
-        if averages["value"] is not None and len(result["comparison"]) > 1:
-            lines.append([cell_text({"language": title, **averages}, field) for _, field in columns])
-    return lines
-
-
-def _title(result: Mapping[str, Any]) -> str:
-    first = "+".join(result["intermediate"])
-    if result["mlm"]:
-        first += f" + MLM x{result['mlm']:g}"
-    if result["translation"]:
-        first += f", translated: {result['translation']}"
-    path = " > ".join(filter(None, [first, result["target"]]))
-    data = ", SYNTHETIC data" if result["synthetic"] else ""
-    return f"{result['model']}: {path}, seed {result['seed']}{data}"
-
-
-def _notes(result: Mapping[str, Any]) -> list[str]:
-    notes = []
-    if result["missing_languages"]:
-        known = len(result["comparison"])
-        total = known + len(result["missing_languages"])
-        notes.append(
-            f"The means are over {known} of the target's {total} languages: no rows here for "
-            f"{', '.join(result['missing_languages'])}."
-        )
-    for name, what in result["substitutes"].items():
-        notes.append(f"{name} is a free substitute, NOT {what.upper()}: do not report it under that name.")
-    if result["collapsed"]:
-        notes.append(
-            f"COLLAPSED: {', '.join(result['collapsed'])} ended at the loss of guessing; do not average this run."
-        )
-    if result.get("retrieval"):
-        notes.append(f"hidden_states[{result['retrieval']['layer']}], {result['retrieval']['pooling']} pooling.")
-    if result.get("layers"):
-        means = [sum(values) / len(values) for values in zip(*result["layers"].values(), strict=True)]
-        shown = ", ".join(f"[{layer}] {value:.1f}" for layer, value in enumerate(means))
-        notes.append(f"Mean of every layer of hidden_states: {shown} (by language: layers.csv).")
-    if result.get("candidates"):
-        notes.append(f"Ranked: {result['candidates']['count']:,} candidates.")
-    if result.get("bitext"):
-        chosen = {"dev": "chosen on dev rows", "test": "CHOSEN ON THE SCORED ROWS, which flatters"}
-        shown = ", ".join(f"{language} {value:.4f}" for language, value in result["bitext"]["thresholds"].items())
-        notes.append(f"Margin thresholds {chosen.get(result['bitext']['chosen_on'], 'as given')}: {shown}.")
-    notes += [published.sentence(line) for line in result.get("published", ())]
-    if result.get("unverified"):
-        notes.append(f"Unverified values of recipe={result['recipe']}: {', '.join(result['unverified'])}.")
-    names = sorted({line["floor_name"] for line in result["comparison"] if line["floor_name"]})
-    if names:
-        notes.append(f"Best floor: the highest score without knowledge of the languages ({', '.join(names)}).")
-    return notes
-
-
-def _markdown(result: Mapping[str, Any]) -> str:
-    titles = [title for title, _ in _columns(result)]
-    table = [titles, ["---"] * len(titles), *_lines(result)] if result["comparison"] else []
-    body = "\n".join("| " + " | ".join(line) + " |" for line in table)
-    return f"# {_title(result)}\n\n{body}\n\n" + "\n\n".join(_notes(result)) + "\n"
-
-
-def _print(cell: Cell, result: Mapping[str, Any], folder: Path, console: Console) -> None:
-    if result["comparison"]:
-        table = Table(title=_title(result))
-        for title, _ in _columns(result):
-            table.add_column(title, justify="left" if title in ("language", "metric") else "right")
-        lines = _lines(result)
-        for at, line in enumerate(lines):
-            table.add_row(*line, end_section=at == len(result["comparison"]) - 1)
-        console.print(table)
-    else:
-        for name, value in result["averages"].items():
-            console.print(f"{name.removeprefix('dev_')}: {value:.1f} on English dev rows", highlight=False)
-    for note in _notes(result):
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"result, table, predictions and curves: {folder}", highlight=False, markup=False, soft_wrap=True)
-    trained = [stage for stage in result["stages"] if stage["kind"] == "train"]
-    if trained:
-        place = Path(cell.output) / "stages" / trained[-1]["key"] / "models"
-        console.print(f"trained model: {place}", highlight=False, markup=False, soft_wrap=True)

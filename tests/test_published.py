@@ -15,6 +15,7 @@ from stilts_xtreme import cell, published
 from stilts_xtreme.config import make_cell
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.metrics import METRICS
+from stilts_xtreme.report.cell import notes
 
 FACTS = Path(os.environ.get("STILTS_FACTS") or ROOT.parent / "shared" / "facts") / "reference_results.json"
 MODELS = {
@@ -150,9 +151,9 @@ def test_part_of_speech_of_the_users_own_files_is_compared() -> None:
 def test_the_table_of_a_cell_says_it() -> None:
     line = published.tables()[0].line("f1", 70.0, 71.25)
     base = {"missing_languages": [], "collapsed": [], "comparison": [], "substitutes": {}, "recipe": "phang2020"}
-    notes = cell._notes({**base, "published": [line], "unverified": ["intermediate.epochs"]})
-    assert any("f1 70.0, here 71.2 (+1.2)" in note for note in notes)
-    assert "Unverified values of recipe=phang2020: intermediate.epochs." in notes
+    found = notes({**base, "published": [line], "unverified": ["intermediate.epochs"]})
+    assert any("f1 70.0, here 71.2 (+1.2)" in note for note in found)
+    assert "Unverified values of recipe=phang2020: intermediate.epochs." in found
 
 
 # --- recipes ---------------------------------------------------------------------------------------------------------

@@ -124,7 +124,11 @@ class Cluster:
 
         # libraries look at these when they are first imported
         threads = dict.fromkeys(local.THREAD_SETTINGS, str(self.threads))
-        common: dict[str, Any] = {"runtime_env": {"env_vars": threads}, "log_to_driver": False, "logging_level": "ERROR"}
+        common: dict[str, Any] = {
+            "runtime_env": {"env_vars": threads},
+            "log_to_driver": False,
+            "logging_level": "ERROR",
+        }
         try:
             if self.address is not None:
                 ray.init(address=self.address, **common)

@@ -1,0 +1,137 @@
+"""A cell's result as a reader sees it: the table per language, the notes below it, the curve of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from stilts_xtreme import published
+
+
+def curve(result: Mapping[str, Any]) -> str:
+    """The score of every layer, a line for each language and layer, as CSV."""
+    lines = [
+        f"{result['target']},{language},{layer},{value}"
+        for language, values in result["layers"].items()
+        for layer, value in enumerate(values)
+    ]
+    return "\n".join(["target,language,layer,value", *lines]) + "\n"
+
+
+def _columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    compared = any(line["baseline"] is not None for line in result["comparison"])
+    columns = [("language", "language"), ("n", "n"), ("metric", "metric")]
+    if any(line["floor"] is not None for line in result["comparison"]):
+        columns.append(("best floor", "floor"))
+    if compared:
+        return [*columns, ("baseline", "baseline"), ("after intermediate", "value"), ("gain", "gain")]
+    return [*columns, ("score", "value")]
+
+
+def _lines(result: Mapping[str, Any]) -> list[list[str]]:
+    columns = _columns(result)
+
+    def cell_text(line: Mapping[str, Any], field: str) -> str:
+        value = line.get(field)
+        if value is None:
+            return ""
+        if field == "gain":
+            return f"{value:+.1f}"
+        return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+    lines = [[cell_text(line, field) for _, field in columns] for line in result["comparison"]]
+    for label, title in (("zero_shot", "mean, zero-shot"), ("all", "mean, all")):
+        averages = {
+            field: result["averages"].get(f"{label}_{field}") for field in ("floor", "baseline", "value", "gain")
+        }
+        if averages["value"] is not None and len(result["comparison"]) > 1:
+            lines.append([cell_text({"language": title, **averages}, field) for _, field in columns])
+    return lines
+
+
+def _title(result: Mapping[str, Any]) -> str:
+    first = "+".join(result["intermediate"])
+    if result["mlm"]:
+        first += f" + MLM x{result['mlm']:g}"
+    if result["translation"]:
+        first += f", translated: {result['translation']}"
+    path = " > ".join(filter(None, [first, result["target"]]))
+    data = ", SYNTHETIC data" if result["synthetic"] else ""
+    return f"{result['model']}: {path}, seed {result['seed']}{data}"
+
+
+def notes(result: Mapping[str, Any]) -> list[str]:
+    """What a reader has to know beside the numbers, a sentence each."""
+    found = []
+    if result["missing_languages"]:
+        known = len(result["comparison"])
+        total = known + len(result["missing_languages"])
+        found.append(
+            f"The means are over {known} of the target's {total} languages: no rows here for "
+            f"{', '.join(result['missing_languages'])}."
+        )
+    for name, what in result["substitutes"].items():
+        found.append(f"{name} is a free substitute, NOT {what.upper()}: do not report it under that name.")
+    if result["collapsed"]:
+        found.append(
+            f"COLLAPSED: {', '.join(result['collapsed'])} ended at the loss of guessing; do not average this run."
+        )
+    if result.get("retrieval"):
+        found.append(f"hidden_states[{result['retrieval']['layer']}], {result['retrieval']['pooling']} pooling.")
+    if result.get("layers"):
+        means = [sum(values) / len(values) for values in zip(*result["layers"].values(), strict=True)]
+        shown = ", ".join(f"[{layer}] {value:.1f}" for layer, value in enumerate(means))
+        found.append(f"Mean of every layer of hidden_states: {shown} (by language: layers.csv).")
+    if result.get("candidates"):
+        found.append(f"Ranked: {result['candidates']['count']:,} candidates.")
+    if result.get("bitext"):
+        chosen = {"dev": "chosen on dev rows", "test": "CHOSEN ON THE SCORED ROWS, which flatters"}
+        shown = ", ".join(f"{language} {value:.4f}" for language, value in result["bitext"]["thresholds"].items())
+        found.append(f"Margin thresholds {chosen.get(result['bitext']['chosen_on'], 'as given')}: {shown}.")
+    found += [published.sentence(line) for line in result.get("published", ())]
+    if result.get("unverified"):
+        found.append(f"Unverified values of recipe={result['recipe']}: {', '.join(result['unverified'])}.")
+    names = sorted({line["floor_name"] for line in result["comparison"] if line["floor_name"]})
+    if names:
+        found.append(f"Best floor: the highest score without knowledge of the languages ({', '.join(names)}).")
+    return found
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """What ``table.md`` holds."""
+    titles = [title for title, _ in _columns(result)]
+    table = [titles, ["---"] * len(titles), *_lines(result)] if result["comparison"] else []
+    body = "\n".join("| " + " | ".join(line) + " |" for line in table)
+    return f"# {_title(result)}\n\n{body}\n\n" + "\n\n".join(notes(result)) + "\n"
+
+
+def show(result: Mapping[str, Any], folder: Path, console: Console) -> None:
+    """Prints table, notes, and where everything is.
+
+    Args:
+        result: What ``result.json`` holds.
+        folder: The cell's folder, ``<output>/cells/<name>``.
+        console: Where to.
+    """
+    if result["comparison"]:
+        table = Table(title=_title(result))
+        for title, _ in _columns(result):
+            table.add_column(title, justify="left" if title in ("language", "metric") else "right")
+        lines = _lines(result)
+        for at, line in enumerate(lines):
+            table.add_row(*line, end_section=at == len(result["comparison"]) - 1)
+        console.print(table)
+    else:
+        for name, value in result["averages"].items():
+            console.print(f"{name.removeprefix('dev_')}: {value:.1f} on English dev rows", highlight=False)
+    for note in notes(result):
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"result, table, predictions and curves: {folder}", highlight=False, markup=False, soft_wrap=True)
+    trained = [stage for stage in result["stages"] if stage["kind"] == "train"]
+    if trained:
+        place = folder.parent.parent / "stages" / trained[-1]["key"] / "models"
+        console.print(f"trained model: {place}", highlight=False, markup=False, soft_wrap=True)
