@@ -239,6 +239,11 @@ def _meanings(world: World, dataset: str, split: str, language: str = SOURCE) ->
 
 def generate(world: World, dataset: str, split: str, language: str, drawn_for: str | None = None) -> Columns:
     """Generates the rows of an existing split in a language that has it, or a translation of those of ``drawn_for``."""
+    make = _kept if split == "train" else _generate  # a warm worker trains on the same rows again and again
+    return {name: list(values) for name, values in make(world, dataset, split, language, drawn_for).items()}
+
+
+def _generate(world: World, dataset: str, split: str, language: str, drawn_for: str | None) -> Columns:
     spec = DATASETS[dataset]
     say = grammar(world.seed, language)
     if spec.format == "bitext":
@@ -263,6 +268,9 @@ def generate(world: World, dataset: str, split: str, language: str, drawn_for: s
         for name, values in columns.items():
             values.append(row[name])
     return columns
+
+
+_kept = lru_cache(maxsize=8)(_generate)
 
 
 def rivals(world: World, dataset: str, language: str) -> list[list[str]]:
