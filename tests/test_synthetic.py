@@ -110,6 +110,15 @@ def test_rows_are_what_this_version_has_always_made(dataset: str) -> None:
     assert digest(dataset) == GOLDEN[dataset], f"{dataset} changed: raise WORLD_VERSION and renew the digests"
 
 
+def test_rows_that_are_kept_are_handed_out_anew() -> None:
+    first = rows(SMALL, "mnli", "train", "qaa")
+    kept = {name: list(values) for name, values in first.items()}
+    for values in first.values():
+        values.clear()
+    del first["text_a"]
+    assert rows(SMALL, "mnli", "train", "qaa") == kept
+
+
 def test_another_process_with_another_hash_seed_makes_the_same_rows() -> None:
     code = (
         "import json; from stilts_xtreme.data import synthetic as s;"
