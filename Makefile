@@ -21,8 +21,8 @@ install: $(VENV)/.installed  ## make .venv with the exact versions of requiremen
 demo: install  ## train and compare mnli -> xnli with the baseline, offline, on synthetic data
 	$(RUN) -m stilts_xtreme +intermediate=mnli +target=xnli
 
-test: install  ## run the tests
-	$(RUN) -m pytest -q
+test: install  ## run the tests, on two cores
+	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile
 
 lint: install  ## check style and formatting
 	$(VENV)/bin/ruff check .

@@ -25,14 +25,24 @@ def expand(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.arange(total, dtype=np.int64) + shift
 
 
+def send(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """Moves a tensor from the host to a device without waiting for it."""
+    if torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 @dataclass
 class Batch:
     """Units as flat tensors.
 
+    What decides where sequences begin and end stays on the host: a program that asks a device for it waits until all
+    that was given to the device before is done.
+
     Attributes:
         ids: Token ids [T] of all sequences, one after the other.
-        lengths: Tokens of each sequence [S].
-        units: Sequences of each unit [U].
+        lengths: Tokens of each sequence [S], on the host.
+        units: Sequences of each unit [U], on the host.
         types: Segment ids [T] for encoders that have them, else None.
         labels: Label tensors by name, over units, sequences or tokens as the head defines.
         task: Name of the head that the units belong to.
@@ -46,15 +56,17 @@ class Batch:
     task: str = ""
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on a device."""
+        """The same batch on a device, but for lengths and units."""
         return replace(
             self,
-            ids=self.ids.to(device),
-            lengths=self.lengths.to(device),
-            units=self.units.to(device),
-            types=None if self.types is None else self.types.to(device),
-            labels={name: value.to(device) for name, value in self.labels.items()},
+            ids=send(self.ids, device),
+            types=None if self.types is None else send(self.types, device),
+            labels={name: send(value, device) for name, value in self.labels.items()},
         )
+
+    def firsts(self) -> torch.Tensor:
+        """The first token of each sequence [S], on the device of the tokens."""
+        return send(torch.cumsum(self.lengths, 0) - self.lengths, self.ids.device)
 
 
 @dataclass
@@ -125,6 +137,21 @@ def concatenate(parts: Sequence[Features]) -> Features:
         units=np.concatenate([part.units for part in parts]),
         types=None if parts[0].types is None else np.concatenate([part.types for part in parts]),  # type: ignore[misc]
     )
+
+
+def padded_places(lengths: torch.Tensor) -> tuple[tuple[int, int], torch.Tensor]:
+    """Where elements of segments go that stand end to end [N] and are to be padded.
+
+    Args:
+        lengths: Elements of each segment [G], on the host.
+
+    Returns:
+        The shape of the padded rectangle, (G, longest), and each element's place in it, counted row by row [N].
+    """
+    width = int(lengths.max())
+    starts = torch.cumsum(lengths, 0) - lengths
+    shift = torch.repeat_interleave(torch.arange(len(lengths)) * width - starts, lengths)
+    return (len(lengths), width), torch.arange(int(lengths.sum())) + shift
 
 
 def fill(widths: np.ndarray, sequences: np.ndarray, budget: int) -> list[np.ndarray]:

@@ -20,7 +20,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from stilts_xtreme import packing
-from stilts_xtreme.batch import Batch
+from stilts_xtreme.batch import Batch, padded_places, send
 from stilts_xtreme.errors import StiltsError
 
 DROPOUTS = (
@@ -138,36 +138,46 @@ class Encoder(nn.Module):
             Hidden states [T, H], in the order of ``batch.ids``.
         """
         if self.packed:
-            return packing.run(self.base, batch.ids, batch.types, packing.layout(batch.lengths), layer)
-        output, mask = self._padded(batch, layer is not None)
-        return (output.last_hidden_state if layer is None else output.hidden_states[layer])[mask]
+            return packing.run(self.base, batch.ids, batch.types, self._layout(batch), layer)
+        output, places = self._padded(batch, layer is not None)
+        return _tokens(output.last_hidden_state if layer is None else output.hidden_states[layer], places)
 
     def layers(self, batch: Batch) -> list[torch.Tensor]:
         """Encodes a ragged batch; all of ``hidden_states``, each [T, H], the embedding first."""
         if self.packed:
-            return packing.run_layers(self.base, batch.ids, batch.types, packing.layout(batch.lengths))
-        output, mask = self._padded(batch, True)
-        return [hidden[mask] for hidden in output.hidden_states]
+            return packing.run_layers(self.base, batch.ids, batch.types, self._layout(batch))
+        output, places = self._padded(batch, True)
+        return [_tokens(hidden, places) for hidden in output.hidden_states]
+
+    def _layout(self, batch: Batch) -> packing.Layout:
+        return packing.layout(batch.lengths, batch.ids.device)
 
     def _padded(self, batch: Batch, all_layers: bool) -> tuple[Any, torch.Tensor]:
-        """The base model's output for padded sequences, and which of its places are tokens [S, L]."""
-        lengths = batch.lengths
-        width = int(lengths.max())
-        mask = torch.arange(width, device=lengths.device)[None, :] < lengths[:, None]
-        ids = torch.full(mask.shape, self.config.pad_token_id or 0, dtype=torch.long, device=lengths.device)
-        ids[mask] = batch.ids
-        inputs = {"input_ids": ids, "attention_mask": mask.long()}
+        """The base model's output for padded sequences [S, L], and where tokens are in it, row by row [T]."""
+        shape, places = padded_places(batch.lengths)
+        places = send(places, batch.ids.device)
+
+        def padded(tokens: torch.Tensor, padding: int) -> torch.Tensor:
+            return tokens.new_full((shape[0] * shape[1],), padding).index_copy_(0, places, tokens).view(shape)
+
+        inputs = {
+            "input_ids": padded(batch.ids, self.config.pad_token_id or 0),
+            "attention_mask": padded(torch.ones_like(batch.ids), 0),
+        }
         if batch.types is not None:
-            types = torch.zeros_like(ids)
-            types[mask] = batch.types
-            inputs["token_type_ids"] = types
-        return self.base(**inputs, output_hidden_states=all_layers, return_dict=True), mask
+            inputs["token_type_ids"] = padded(batch.types, 0)
+        return self.base(**inputs, output_hidden_states=all_layers, return_dict=True), places
 
     def first_tokens(self, batch: Batch) -> torch.Tensor:
         """The last layer's hidden states [S, H] of the first token of every sequence."""
         if self.packed:
-            return packing.run_first_tokens(self.base, batch.ids, batch.types, packing.layout(batch.lengths))
-        return self(batch)[torch.cumsum(batch.lengths, 0) - batch.lengths]
+            return packing.run_first_tokens(self.base, batch.ids, batch.types, self._layout(batch))
+        return self(batch)[batch.firsts()]
+
+
+def _tokens(hidden: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """The tokens [T, H] of padded hidden states [S, L, H]."""
+    return hidden.reshape(-1, hidden.shape[-1]).index_select(0, places)
 
 
 def from_checkpoint(kind: Any, source: Source, config: Any) -> tuple[Any, dict[str, Any]]:

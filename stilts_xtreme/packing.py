@@ -4,7 +4,8 @@ Everything an encoder computes token by token (embeddings, projections, norms, f
 tokens of a batch as one long sequence [1, T]. Only attention must know where a sequence ends. transformers'
 ``AttentionInterface`` lets it be exchanged from outside: :func:`attend` cuts queries, keys and values into groups of
 sequences of about one length, pads within a group, and puts the outcome end to end again. Padded keys have weight 0, so
-the result is that of a padded batch up to rounding.
+the result is that of a padded batch up to rounding. On a GPU, in half precision and where no attention weight is
+dropped, torch's flash attention for sequences of varying length takes them as they are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+
+from stilts_xtreme.batch import send
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,8 @@ class Layout:
         take: The token at each place; any one where there is padding.
         positions: Each token's position in its sequence [T], from 0.
         firsts: Each sequence's first token [S].
+        offsets: Where sequences begin, and the last one's end [S + 1], as flash attention wants them.
+        longest: Tokens of the longest sequence.
     """
 
     groups: tuple[Group, ...]
@@ -71,12 +76,12 @@ class Layout:
     take: torch.Tensor
     positions: torch.Tensor
     firsts: torch.Tensor
+    offsets: torch.Tensor
+    longest: int
 
 
-def layout(lengths: torch.Tensor) -> Layout:
-    """Plans the groups for sequences of the given lengths [S], which may be on any device."""
-    device = lengths.device
-    lengths = lengths.cpu()
+def layout(lengths: torch.Tensor, device: torch.device | str = "cpu") -> Layout:
+    """Plans the groups for sequences of the given lengths [S], which are on the host, for tokens on a device."""
     starts = torch.cumsum(lengths, 0) - lengths
     total = int(lengths.sum())
     positions = torch.arange(total) - torch.repeat_interleave(starts, lengths)
@@ -99,12 +104,20 @@ def layout(lengths: torch.Tensor) -> Layout:
         here = torch.arange(len(take)) + offset
         places[take[flat]] = here[flat]
         padding.append(here[~flat])
-        allowed = None if bool(flat.all()) else real[:, None, None, :].to(device)
-        groups.append(Group(members.to(device), (len(members), width), allowed))
+        allowed = None if bool(flat.all()) else send(real[:, None, None, :], device)
+        groups.append(Group(send(members, device), (len(members), width), allowed))
         takes.append(take)
         offset += len(take)
-    arrays = (places, torch.cat(padding), torch.cat(takes), positions, starts)
-    return Layout(tuple(groups), *(array.to(device) for array in arrays))
+    return Layout(
+        groups=tuple(groups),
+        places=send(places, device),
+        padding=send(torch.cat(padding), device),
+        take=send(torch.cat(takes), device),
+        positions=send(positions, device),
+        firsts=send(starts, device),
+        offsets=send(torch.cat((starts, torch.tensor([total]))).int(), device),
+        longest=int(lengths.max()),
+    )
 
 
 class _Spread(torch.autograd.Function):
@@ -168,6 +181,10 @@ def attend(
     if packing is None:  # a padded batch, as when the model is used on its own
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **more)
     heads, size = query.shape[1], query.shape[3]
+    if _flashes(query, dropout, scaling):
+        flat = [states[0].transpose(0, 1) for states in (query, key, value)]
+        offsets, longest = packing.offsets, packing.longest
+        return _flash(flat[0], flat[1], flat[2], offsets, offsets, longest, longest)[None], None
     queries, keys, values = (
         _Spread.apply(states[0].transpose(0, 1).reshape(-1, heads * size), packing.take, packing.places)
         for states in (query, key, value)
@@ -210,6 +227,13 @@ def last_layer_first_tokens(layer: Any, hidden: torch.Tensor, plan: Layout) -> t
     heads, rate = own.num_attention_heads, own.dropout.p if layer.training else 0.0
     first = hidden.index_select(0, plan.firsts)
     query = own.query(first)
+    if _flashes(query.view(-1, heads, own.attention_head_size), rate, own.scaling):
+        asked, keys, values = (
+            states.view(-1, heads, own.attention_head_size) for states in (query, own.key(hidden), own.value(hidden))
+        )
+        each = torch.arange(len(asked) + 1, dtype=torch.int32, device=asked.device)
+        outcome = _flash(asked, keys, values, each, plan.offsets, 1, plan.longest).flatten(1)
+        return layer.feed_forward_chunk(layer.attention.output(outcome, first))
     keys, values = (_Spread.apply(project(hidden), plan.take, plan.places) for project in (own.key, own.value))
     outcomes, offset = [], 0
     for group in plan.groups:
@@ -220,6 +244,37 @@ def last_layer_first_tokens(layer: Any, hidden: torch.Tensor, plan: Layout) -> t
         offset = until
     back = torch.argsort(_joined([group.members for group in plan.groups]))
     return layer.feed_forward_chunk(layer.attention.output(_joined(outcomes).index_select(0, back), first))
+
+
+def _flashes(query: torch.Tensor, dropout: float, scaling: float | None) -> bool:
+    """Whether torch's flash attention for sequences of varying length can take queries [..., D]."""
+    size = query.shape[-1]
+    return (
+        query.is_cuda
+        and query.dtype in (torch.bfloat16, torch.float16)
+        and not dropout  # it draws none
+        and scaling in (None, size**-0.5)
+        and size % 8 == 0
+        and size <= 256
+        and torch.cuda.get_device_capability(query.device) >= (8, 0)
+    )
+
+
+def _flash(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    query_offsets: torch.Tensor,
+    key_offsets: torch.Tensor,
+    most_queries: int,
+    most_keys: int,
+) -> torch.Tensor:
+    """Attention within sequences of queries [Q, heads, D] and keys [T, heads, D] that stand end to end."""
+    from torch.nn.attention.varlen import varlen_attn  # of torch 2.10 and later
+
+    outcome = varlen_attn(query, key, value, query_offsets, key_offsets, most_queries, most_keys)
+    assert isinstance(outcome, torch.Tensor)  # it comes with others only if they are asked for
+    return outcome
 
 
 def _within(

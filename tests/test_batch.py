@@ -128,8 +128,9 @@ def test_order_depends_on_every_argument_and_is_pinned():
 def test_to_moves_everything():
     features = labelled([[[1, 2], [3]], [[4]]])
     batch = features.take(np.asarray([1, 0]), "some").to("meta")
-    tensors = [batch.ids, batch.lengths, batch.units, batch.types, *batch.labels.values()]
-    assert all(tensor.device.type == "meta" for tensor in tensors)
+    assert all(tensor.device.type == "meta" for tensor in (batch.ids, batch.types, *batch.labels.values()))
+    assert batch.lengths.tolist() == [1, 2, 1], "nothing on the host waits for a device to know where sequences end"
+    assert batch.units.tolist() == [1, 2]
     assert batch.task == "some"
     assert Batch(batch.ids, batch.lengths, batch.units).to("meta").types is None
 

@@ -13,7 +13,7 @@ import torch
 from helpers import FAMILIES, bare_encoder, features_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
 from stilts_xtreme import packing
 from stilts_xtreme.encoder import Encoder
@@ -151,6 +151,47 @@ def test_dropout_of_the_last_layer_falls_on_first_tokens():
     torch.testing.assert_close(packed.first_tokens(batch), packed.first_tokens(batch), atol=0, rtol=0)
 
 
+def one_by_one(query, key, value, query_offsets, key_offsets, most_queries, most_keys):
+    """What flash attention computes, a sequence at a time."""
+    assert query_offsets.dtype == key_offsets.dtype == torch.int32
+    sizes, widths = query_offsets.diff().tolist(), key_offsets.diff().tolist()
+    assert (max(sizes), max(widths)) == (most_queries, most_keys)
+    assert (sum(sizes), sum(widths)) == (len(query), len(key)) == (len(query), len(value))
+    parts = zip(query.split(sizes), key.split(widths), value.split(widths), strict=True)
+    return torch.cat([scaled_dot_product_attention(*(p.transpose(0, 1) for p in own)).transpose(0, 1) for own in parts])
+
+
+@pytest.mark.parametrize("family", PACKED)
+def test_flash_attention_is_given_what_it_wants(family, monkeypatch):
+    """There is none on a processor, so another function that computes the same stands in for it."""
+    padded, packed = pair(family)
+    batch = units(types=family == "bert").take(np.arange(len(SIZES)))
+    expected = [padded(batch), padded(batch, 1), padded(batch)[batch.firsts()]]
+    calls = []
+
+    def flash(*arguments):
+        calls.append(arguments[5])
+        return one_by_one(*arguments)
+
+    monkeypatch.setattr(packing, "_flashes", lambda query, dropout, scaling: True)
+    monkeypatch.setattr(packing, "_flash", flash)
+    found = [packed(batch), packed(batch, 1), packed.first_tokens(batch)]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
+    layers = packed.config.num_hidden_layers
+    assert len(calls) == 3 * layers
+    assert calls.count(1) == (family in packing.POST_NORM)
+    found[2].square().sum().backward()
+    expected[2].square().sum().backward()
+    weight, other = (encoder.base.encoder.layer[0].attention.self.key.weight.grad for encoder in (packed, padded))
+    torch.testing.assert_close(weight, other, atol=1e-4, rtol=1e-3)
+
+
+def test_flash_attention_is_for_gpus_alone():
+    query = torch.zeros(1, 2, 3, 8, dtype=torch.bfloat16)
+    assert not packing._flashes(query, 0.0, None)
+
+
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=40))
 @settings(max_examples=60, deadline=None)
 def test_every_token_has_a_place_of_its_own(lengths):
@@ -162,6 +203,8 @@ def test_every_token_has_a_place_of_its_own(lengths):
     assert sorted(at for group in plan.groups for at in group.members.tolist()) == list(range(len(lengths)))
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
     assert plan.firsts.tolist() == starts.tolist()
+    assert plan.offsets.tolist() == [*starts.tolist(), total]
+    assert plan.longest == max(lengths)
     assert plan.positions.tolist() == [at for length in lengths for at in range(length)]
     for group in plan.groups:
         sizes = [lengths[at] for at in group.members.tolist()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -439,6 +441,24 @@ def dirty_worker(orders: Any, lifeline: Any, place: worker.Place) -> None:
 
     worker.make = make
     worker.main(orders, lifeline, place)
+
+
+def test_a_warm_worker_looks_through_its_memory_once() -> None:
+    class Knot:
+        pass
+
+    knot = Knot()
+    knot.self = knot  # type: ignore[attr-defined]
+    gone = weakref.ref(knot)
+    kept = [[at] for at in range(1000)]
+    fresh = worker.Fresh(None)
+    try:
+        del knot
+        fresh.restore()
+        assert gone() is None, "what a node leaves behind is given back"
+        assert not any(entry is kept[0] for entry in gc.get_objects()), "what stays is not looked at again"
+    finally:
+        gc.unfreeze()
 
 
 def test_a_warm_worker_is_as_good_as_a_fresh_one(sweep: Callable[..., Any], pretrained: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from stilts_xtreme.batch import Batch, Features
+from stilts_xtreme.batch import Batch, Features, padded_places, send
 from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import Encoder, Source
 from stilts_xtreme.errors import StiltsError
@@ -176,11 +176,10 @@ def grouped_cross_entropy(scores: torch.Tensor, lengths: torch.Tensor, gold: tor
 
     Args:
         scores: Scores [N] of all groups, one after the other.
-        lengths: Scores in each group [G].
+        lengths: Scores in each group [G], on the host.
         gold: Position of the right one within its group [G].
     """
-    width = int(lengths.max())
-    mask = torch.arange(width, device=lengths.device)[None, :] < lengths[:, None]
-    padded = torch.full(mask.shape, float("-inf"), device=scores.device, dtype=torch.float32)
-    padded[mask] = scores.float()
+    shape, places = padded_places(lengths)
+    padded = torch.full((shape[0] * shape[1],), float("-inf"), device=scores.device)
+    padded = padded.index_copy(0, send(places, scores.device), scores.float()).view(shape)
     return nn.functional.cross_entropy(padded, gold, reduction="sum")

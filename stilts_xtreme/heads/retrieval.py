@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stilts_xtreme.batch import Batch, Features
+from stilts_xtreme.batch import Batch, Features, send
 from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import Encoder, Source
 from stilts_xtreme.errors import StiltsError
@@ -46,11 +46,12 @@ class PoolingModule(HeadModule):
         """The mean over all tokens, or the first token, at unit length."""
         hidden = hidden.float()
         if self.options.pooling == "cls":
-            pooled = hidden[torch.cumsum(batch.lengths, 0) - batch.lengths]
+            pooled = hidden[batch.firsts()]
         else:
-            owner = torch.repeat_interleave(torch.arange(len(batch.lengths), device=hidden.device), batch.lengths)
-            pooled = torch.zeros(len(batch.lengths), hidden.shape[-1], device=hidden.device)
-            pooled = pooled.index_add(0, owner, hidden) / batch.lengths[:, None]
+            lengths = batch.lengths
+            owner = send(torch.repeat_interleave(torch.arange(len(lengths)), lengths), hidden.device)
+            pooled = torch.zeros(len(lengths), hidden.shape[-1], device=hidden.device)
+            pooled = pooled.index_add(0, owner, hidden) / send(lengths, hidden.device)[:, None]
         return torch.nn.functional.normalize(pooled, dim=-1)
 
 

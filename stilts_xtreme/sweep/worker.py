@@ -89,6 +89,9 @@ class Fresh:
         for number, handler in self.signals.items():
             signal.signal(number, handler)
         gc.collect()
+        # what is left stays: libraries, and rows that are kept for the next node; there are millions of objects, and
+        # to look through them again and again took a second each time
+        gc.freeze()
         if torch.cuda.is_initialized():
             torch.cuda.manual_seed_all(torch.default_generator.initial_seed())
             torch.cuda.empty_cache()
