@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn.functional import dropout as drop
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from stilts_xtreme import dropout as dropouts
 from stilts_xtreme.batch import send
+from stilts_xtreme.dropout import dropout as drop
 
 log = logging.getLogger(__name__)
 
@@ -311,6 +312,7 @@ def use(base: Any) -> bool:
         log.info("the attention of %s cannot be packed; its batches are padded", base.config.model_type)
         return False
     base.set_attn_implementation(NAME)
+    dropouts.replace(base)
     return True
 
 
