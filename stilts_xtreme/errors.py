@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST = 60
+"""Of so many choices all are listed; of more those that are nearest, a reader needs no more."""
+
 
 class StiltsError(Exception):
     """A refusal that the command line prints as one sentence, without a traceback, with exit code 1."""
@@ -20,9 +23,13 @@ def unknown(option: str, value: object, choices: Iterable[object], below: Iterab
         below: What else the nearest match may be, beside the choices, without being listed.
 
     Returns:
-        An error whose text names the option, the value, the nearest match if one is close, and all choices.
+        An error whose text names the option, the value, the nearest match if one is close, and the choices.
     """
     names = sorted(str(choice) for choice in choices)
     near = difflib.get_close_matches(str(value), [*names, *map(str, below)], n=1, cutoff=0.5)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return StiltsError(f"{option}={value} is not known{hint}; choose one of: {', '.join(names)}.")
+    listed = ", ".join(names)
+    if len(names) > MOST:
+        shown = difflib.get_close_matches(str(value), names, n=5, cutoff=0.0)
+        listed = f"{', '.join(shown)}, ... ({len(names)} in all)"
+    return StiltsError(f"{option}={value} is not known{hint}; choose one of: {listed}.")

@@ -7,7 +7,7 @@ python -m stilts_xtreme.store COMMAND [OPTIONS] [output=FOLDER]
   gc [--dry-run] [--yes]   removes what no cell and no sweep needs: stages, and the scratch of stages nobody is making;
                            a cell is a folder in FOLDER/cells, a sweep one in FOLDER/sweeps: remove those you are done
                            with, then collect; it asks first
-  export FILE [CELL ...]   writes the named cells (all, if none is named) with their stages into one tar file
+  export FILE [CELL ...]   writes cells, by name or folder (all, if none is given), with their stages into one tar file
   import FILE              adds the stages and cells of such a file; what is there is kept, what is damaged is refused
 
 Example: python -m stilts_xtreme.store gc --dry-run output=outputs
@@ -156,10 +156,13 @@ def refuse_while_running(store: Store) -> None:
 def export(store: Store, file: Path, cells: Sequence[str], console: Console) -> None:
     """Writes cells and their stages into a tar file, whole or not at all."""
     known = sorted(path.parent.name for path in (store.root / "cells").glob("*/result.json"))
+    chosen = []
     for cell in cells:
-        if cell not in known:
+        name = Path(cell).name  # its folder names it too
+        if name not in known or (name != cell and Path(cell).resolve() != (store.root / "cells" / name).resolve()):
             raise unknown("CELL", cell, known or ["none is there"])
-    chosen = list(cells) or known
+        chosen.append(name)
+    chosen = list(dict.fromkeys(chosen)) or known
     if not chosen:
         raise StiltsError(f"{store.root} has no cells to export.")
     stages = sorted({key for cell in chosen for key in cell_keys(store.root / "cells" / cell)})

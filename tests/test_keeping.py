@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stilts_xtreme import keeping
+from stilts_xtreme.errors import unknown
 from stilts_xtreme.store import Store
 
 
@@ -105,6 +106,10 @@ def test_verify_finds_the_changed_file(store: Store, capsys: pytest.CaptureFixtu
 
 def test_cells_travel_with_their_stages(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, goal = tmp_path / "one.tar", Store(tmp_path / "elsewhere")
+    assert keeping.main(["export", str(file), str(tmp_path / "cells" / "one"), f"output={store.root}"]) == 1
+    assert "cells/one is not known; choose one of: one, two." in capsys.readouterr().err, "another folder's cell"
+    assert keeping.main(["export", str(file), str(store.root / "cells" / "one"), f"output={store.root}"]) == 0
+    file.unlink()
     assert keeping.main(["export", str(file), "one", f"output={store.root}"]) == 0
     assert keeping.main(["import", str(file), f"output={goal.root}"]) == 0
     assert sorted(path.name for path in (goal.root / "stages").iterdir()) == ["left", "root"]
@@ -160,3 +165,11 @@ def test_the_command_is_the_stores_own(store: Store) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "4 stages" in done.stdout
+
+
+def test_of_very_many_choices_the_nearest_are_listed() -> None:
+    choices = [f"cell-{at:03}" for at in range(200)]
+    said = str(unknown("CELL", "cell-0777", choices))
+    assert "did you mean 'cell-077'" in said
+    assert "(200 in all)" in said
+    assert len(said) < 200
