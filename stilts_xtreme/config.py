@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from stilts_xtreme.data import mirror
-from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
+from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping, task_names
 from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics.scores import METRICS
@@ -308,6 +308,10 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
 
     recipe = cfg["recipe"]
     chosen = cfg.get("intermediate") or {}
+    for group, own in (("intermediate", chosen), ("target", [(cfg.get("target") or {}).get("name")])):
+        for name in recipe[group].get("tasks") or {}:
+            if name not in own and name not in task_names(group):
+                raise unknown(f"task of recipe.{group}.tasks", name, task_names(group))
     tasks = []
     for name, task in sorted(chosen.items()):
         if task["head"] not in HEADS:

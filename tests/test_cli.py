@@ -129,6 +129,14 @@ def test_console_script_and_module_are_the_same() -> None:
             "+target=xnli +recipe.target.tasks.xnli.epoch=1",
             ("recipe.target.epoch ", "did you mean 'recipe.target.epochs'"),
         ),
+        (
+            "+target=xquad +recipe.target.tasks.squad_v1.epochs=1",
+            ("task of recipe.target.tasks=squad_v1 is not known", "mlqa, panx, pawsx", "xquad"),
+        ),
+        (
+            "+intermediate=mnli +recipe.intermediate.tasks.mnly.epochs=1",
+            ("task of recipe.intermediate.tasks=mnly", "did you mean 'mnli'"),
+        ),
         ("+target=xnli recipe.target.learning_rate=-1", ("recipe.target.learning_rate=-1", "a number above 0")),
         ("+target=xnli recipe.target.learning_rate=fast", ("recipe.target.learning_rate=fast", "a number above 0")),
         ("+target=xnli recipe.target.learning_rate=inf", ("recipe.target.learning_rate=inf", "a number above 0")),

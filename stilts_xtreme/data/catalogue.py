@@ -47,6 +47,13 @@ def names() -> list[str]:
     return sorted(path.stem for path in (CONF / "dataset").glob("*.yaml"))
 
 
+@functools.cache
+def task_names(group: str) -> tuple[str, ...]:
+    """Names by which recipes know the tasks of ``conf/intermediate`` or ``conf/target``."""
+    found = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (CONF / group).glob("*.yaml")}
+    return tuple(sorted((values or {}).get("name", stem) for stem, values in found.items()))
+
+
 def load_spec(name: str) -> DatasetSpec:
     """Reads the description of a data set from its YAML.
 
