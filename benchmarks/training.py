@@ -221,7 +221,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = plumbing.parser("training", __doc__ or "")
     parser.add_argument("--head", choices=JOBS, default="pairs", help="what is trained (%(default)s)")
     parser.add_argument("--size", choices=SIZES, default="minilm", help="of the encoder (%(default)s)")
-    parser.add_argument("--steps", type=plumbing.at_least(1), default=10, help="of a training (%(default)s)")
+    parser.add_argument("--steps", type=plumbing.at_least(1), default=8, help="of a training (%(default)s)")
     parser.add_argument("--pieces", type=plumbing.at_least(100), default=PIECES, help="see above (%(default)s)")
     parser.add_argument("--max-length", type=plumbing.at_least(16), help="tokens; else as above")
     parser.add_argument("--batch", type=plumbing.at_least(1), help="examples of a step; else as above")

@@ -20,6 +20,9 @@ from stilts_xtreme.heads.base import flat
 TEXTS = 512
 """Texts given to the tokenizer at a time, so that the offsets of a large data set are never all lists at once."""
 
+SOLID = np.array([not chr(code).isspace() for code in range(0x3002)])
+"""Whether a character is not white space, by its code; the last one stands for all beyond, none of which is."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -98,7 +101,8 @@ class _Characters:
     def __init__(self, text: str):
         size = len(text)
         self.text = text
-        self.solid = np.fromiter((not character.isspace() for character in text), bool, size)
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        self.solid = SOLID[np.minimum(codes, len(SOLID) - 1)]
         here = np.arange(size + 1)
         following = np.where(np.append(self.solid, True), here, size)
         self.following = np.minimum.accumulate(following[::-1])[::-1]
