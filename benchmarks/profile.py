@@ -43,7 +43,7 @@ def kind_of(operation: str) -> str:
     for kind, names in KINDS.items():
         for own in names:
             own = own.lstrip("_")
-            if name == own or (len(own) > 4 and name.startswith(own)):
+            if name == own or (len(own) > 3 and name.startswith(own)):
                 return kind
     return OTHER
 

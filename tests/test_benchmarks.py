@@ -121,6 +121,7 @@ def test_a_profile_adds_up_to_the_whole():
         ("aten::_scaled_dot_product_flash_attention_for_cpu_backward", "attention"),
         ("aten::_fused_adamw_", "AdamW"),
         ("aten::add_", "zeroing, adding up"),
+        ("aten::gelu_backward", "GELU, layer norms"),
         ("aten::addcdiv", profile.OTHER),
         ("aten::native_layer_norm_backward", "GELU, layer norms"),
     ],
