@@ -31,8 +31,19 @@ lint: install  ## check style and formatting
 type: install  ## check types
 	$(VENV)/bin/mypy
 
-bench: install  ## measure training against Hugging Face's Trainer, side by side
-	OMP_NUM_THREADS=1 $(RUN) -m benchmarks.training
+BENCHMARKS := outputs/benchmarks
+BENCH := OMP_NUM_THREADS=1 $(RUN) -m benchmarks
+
+bench: install  ## measure everything against its peers, side by side; tables and JSON in outputs/benchmarks
+	$(BENCH).startup --output $(BENCHMARKS)/startup.json
+	$(BENCH).features --output $(BENCHMARKS)/features.json
+	$(BENCH).retrieval --output $(BENCHMARKS)/retrieval.json
+	$(BENCH).evaluation --output $(BENCHMARKS)/evaluation.json
+	for head in pairs tagging qa choice; do \
+		$(BENCH).training --head $$head --output $(BENCHMARKS)/training-$$head.json || exit 1; \
+	done
+	$(BENCH).profile --output $(BENCHMARKS)/profile.json
+	$(BENCH) $(BENCHMARKS)/*.json > $(BENCHMARKS)/tables.md
 
 clean:  ## remove caches and builds; outputs and .venv stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

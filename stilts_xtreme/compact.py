@@ -63,7 +63,8 @@ class CompactEmbedding(nn.Module):
         """The whole embedding, with the trained rows and the others as decay has left them."""
         whole = self.whole[0].to(self.weight.device)
         with torch.no_grad():
-            whole.weight.mul_(self.shrink.to(whole.weight.dtype))
+            if float(self.shrink) != 1:  # it is, without decay
+                whole.weight.mul_(self.shrink.to(whole.weight.dtype))
             whole.weight[self.rows.to(self.weight.device)] = self.weight.detach()
         return whole
 

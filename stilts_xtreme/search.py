@@ -11,6 +11,9 @@ BLOCK_BYTES = 256 * 2**20
 """Memory of the similarities that are held at a time, and of the candidates that are being compared in single
 precision; the vectors themselves come on top, and when rankings are sought, some times as much."""
 
+RUN = 64
+"""Neighbouring values of which the largest is found at once."""
+
 NEIGHBOURS = 4
 """Neighbours that a margin is taken over: the default of XTREME's ``mine_bitext``."""
 
@@ -27,26 +30,44 @@ def blocks(
 
     Yields:
         Which queries, which candidates, and their similarities [q, c], at most :data:`BLOCK_BYTES` of them; for each
-        stretch of candidates all queries.
+        stretch of candidates all queries. The next block takes the place of the last one in memory.
     """
     width = max(1, queries.shape[1] if queries.ndim == 2 else 1)
     many = max(1, min(len(candidates), BLOCK_BYTES // (4 * width)))
-    step = max(1, BLOCK_BYTES // (4 * many))
+    step = max(1, min(len(queries), BLOCK_BYTES // (4 * many)))
+    room = torch.empty(step * many, device=device)  # once: new memory for each block costs a third of its product
     for first in range(0, len(candidates), many):
         there = slice(first, first + many)
         pool = torch.from_numpy(candidates[there]).to(device).float()
         for at in range(0, len(queries), step):
             here = slice(at, at + step)
-            yield here, there, torch.from_numpy(queries[here]).to(device).float() @ pool.T
+            own = torch.from_numpy(queries[here]).to(device).float()
+            block = room[: len(own) * len(pool)].view(len(own), len(pool))
+            yield here, there, torch.mm(own, pool.T, out=block)
 
 
 def _first(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The ``k`` largest values of each row and where they are; of equal ones at the end the first."""
-    near, at = block.topk(k, dim=1)
-    unclear = ((block >= near[:, -1:]).sum(1) > k).nonzero()[:, 0]  # topk takes any of the equal ones
+    """The ``k`` largest values of each row and where they are; of equal ones at the end the first.
+
+    The largest of every run of values are found first, at the speed of memory; the ``k`` best values are in the ``k``
+    runs whose largest are best, and only those are looked through.
+    """
+    rows, columns = block.shape
+    whole = columns // RUN
+    largest = block[:, : whole * RUN].unflatten(1, (whole, RUN)).amax(-1) if whole else block[:, :0]
+    if columns % RUN:
+        largest = torch.cat([largest, block[:, whole * RUN :].amax(1, keepdim=True)], 1)
+    runs = largest.topk(min(k, largest.shape[1]), dim=1)[1]
+    places = (runs[..., None] * RUN + torch.arange(RUN, device=block.device)).view(rows, -1)
+    values = block.gather(1, places.clamp(max=columns - 1)).masked_fill_(places >= columns, -torch.inf)
+    near, at = values.topk(k, dim=1)
+    at = places.gather(1, at)
+    # topk takes any of equal ones
+    last = near[:, -1:]
+    unclear = (((values >= last).sum(1) > k) | ((largest >= last).sum(1) > k)).nonzero()[:, 0]
     if len(unclear):
-        values, places = block[unclear].sort(dim=1, descending=True, stable=True)
-        near[unclear], at[unclear] = values[:, :k], places[:, :k]
+        ordered, order = block[unclear].sort(dim=1, descending=True, stable=True)
+        near[unclear], at[unclear] = ordered[:, :k], order[:, :k]
     return near, at
 
 

@@ -50,8 +50,9 @@ def test_rankings_are_those_of_a_sort(data, n: int, m: int, k: int, kind) -> Non
     expected = by_hand(sims)
     wanted = [sorted(draw.choice(m, draw.integers(0, m + 1), replace=False).tolist()) for _ in range(n)]
     with pytest.MonkeyPatch.context() as patch:
-        for limit in (1, 60, 10**9):
+        for limit, run in ((1, 64), (60, 2), (10**9, 1), (10**9, 3), (10**9, 64)):
             patch.setattr(search, "BLOCK_BYTES", limit)
+            patch.setattr(search, "RUN", run)
             values, found = search.top_k(queries, candidates, k)
             assert found.tolist() == [row[:k] for row in expected]
             assert values.tolist() == [[sims[at][i] for i in row[:k]] for at, row in enumerate(expected)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,9 @@ from stilts_xtreme.heads.base import flat
 
 TEXTS = 512
 """Texts given to the tokenizer at a time, so that the offsets of a large data set are never all lists at once."""
+
+SOLID = np.array([not chr(code).isspace() for code in range(0x3002)])
+"""Whether a character is not white space, by its code; the last one stands for all beyond, none of which is."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class _Characters:
     def __init__(self, text: str):
         size = len(text)
         self.text = text
-        self.solid = np.fromiter((not character.isspace() for character in text), bool, size)
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        self.solid = SOLID[np.minimum(codes, len(SOLID) - 1)]
         here = np.arange(size + 1)
         following = np.where(np.append(self.solid, True), here, size)
         self.following = np.minimum.accumulate(following[::-1])[::-1]
@@ -215,20 +218,33 @@ class Windows:
             starts: Where each begins in the passage, in characters.
         """
         gold = np.zeros((len(self.rows), 2), np.int64)
-        for a, b in pairwise(np.flatnonzero(np.diff(self.rows, prepend=-1, append=-1)).tolist()):
-            row = int(self.rows[a])
-            if not texts[row]:
-                continue
-            own = slice(*self.passages.offsets[self.which[row] : self.which[row] + 2])
-            first, last = self.passages.first[own], self.passages.last[own]
-            begin, finish = starts[row][0], starts[row][0] + len(texts[row][0])
-            touching = np.flatnonzero((first >= 0) & (last > begin) & (first < finish))
-            if not len(touching):
-                continue
-            begin = max(begin, first[touching].min())
-            finish = min(finish, last[touching].max())
-            for window in range(a, b):
-                inside = touching[(touching >= self.begin[window]) & (touching < self.end[window])]
-                if len(inside) and first[inside].min() <= begin and last[inside].max() >= finish:
-                    gold[window] = self.shift[window] + inside[[0, -1]]
+        count = len(self.which)
+        begin = np.fromiter((own[0] if own else 0 for own in starts), np.int64, count)
+        end = begin + np.fromiter((len(own[0]) if own else 0 for own in texts), np.int64, count)
+        asked = np.fromiter((bool(own) for own in texts), bool, count)
+        first, last = self.passages.first.astype(np.int64), self.passages.last.astype(np.int64)
+        size = len(first)
+        if not size or not asked.any():
+            return gold
+        here = np.arange(size)
+        following = np.minimum.accumulate(np.where(first >= 0, here, size - 1)[::-1])[::-1]
+        before = np.maximum.accumulate(np.where(first >= 0, here, 0))
+        # tokens are in the order of their characters: with those of all passages in one row, all answers are sought at
+        # once, from the first token that ends behind an answer's beginning to the last that begins before its end
+        row = 1 + max(int(last.max()), int(end.max()))
+        owner = np.repeat(np.arange(len(self.passages.offsets) - 1), np.diff(self.passages.offsets))
+        ends = np.maximum.accumulate(np.where(last >= 0, owner * row + last, 0))
+        begins = np.minimum.accumulate(np.where(first >= 0, owner * row + first, (owner[-1] + 1) * row)[::-1])[::-1]
+        low = np.searchsorted(ends, self.which * row + begin, "right")
+        high = np.searchsorted(begins, self.which * row + end, "left")
+        asked &= low < high
+        begin = np.maximum(begin, first[following[np.minimum(low, size - 1)]])
+        end = np.minimum(end, last[before[np.maximum(high - 1, 0)]])
+        start = self.passages.offsets[self.which[self.rows]]
+        a = np.maximum(low[self.rows], start + self.begin)
+        b = np.minimum(high[self.rows], start + self.end)
+        one, other = following[np.minimum(a, size - 1)], before[np.maximum(b - 1, 0)]
+        inside = asked[self.rows] & (a <= one) & (one <= other) & (other < b)
+        inside &= (first[one] <= begin[self.rows]) & (last[other] >= end[self.rows])
+        gold[inside] = (np.stack([one, other], 1) + (self.shift - start)[:, None])[inside]
         return gold
