@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help install demo test lint type bench clean
+.PHONY: help install demo tasks test lint type bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -20,6 +20,20 @@ install: $(VENV)/.installed  ## make .venv with the exact versions of requiremen
 
 demo: install  ## train and compare mnli -> xnli with the baseline, offline, on synthetic data
 	$(RUN) -m stilts_xtreme +intermediate=mnli +target=xnli
+
+SHORT := recipe.intermediate.max_steps=20 recipe.intermediate.tasks=null recipe.target.max_steps=20 \
+	recipe.target.tasks=null evaluation.random_init=false
+TARGETS := xnli,pawsx,xcopa,xquad,mlqa,tydiqa,udpos,panx,tatoeba,bucc2018,lareqa
+ifdef ROOT
+ROWS := data=hub data.root=$(ROOT) model=mini model.corpus=[tatoeba] model.pretraining.steps=60 bitext.threshold=test
+else
+TARGETS := $(TARGETS),mewsli_x
+endif
+
+tasks: install  ## run every task to its end, in trainings of 20 steps, on the synthetic data; ROOT=FOLDER: on real rows
+	$(RUN) -m stilts_xtreme -m $(SHORT) $(ROWS) \
+		'+intermediate=anli,mnli,qqp,squad_v1,squad_v2,hellaswag,ccg,ud_tags,cosmosqa,commonsenseqa,all'
+	$(RUN) -m stilts_xtreme -m $(SHORT) $(ROWS) '+target=$(TARGETS)'
 
 test: install  ## run the tests, on two cores
 	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile

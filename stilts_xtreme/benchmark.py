@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from stilts_xtreme.data.catalogue import CONF
+from stilts_xtreme.data.catalogue import CONF, load_spec
 from stilts_xtreme.errors import unknown
 from stilts_xtreme.metrics import METRICS
 
@@ -23,12 +23,14 @@ class Task:
         format: A key of :data:`stilts_xtreme.predictions.EXTENSIONS`.
         metric: A key of :data:`stilts_xtreme.metrics.METRICS`.
         languages: ISO 639-1 codes, in the benchmark's order.
+        labels: What a line of a file may say; empty where it is no label.
     """
 
     name: str
     format: str
     metric: str
     languages: tuple[str, ...]
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,16 @@ def load(name: str) -> Benchmark:
         for task in group:
             entry = raw["tasks"].get(task) or _yaml(CONF / "target" / f"{task}.yaml")
             languages = (*entry["languages"], *raw["more"].get(task, ()))
-            tasks[task] = Task(task, entry["head"], entry["metric"], languages)
+            tasks[task] = Task(task, entry["head"], entry["metric"], languages, _labels(entry))
     return Benchmark(name, {group: tuple(members) for group, members in raw["groups"].items()}, tasks, tuple(raw["qa"]))
+
+
+def _labels(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The labels of a target's files: names, or positions where the answer is one of several choices."""
+    if entry["head"] not in ("classification", "tagging", "choice"):
+        return ()
+    names = load_spec(entry["test"]).labels
+    return (*names, *map(str, range(len(names)))) if entry["head"] == "choice" else names
 
 
 def average(task: Task, scores: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:

@@ -235,6 +235,8 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
             f"dev_{task}": value for task, value in (manifests[planned.final.key]["info"].get("dev") or {}).items()
         }
         return result
+    if not synthetic:
+        result["caveat"] = catalogue.caveat(cell.target.test)
     after = _scores(store, planned.final)
     before = _scores(store, planned.baseline) if planned.baseline else None
     source = catalogue.source_language(cell.data)

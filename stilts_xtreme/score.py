@@ -29,6 +29,8 @@ from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics import METRICS
 from stilts_xtreme.predictions.files import publish
 
+log = logging.getLogger("stilts_xtreme.score")  # not __name__, which is another one on the command line
+
 SHOWN = 8
 """Missing files named in an error."""
 
@@ -43,11 +45,33 @@ def score_language(predicted: Path, labelled: Path, task: Task, language: str) -
     # as in the benchmark's script, an answer to no question is ignored; the metric says so
     like = None if task.format == "qa" else reference
     answers = predictions.read(predicted, task.name, language, task.format, like)
+    path = predictions.path_of(predicted, task.name, language, task.format)
+    if task.labels:
+        _warn_of_unknown_labels(path, task, answers, reference)
     try:
         return METRICS[task.metric].score(answers, reference, language)
     except StiltsError as error:
-        path = predictions.path_of(predicted, task.name, language, task.format)
         raise StiltsError(f"{path}: {error}") from error
+
+
+def _warn_of_unknown_labels(path: Path, task: Task, answers: Sequence[Any], reference: Sequence[Any]) -> None:
+    """Says where a file has a label that the task does not know; the benchmark's script counts it as wrong."""
+    tags = task.format == "tagging"
+
+    def lines(rows: Sequence[Any]) -> Iterator[tuple[int, str]]:
+        n = 1
+        for row in rows:
+            for label in row if tags else [row]:
+                yield n, label
+                n += 1
+            n += tags  # the empty line
+
+    known = {*task.labels, *(label for _, label in lines(reference))}
+    strange = [(n, label) for n, label in lines(answers) if label not in known]
+    if strange:
+        n, label = strange[0]
+        said = str(unknown(f"{path} line {n}: the label", label, known)).removesuffix(".")
+        log.warning("%s; %d such lines count as wrong, mend them.", said, len(strange))
 
 
 def score_folder(
@@ -145,13 +169,13 @@ def _refuse_missing(chosen: Mapping[str, Sequence[str]], benchmark: Benchmark, *
 
 @contextmanager
 def _warnings(where: str, notes: list[str]) -> Iterator[None]:
-    """Collects what the metrics warn of."""
+    """Collects what reading and scoring warn of."""
 
     class Collect(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             notes.append(f"{where}: {record.getMessage()}")
 
-    logger, handler = logging.getLogger("stilts_xtreme.metrics"), Collect(logging.WARNING)
+    logger, handler = logging.getLogger("stilts_xtreme"), Collect(logging.WARNING)
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:

@@ -29,7 +29,7 @@ from stilts_xtreme import benchmark as benchmarks
 from stilts_xtreme import compose, predictions, published
 from stilts_xtreme.benchmark import Benchmark, Task
 from stilts_xtreme.data import bitext
-from stilts_xtreme.data.catalogue import declared_count, spec_from_mapping
+from stilts_xtreme.data.catalogue import caveat, declared_count, spec_from_mapping
 from stilts_xtreme.data.schema import DatasetSpec
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.predictions.files import publish
@@ -195,8 +195,8 @@ def _check(cell: Finished, task: Task, made: Assembled) -> None:
         made.notes.append(f"{task.name}: {cell.name} is of a training that collapsed")
     if cell.threshold == "test":
         made.notes.append(f"{task.name}: the threshold was chosen on the scored rows, which flatters")
-    if cell.spec.notes:
-        made.notes.append(f"{task.name}: {' '.join(cell.spec.notes.split())}")
+    if caveat(cell.spec):
+        made.notes.append(f"{task.name}: {caveat(cell.spec)}")
 
 
 def manifest_of(made: Assembled, benchmark: Benchmark) -> dict[str, Any]:

@@ -35,19 +35,23 @@ def read_files(paths: Sequence[Path]) -> Columns:
         StiltsError: A line that is not two fields, an id twice, or a gold pair of unknown sentences; names file and
             line.
     """
-    foreign, english, gold = ([_fields(path, n, line) for n, line in _lines(path)] for path in paths)
+    foreign, english, gold = ([(n, *_fields(path, n, line)) for n, line in _lines(path)] for path in paths)
     corpora = []
     for path, rows in zip(paths, (foreign, english), strict=False):
         corpus: dict[str, str] = {}
-        for n, (key, text) in enumerate(rows, 1):
+        for n, key, text in rows:
             if key in corpus:
-                raise StiltsError(f"{path} line {n}: the id {key!r} occurs more than once.")
+                raise StiltsError(f"{path} line {n}: the id {key!r} occurs more than once; take the file as it came.")
             corpus[key] = text
         corpora.append(corpus)
-    for n, (one, other) in enumerate(gold, 1):
+    for n, one, other in gold:
         if one not in corpora[0] or other not in corpora[1]:
-            raise StiltsError(f"{paths[2]} line {n}: the pair {one} {other} names a sentence that its corpus lacks.")
-    return columns(list(corpora[0].items()), list(corpora[1].items()), gold, str(paths[0].parent))
+            raise StiltsError(
+                f"{paths[2]} line {n}: the pair {one} {other} names a sentence that its corpus lacks; bring the three "
+                "files of one release."
+            )
+    pairs = [(one, other) for _, one, other in gold]
+    return columns(list(corpora[0].items()), list(corpora[1].items()), pairs, str(paths[0].parent))
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import ModuleType
@@ -99,6 +99,12 @@ def spec_from_mapping(mapping: Mapping[str, Any]) -> DatasetSpec:
     return DatasetSpec(**values)
 
 
+def caveat(spec: DatasetSpec) -> str:
+    """What a reader of scores on a data set must know, as long as it is read in the way that the catalogue says."""
+    own = spec.name not in names() or load_spec(spec.name).reader == spec.reader
+    return " ".join(spec.notes.split()) if own else ""
+
+
 def source_language(data: DataSpec) -> str:
     """The language that is trained on: English, or the synthetic world's first language."""
     return "qaa" if data.kind == "synthetic" else "en"
@@ -145,8 +151,18 @@ def rows(spec: DatasetSpec, split: str, language: str, data: DataSpec) -> tuple[
 
 def checked(columns: Columns, spec: DatasetSpec, split: str, language: str, data: DataSpec) -> tuple[Columns, Report]:
     """Checks canonical rows of a split; what is wrong with them is logged."""
-    spec = replace(spec, labels=labels(spec, data), blind=() if _is_synthetic(data) else spec.blind)
-    columns, report = check(columns, spec, split, data.bad_rows, language=language)
+    synthetic = _is_synthetic(data)
+    spec = replace(spec, labels=labels(spec, data), blind=() if synthetic else spec.blind)
+
+    def places(ids: Sequence[str], last: bool) -> list[str]:
+        try:
+            return hub.places(spec, _raw_split(spec, split), language, data.root, ids, last)
+        except StiltsError:  # rows that came in another way, such as translations in SQuAD's form
+            return []
+
+    columns, report = check(
+        columns, spec, split, data.bad_rows, language=language, places=None if synthetic else places
+    )
     if report.problems:
         _log.warning("%s", report)
     return columns, report

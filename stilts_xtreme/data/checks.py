@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stilts_xtreme.data.schema import FORMATS, Columns, DatasetSpec
@@ -11,6 +12,10 @@ from stilts_xtreme.errors import StiltsError, unknown
 POLICIES = ("skip", "refuse")
 _SHOWN = 3  # ids named per problem: enough to look one up, short enough for one line
 MOVED = "answer moved"  # the one problem that is mended without loss, so that 'refuse' lets it pass
+_COMMON = (MOVED, "no label", "empty text")  # known of good copies: not looked up in their files
+
+Places = Callable[[Sequence[str], bool], list[str]]
+"""Ids of rows -> where they are, in words; with the flag the last of those that have the same id."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class Report:
         n_read: Rows that came in.
         n_kept: Rows that are left.
         problems: Name of a problem -> how many rows have it, and the ids of the first of them.
+        places: Name of a problem -> file and line of the first row that has it, where that is known.
     """
 
     dataset: str
@@ -32,18 +38,20 @@ class Report:
     n_read: int
     n_kept: int
     problems: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         where = "/".join(part for part in (self.dataset, self.split, self.language) if part)
         found = "; ".join(
-            f"{name}: {count} ({', '.join(ids)}{', ...' if count > len(ids) else ''})"
+            f"{name}: {count} ({', '.join(ids)}{', ...' if count > len(ids) else ''}"
+            f"{f'; the first: {self.places[name]}' if name in self.places else ''})"
             for name, (count, ids) in sorted(self.problems.items())
         )
         return f"{where}: {self.n_kept} of {self.n_read} rows kept" + (f"; {found}" if found else "")
 
 
 def check(
-    columns: Columns, spec: DatasetSpec, split: str, policy: str, *, language: str = ""
+    columns: Columns, spec: DatasetSpec, split: str, policy: str, *, language: str = "", places: Places | None = None
 ) -> tuple[Columns, Report]:
     """Drops, repairs and counts the rows that cannot be used as they are.
 
@@ -59,6 +67,7 @@ def check(
         split: ``train``, ``validation`` or ``test``.
         policy: ``skip`` or ``refuse``.
         language: Named in the report.
+        places: Tells where rows are.
 
     Returns:
         The rows that are left, and what was found.
@@ -101,11 +110,19 @@ def check(
     repeated = {i for i, count in Counter(ids).items() if count > 1}
     note("duplicate id", [i for i in range(n) if ids[i] in repeated], False)
     problems = {p: (len(rows), tuple(ids[i] for i in rows[:_SHOWN])) for p, rows in found.items()}
-    report = Report(spec.name, split, language, n, n - len(dropped), problems)
     if repeated and spec.format in ("qa", "ranking", "candidates") and not train:
-        raise StiltsError(f"{where} has {len(repeated)} ids that occur more than once, such as '{min(repeated)}'.")
+        first = next(ids[i] for i in range(n) if ids[i] in repeated)
+        at = "".join(f" (again: {place})" for place in (places([first], True) if places else ()))
+        raise StiltsError(
+            f"{where} has {len(repeated)} ids that occur more than once, such as '{first}'{at}; keep one row of each."
+        )
+    known: dict[str, str] = {}
+    for problem, (_, some) in problems.items():
+        if places and (policy == "refuse" or problem not in _COMMON):
+            known.update((problem, place) for place in places(some[:1], problem == "duplicate id"))
+    report = Report(spec.name, split, language, n, n - len(dropped), problems, known)
     if policy == "refuse" and set(problems) - {MOVED}:
-        raise StiltsError(f"data.bad_rows=refuse: {report}.")
+        raise StiltsError(f"data.bad_rows=refuse: {report}; mend them, or leave them out with data.bad_rows=skip.")
     if n and len(dropped) == n:
         raise StiltsError(f"No row can be used: {report}.")
     if dropped:

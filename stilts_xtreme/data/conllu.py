@@ -72,8 +72,12 @@ def files(root: str | Path | None, language: str, raw_split: str) -> list[Path]:
     return found
 
 
-def read(paths: Sequence[Path], relations: bool = False) -> tuple[list[list[str]], list[list[str]]]:
-    """Tokens and tags of all sentences of some files; with ``relations`` tags such as ``NOUN:nsubj``.
+def read(
+    paths: Sequence[Path], relations: bool = False
+) -> tuple[list[list[str]], list[list[str]], list[tuple[Path, int]]]:
+    """Tokens and tags of all sentences of some files, with the file and the line that each begins in.
+
+    With ``relations`` tags are such as ``NOUN:nsubj``.
 
     Sentences whose words are withheld (``_`` for all of them but one at the most) are left out, and white space and
     zero-width non-joiners inside of a token go, as in XTREME.
@@ -81,16 +85,17 @@ def read(paths: Sequence[Path], relations: bool = False) -> tuple[list[list[str]
     Raises:
         StiltsError: A line that is not CoNLL-U; names file and line.
     """
-    tokens, tags = [], []
+    tokens, tags, places = [], [], []
     for path in paths:
-        for words, spans in _sentences(path):
+        for words, spans, line in _sentences(path):
             fused = fuse(words, spans, relations)
             hidden = sum(form == "_" for form, _ in fused)
             if hidden and hidden >= len(fused) - 1:
                 continue
             tokens.append([form.replace("\u200c", "").replace(" ", "") for form, _ in fused])
             tags.append([tag for _, tag in fused])
-    return tokens, tags
+            places.append((path, line))
+    return tokens, tags, places
 
 
 def fuse(
@@ -133,21 +138,23 @@ def fuse(
     return tokens
 
 
-def _sentences(path: Path) -> Iterator[tuple[dict[int, Word], dict[tuple[int, int], str]]]:
+def _sentences(path: Path) -> Iterator[tuple[dict[int, Word], dict[tuple[int, int], str], int]]:
     words: dict[int, Word] = {}
     spans: dict[tuple[int, int], str] = {}
+    begin = 1
     for n, line in enumerate([*path.read_text("utf-8").split("\n"), ""], 1):
         line = line.rstrip("\r")
         if not line.strip():
             if words:
-                yield words, spans
-            words, spans = {}, {}
+                yield words, spans, begin
+            words, spans, begin = {}, {}, n + 1
         elif not line.startswith("#"):
             fields = [field.strip() for field in line.split("\t")]
             number = re.fullmatch(r"(\d+)(?:-(\d+)|\.\d+)?", fields[0])
             if len(fields) != 10 or number is None:
                 raise StiltsError(
-                    f"{path} line {n}: not CoNLL-U: 10 columns with tabs between them are needed, a number first."
+                    f"{path} line {n}: not CoNLL-U: 10 columns with tabs between them are needed, a number first; take "
+                    "the file as it was released."
                 )
             if number[2]:
                 spans[int(number[1]), int(number[2])] = fields[1]

@@ -7,7 +7,7 @@ import glob
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,32 @@ def read(spec: DatasetSpec, split: str, language: str, root: str | None, labels:
     return joined
 
 
+def places(
+    spec: DatasetSpec, split: str, language: str, root: str | None, ids: Sequence[str], last: bool = False
+) -> list[str]:
+    """Where some rows are, in words: file and line, found by reading them once more.
+
+    Args:
+        spec: The data set.
+        split: Canonical split.
+        language: Language of the rows.
+        root: Folder laid out like the hub, or None.
+        ids: Ids of the rows, as in the canonical columns.
+        last: Of rows with the same id the last, not the first.
+
+    Returns:
+        A place for each id, as far as there is one.
+    """
+    found: dict[str, str] = {}
+    for name in layout.raw_splits(spec, split):
+        raw = _raw(spec, name, language, root)
+        own = raw.columns.get(spec.columns.get("id", ""), raw.ids)
+        for at, key in enumerate(map(str, own)):
+            if key in ids and (last or key not in found):
+                found[key] = raw.at(at)
+    return [found[key] for key in ids if key in found]
+
+
 def _unreachable(repo: str) -> StiltsError:
     return StiltsError(
         f"There is no network for '{repo}': bring its rows into a folder on a machine with network and pass "
@@ -71,14 +97,16 @@ def _raw(spec: DatasetSpec, raw_split: str, language: str, root: str | None) -> 
         return readers.original(spec, root, language, raw_split)
     src = layout.source(spec, language)
     name, limit = layout.sliced(raw_split)
+    paths = layout.files(spec, name, language, root) if root else []
     if root:
-        data, features = _from_folder(layout.files(spec, name, language, root), Path(root) / str(src.id), src.config)
+        data, features = _from_folder(paths, Path(root) / str(src.id), src.config)
         data = data.select(range(min(limit, len(data)))) if limit is not None else data
     else:
         data = _from_hub(src, name, limit)
         features = dict(data.features)
     where = f"'{src.id}', configuration '{src.config}', split '{name}'" + (" in data.root" if root else "")
     ids = [f"{name}-{i}" for i in range(len(data))]
+    rows = list(range(len(data)))
     if spec.reader == "tydiqa":
         if "id" not in features:
             raise readers.lacks(where, "column", "id", list(features))
@@ -87,7 +115,13 @@ def _raw(spec: DatasetSpec, raw_split: str, language: str, root: str | None) -> 
         data, ids = data.select(rows), [ids[i] for i in rows]
     wanted = [column for column in readers.raw_columns(spec, list(features)) if column in features]
     columns = {column: list(data[column]) for column in wanted}
-    return readers.Raw(columns, features, ids, where)
+    return readers.Raw(
+        columns,
+        features,
+        ids,
+        where,
+        lambda at: layout.place(paths, rows[at]) if paths else f"{where}, row {rows[at] + 1}",
+    )
 
 
 def _cache() -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from stilts_xtreme.data.schema import Columns, DatasetSpec
 from stilts_xtreme.errors import StiltsError, unknown
+from stilts_xtreme.predictions.answers import place_of_question, read_squad
 
 FILES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "xnli": {
@@ -63,17 +64,20 @@ def files(spec: DatasetSpec, raw_split: str, language: str, root: str | Path | N
     return found
 
 
-def read(spec: DatasetSpec, paths: Sequence[Path], language: str) -> Columns:
-    """The rows of a split, canonical columns with labels as the files have them (names).
+def read(spec: DatasetSpec, paths: Sequence[Path], language: str) -> tuple[Columns, Callable[[int], str]]:
+    """The rows of a split, canonical columns with labels as the files have them (names), and where each of them is.
 
     Raises:
         StiltsError: A line that is not what the format wants; names file and line.
     """
-    columns = _READERS[spec.format if spec.format == "qa" else spec.name](paths, language)
+    columns, lines = _READERS[spec.format if spec.format == "qa" else spec.name](paths, language)
     if spec.name == "tydiqa_goldp":  # the training file has all languages; ids begin with the name of theirs
         wanted = [at for at, key in enumerate(columns["id"]) if key.split("-", 1)[0] == spec.codes[language]]
         columns = {name: [values[at] for at in wanted] for name, values in columns.items()}
-    return columns
+    if lines is None:
+        ids = columns["id"]
+        return columns, lambda at: place_of_question(paths[0], ids[at])
+    return columns, lambda at: f"{paths[0]} line {lines[at]}"
 
 
 def _lines(path: Path) -> list[str]:
@@ -81,63 +85,72 @@ def _lines(path: Path) -> list[str]:
     return [line.rstrip("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
 
 
-def _table(path: Path, width: int) -> list[list[str]]:
-    """The fields of all lines after the header."""
+Lines = list[int] | None
+"""The line of each row; None where ids tell it."""
+
+
+def _table(path: Path, width: int) -> list[tuple[int, list[str]]]:
+    """Number and fields of all lines after the header."""
     rows = []
     for n, line in enumerate(_lines(path)[1:], 2):
         fields = [field.strip() for field in line.split("\t")]
         if len(fields) < width:
-            raise StiltsError(f"{path} line {n}: {len(fields)} fields with tabs between them; at least {width} needed.")
-        rows.append(fields)
+            raise StiltsError(
+                f"{path} line {n}: {len(fields)} fields with tabs between them, and at least {width} are needed; mend "
+                "the line."
+            )
+        rows.append((n, fields))
     return rows
 
 
-def _xnli(paths: Sequence[Path], language: str) -> Columns:
+def _xnli(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:
     if paths[0].name.startswith("multinli"):
-        rows = [(fields[0], fields[1], fields[2]) for fields in _table(paths[0], 3)]
+        rows = [(n, fields[0], fields[1], fields[2]) for n, fields in _table(paths[0], 3)]
     else:
-        rows = [(fields[6], fields[7], fields[1]) for fields in _table(paths[0], 8) if fields[0] == language]
+        rows = [(n, fields[6], fields[7], fields[1]) for n, fields in _table(paths[0], 8) if fields[0] == language]
     # the machine-translated training files have another word for it
-    names = [name.replace("contradictory", "contradiction") for _, _, name in rows]
-    return {"text_a": [row[0] for row in rows], "text_b": [row[1] for row in rows], "label": names}
+    names = [row[3].replace("contradictory", "contradiction") for row in rows]
+    columns = {"text_a": [row[1] for row in rows], "text_b": [row[2] for row in rows], "label": names}
+    return columns, [row[0] for row in rows]
 
 
-def _paws_x(paths: Sequence[Path], language: str) -> Columns:
+def _paws_x(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:
     rows = _table(paths[0], 4)
-    return {name: [row[at] for row in rows] for at, name in enumerate(("id", "text_a", "text_b", "label"))}
+    names = ("id", "text_a", "text_b", "label")
+    return {name: [fields[at] for _, fields in rows] for at, name in enumerate(names)}, [n for n, _ in rows]
 
 
-def _panx(paths: Sequence[Path], language: str) -> Columns:
-    sentences: list[list[tuple[str, str]]] = [[]]
-    for line in _lines(paths[0]):
+def _panx(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:
+    sentences: list[list[tuple[int, str, str]]] = [[]]
+    for n, line in enumerate(_lines(paths[0]), 1):
         token, tab, tag = line.strip().partition("\t")
         if not tab:
             sentences.append([])
         elif ":" in token:  # as XTREME: without its prefix a line is passed over
-            sentences[-1].append((token.partition(":")[2].strip(), tag.strip()))
+            sentences[-1].append((n, token.partition(":")[2].strip(), tag.strip()))
     kept = [sentence for sentence in sentences if sentence]
-    return {
-        "tokens": [[token for token, _ in sentence] for sentence in kept],
-        "tags": [[tag for _, tag in sentence] for sentence in kept],
+    columns = {
+        "tokens": [[token for _, token, _ in sentence] for sentence in kept],
+        "tags": [[tag for _, _, tag in sentence] for sentence in kept],
     }
+    return columns, [sentence[0][0] for sentence in kept]
 
 
-def _qa(paths: Sequence[Path], language: str) -> Columns:
-    from stilts_xtreme.predictions.answers import read_squad
-
-    return read_squad(paths[0])
+def _qa(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:
+    return read_squad(paths[0]), None
 
 
-def _tatoeba(paths: Sequence[Path], language: str) -> Columns:
+def _tatoeba(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:
     sides = [[line.strip() for line in _lines(path)] for path in paths]
     if len(sides[0]) != len(sides[1]):
         raise StiltsError(
-            f"{paths[0]} has {len(sides[0])} lines and {paths[1].name} has {len(sides[1])}; lines are pairs."
+            f"{paths[0]} has {len(sides[0])} lines and {paths[1].name} has {len(sides[1])}: line "
+            f"{min(map(len, sides)) + 1} is alone; lines are pairs, so bring both files of one release."
         )
-    return {"text_a": sides[0], "text_b": sides[1]}
+    return {"text_a": sides[0], "text_b": sides[1]}, list(range(1, len(sides[0]) + 1))
 
 
-_READERS: Mapping[str, Callable[[Sequence[Path], str], Columns]] = {
+_READERS: Mapping[str, Callable[[Sequence[Path], str], tuple[Columns, Lines]]] = {
     "xnli": _xnli,
     "paws_x": _paws_x,
     "panx": _panx,

@@ -46,12 +46,14 @@ class Raw:
         features: Raw column -> the source's type of it, as the library ``datasets`` describes it.
         ids: One text per row that names it where the source has no ids.
         where: How an error names the source.
+        at: Where a row is, in words: its file and line.
     """
 
     columns: Columns
     features: Mapping[str, object]
     ids: Sequence[str]
     where: str
+    at: Callable[[int], str] = lambda row: f"row {row + 1}"
 
 
 def lacks(where: str, what: str, wanted: str, there: Sequence[str]) -> StiltsError:
@@ -197,18 +199,18 @@ def _labels(raw: Raw, source: str | None, spec: DatasetSpec, labels: Sequence[st
     names = getattr(_inner(feature) if name == "tags" else feature, "names", None)
     position = _positions(raw, source, spec, labels, names)
     if name == "tags":
-        return [[position(tag) for tag in row or []] for row in values]
-    return [position(value) for value in values]
+        return [[position(tag, at) for tag in row or []] for at, row in enumerate(values)]
+    return [position(value, at) for at, value in enumerate(values)]
 
 
 def _positions(
     raw: Raw, source: str, spec: DatasetSpec, labels: Sequence[str], names: Sequence[str] | None
-) -> Callable[[object], int | None]:
-    """Raw value -> canonical position, by the name that the source or ``label_values`` gives the value."""
+) -> Callable[[object, int], int | None]:
+    """Raw value and its row -> canonical position, by the name that the source or ``label_values`` gives the value."""
     known: dict[object, int | None] = {None: None, -1: -1, "": -1, "-1": -1}
     canonical = {name: i for i, name in enumerate(labels)}
 
-    def position(value: object) -> int | None:
+    def position(value: object, row: int) -> int | None:
         if value not in known:
             if names is not None and isinstance(value, int):
                 if not 0 <= value < len(names):  # means nothing in the source: kept out of range for the checks
@@ -219,7 +221,7 @@ def _positions(
                 text = str(value)
             name = spec.label_values.get(text, text)
             if name not in canonical:
-                raise lacks(f"{raw.where}, column '{source}': the list of labels", "label", name, list(labels))
+                raise _unknown_label(raw, row, source, "the list of labels", name, labels, spec)
             known[value] = canonical[name]
         return known[value]
 
@@ -231,11 +233,19 @@ def _answer_key(raw: Raw, source: str, spec: DatasetSpec, labels: Sequence[str])
     keys = _column(raw, source, ("string",))
     letters = _column(raw, f"{spec.columns['choices']}.label", (_WORDS,))
     out = []
-    for key, row in zip(keys, letters, strict=True):
+    for at, (key, row) in enumerate(zip(keys, letters, strict=True)):
         if key and key not in row:
-            raise lacks(f"{raw.where}, column '{source}': the row's own list of choices", "label", key, row)
+            raise _unknown_label(raw, at, source, "the row's own list of choices", key, row)
         out.append(row.index(key) if key else -1)
     return out
+
+
+def _unknown_label(
+    raw: Raw, row: int, source: str, what: str, name: str, there: Sequence[str], spec: DatasetSpec | None = None
+) -> StiltsError:
+    known = str(lacks(f"{raw.where}, column '{source}': {what}", "label", name, there)).removesuffix(".")
+    other = f", or say what it stands for in dataset.{spec.name}.label_values" if spec else ""
+    return StiltsError(f"{known}; mend {raw.at(row)}{other}.")
 
 
 def _bucc(raw: Raw, spec: DatasetSpec) -> Columns:
@@ -286,18 +296,20 @@ class _Value:
 
 def ccg(root: str | Path | None, raw_split: str) -> Raw:
     """The sentences of the user's CCGbank files: tokens<TAB>supertags, both split by spaces."""
-    rows = [row for path in ccg_files(root, raw_split) for row in _ccg_rows(path)]
-    columns = {"tokens": [tokens for tokens, _ in rows], "tags": [tags for _, tags in rows]}
+    rows = [(tokens, tags, path, n) for path in ccg_files(root, raw_split) for tokens, tags, n in _ccg_rows(path)]
+    columns = {"tokens": [row[0] for row in rows], "tags": [row[1] for row in rows]}
     ids = [f"{raw_split}-{i}" for i in range(len(rows))]
-    return Raw(columns, {name: [_Value()] for name in columns}, ids, "local/ccg")
+    features = {name: [_Value()] for name in columns}
+    return Raw(columns, features, ids, "local/ccg", lambda at: f"{rows[at][2]} line {rows[at][3]}")
 
 
 def ud(root: str | Path | None, language: str, raw_split: str, relations: bool = False) -> Raw:
     """The sentences of the user's CoNLL-U files."""
-    tokens, tags = conllu.read(conllu.files(root, language, raw_split), relations)
+    tokens, tags, places = conllu.read(conllu.files(root, language, raw_split), relations)
     columns = {"tokens": tokens, "tags" if relations else "pos_tags": tags}
     ids = [f"{raw_split}-{i}" for i in range(len(tokens))]
-    return Raw(columns, {name: [_Value()] for name in columns}, ids, "local/ud")
+    features = {name: [_Value()] for name in columns}
+    return Raw(columns, features, ids, "local/ud", lambda at: "the sentence in {} from line {} on".format(*places[at]))
 
 
 def ud_labels(root: str | Path | None) -> tuple[str, ...]:
@@ -314,13 +326,14 @@ def _ud_labels(files: tuple[tuple[Path, int, int], ...]) -> tuple[str, ...]:
 def original(spec: DatasetSpec, root: str | Path | None, language: str, raw_split: str) -> Raw:
     """The rows of the user's files in the data set's own format, under the names that the hub's columns have."""
     paths = originals.files(spec, raw_split, language, root)
-    found = {spec.columns[name]: values for name, values in originals.read(spec, paths, language).items()}
+    columns, at = originals.read(spec, paths, language)
+    found = {spec.columns[name]: values for name, values in columns.items()}
     kinds = {name: _Value("int64") if name.endswith("answer_start") else _Value() for name in found}
     features = {
         name: [kinds[name]] if values and isinstance(values[0], list) else kinds[name] for name, values in found.items()
     }
     ids = [f"{raw_split}-{i}" for i in range(len(next(iter(found.values()), [])))]
-    return Raw(found, features, ids, f"local/{spec.name}")
+    return Raw(found, features, ids, f"local/{spec.name}", at)
 
 
 def ccg_files(root: str | Path | None, raw_split: str) -> list[Path]:
@@ -345,15 +358,18 @@ def ccg_labels(root: str | Path | None) -> tuple[str, ...]:
     inventories = [json.loads(path.read_text("utf-8")) for path in sorted(paths[0].parent.glob("*.tags_to_id.json"))]
     if inventories:
         return tuple(dict.fromkeys(tag for ids in inventories for tag in sorted(ids, key=ids.get)))
-    return tuple(sorted({tag for path in paths for _, tags in _ccg_rows(path) for tag in tags}))
+    return tuple(sorted({tag for path in paths for _, tags, _ in _ccg_rows(path) for tag in tags}))
 
 
-def _ccg_rows(path: Path) -> list[tuple[list[str], list[str]]]:
+def _ccg_rows(path: Path) -> list[tuple[list[str], list[str], int]]:
+    """Tokens, supertags and line of each sentence."""
     rows = []
     for number, line in enumerate(path.read_text("utf-8").split("\n"), start=1):
         if line.strip():
             tokens, tab, tags = line.rstrip("\r").partition("\t")
             if not tab:
-                raise StiltsError(f"{path.name}, line {number}: expected tokens<TAB>supertags, found no tab.")
-            rows.append((tokens.split(), tags.split()))
+                raise StiltsError(
+                    f"{path}, line {number}: expected tokens<TAB>supertags, found no tab; put one between them."
+                )
+            rows.append((tokens.split(), tags.split(), number))
     return rows

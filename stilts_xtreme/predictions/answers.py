@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -27,7 +29,11 @@ def _object(where: str, text: str) -> Any:
         if len(keys) != len(pairs):
             names = [key for key, _ in pairs]
             first = next(name for name in names if names.count(name) > 1)
-            raise StiltsError(f"{where}: {len(pairs) - len(keys)} keys occur more than once, first {first!r}.")
+            lines = _lines_of(text, first, before="", after=r"\s*:")
+            place = f"{where} line {lines[1]}" if len(lines) > 1 and "\n" in text else where
+            raise StiltsError(
+                f"{place}: {len(pairs) - len(keys)} keys occur more than once, first {first!r}; keep one of each."
+            )
         return keys
 
     try:
@@ -35,6 +41,19 @@ def _object(where: str, text: str) -> Any:
     except json.JSONDecodeError as error:
         place = where if "line" in where.rpartition("/")[2] else f"{where} line {error.lineno}"
         raise StiltsError(f"{place}: not JSON ({error.msg}).") from error
+
+
+def _lines_of(text: str, key: str, before: str, after: str) -> list[int]:
+    """The lines in which a JSON text has a string, between two patterns."""
+    written = {json.dumps(key), json.dumps(key, ensure_ascii=False)}
+    pattern = f"{before}(?:{'|'.join(map(re.escape, sorted(written)))}){after}"
+    return [text.count("\n", 0, match.end()) + 1 for match in re.finditer(pattern, text)]
+
+
+def place_of_question(path: Path, key: str, which: int = 0) -> str:
+    """Where a file in SQuAD's form has a question, in words; ``which`` counts those with the same id."""
+    lines = _lines_of(text_of(path), key, before=r'"id"\s*:\s*', after="")
+    return f"{path} line {lines[which]}" if which < len(lines) else f"{path}"
 
 
 def write_answers(path: Path, answers: Mapping[str, str]) -> Path:
@@ -70,7 +89,9 @@ def read_answers(path: Path, ids: Iterable[str] | None = None) -> dict[str, str]
         known = set(ids)
         extra = [key for key in answers if key not in known]
         if extra:
-            raise StiltsError(f"{path}: {len(extra)} of {len(answers)} ids belong to no question, first {extra[0]!r}.")
+            raise StiltsError(
+                f"{path}: {len(extra)} of {len(answers)} ids belong to no question, first {extra[0]!r}; leave them out."
+            )
         if len(answers) < len(known):
             log.warning("%s: %d of %d questions have no answer.", path, len(known) - len(answers), len(known))
     return answers
@@ -130,9 +151,15 @@ def read_squad(path: Path) -> Columns:
                         columns[name].append(value)
     except (KeyError, TypeError) as error:
         raise StiltsError(f"{path}: not in SQuAD's form at question {len(columns['id']) + 1} ({error}).") from error
-    twice = len(columns["id"]) - len(set(columns["id"]))
+    ids = columns["id"]
+    twice = len(ids) - len(set(ids))
     if twice:
-        raise StiltsError(f"{path}: {twice} ids occur more than once.")
+        counts = Counter(ids)
+        first = next(key for key in ids if counts[key] > 1)
+        raise StiltsError(
+            f"{place_of_question(path, first, 1)}: {twice} ids occur more than once, first {first!r}; keep one "
+            "question of each."
+        )
     return columns
 
 
@@ -166,7 +193,9 @@ def read_rankings(path: Path) -> dict[str, list[str]]:
         _check_rankings(f"{path} line {n}", part)
         twice = [key for key in part if key in joined]
         if twice:
-            raise StiltsError(f"{path} line {n}: the query {twice[0]!r} occurs more than once.")
+            raise StiltsError(
+                f"{path} line {n}: the query {twice[0]!r} occurs more than once; keep one of its rankings."
+            )
         joined |= part
     return joined
 

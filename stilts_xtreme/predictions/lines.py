@@ -53,7 +53,10 @@ def read_labels(path: Path, rows: int | None = None) -> list[str]:
     labels = [_cell(path, f"line {n}", line) for n, line in enumerate(_lines(path), 1)]
     if rows is not None and len(labels) != rows:
         where = f"line {rows + 1} is one too many" if len(labels) > rows else f"line {len(labels) + 1} is missing"
-        raise StiltsError(f"{path}: {len(labels)} lines for {rows} rows; {where}.")
+        raise StiltsError(
+            f"{path}: {len(labels)} lines for {rows} rows; {where}: bring one line for each row, in the order of the "
+            "labels, and no header."
+        )
     return labels
 
 
@@ -121,11 +124,15 @@ def read_tags(path: Path, lengths: Sequence[int] | None = None) -> list[list[str
         for number, (sentence, wanted) in enumerate(zip(sentences, lengths, strict=False)):
             if len(sentence) != wanted:
                 raise StiltsError(
-                    f"{path} line {starts[number]}: sentence {number + 1} has {len(sentence)} tags for {wanted} tokens."
+                    f"{path} line {starts[number]}: sentence {number + 1} has {len(sentence)} tags for {wanted} "
+                    "tokens; bring one line for each token and an empty line after each sentence."
                 )
         if len(sentences) != len(lengths):
             at = starts[len(lengths)] if len(sentences) > len(lengths) else start
-            raise StiltsError(f"{path} line {at}: {len(sentences)} sentences in the file for {len(lengths)} sentences.")
+            raise StiltsError(
+                f"{path} line {at}: {len(sentences)} sentences in the file for {len(lengths)} sentences; bring one "
+                "block of lines for each, with an empty line after it."
+            )
     return sentences
 
 

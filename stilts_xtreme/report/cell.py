@@ -80,6 +80,8 @@ def notes(result: Mapping[str, Any]) -> list[str]:
         found.append(
             f"COLLAPSED: {', '.join(result['collapsed'])} ended at the loss of guessing; do not average this run."
         )
+    if result.get("caveat"):
+        found.append(result["caveat"])
     if result.get("retrieval"):
         found.append(f"hidden_states[{result['retrieval']['layer']}], {result['retrieval']['pooling']} pooling.")
     if result.get("layers"):
