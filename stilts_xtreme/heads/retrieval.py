@@ -19,7 +19,8 @@ from stilts_xtreme.search import top_k
 def retrieval_layer(config: Any, chosen: int | None) -> int:
     """The position in ``hidden_states`` to pool: the chosen one, else 14/24 of the depth, rounded.
 
-    Source: the study's code takes ``hidden_states[14]`` of XLM-R large's 24 layers (nyu-mll/jiant).
+    Source: the study's code takes ``hidden_states[14]`` of XLM-R large's 24 layers (nyu-mll/jiant), and so do XTREME's
+    and XTREME-R's scripts: their layer 13 is counted without the embeddings.
     """
     return chosen if chosen is not None else round(14 * config.num_hidden_layers / 24)
 
