@@ -22,11 +22,12 @@ demo: install  ## train and compare mnli -> xnli with the baseline, offline, on 
 	$(RUN) -m stilts_xtreme +intermediate=mnli +target=xnli
 
 SHORT := recipe.intermediate.max_steps=20 recipe.intermediate.tasks=null recipe.target.max_steps=20 \
-	recipe.target.tasks=null evaluation.random_init=false
+	recipe.target.tasks=null evaluation.random_init=false evaluation.floors=false
 TARGETS := xnli,pawsx,xcopa,xquad,mlqa,tydiqa,udpos,panx,tatoeba,bucc2018,lareqa
 ifdef ROOT
 ROWS := data=hub data.root=$(ROOT) model=mini model.corpus=[tatoeba] model.pretraining.steps=60 bitext.threshold=test
 else
+ROWS := data.world.train=2000 data.world.test=100
 TARGETS := $(TARGETS),mewsli_x
 endif
 
