@@ -142,6 +142,10 @@ def flat(sequences: Sequence[Sequence[int]], dtype: Any = np.int32) -> tuple[np.
     return joined, lengths
 
 
+AT_A_TIME = 5_000
+"""Texts that a tokenizer is given at a time: it keeps what it cuts off of all of them until it is done."""
+
+
 def encode(tokenizer: Any, config: Any, first: list[str], second: list[str] | None, max_length: int) -> dict[str, Any]:
     """Ids, lengths and segment ids of single texts or pairs, cut to ``max_length`` by shortening the longer text.
 
@@ -153,20 +157,20 @@ def encode(tokenizer: Any, config: Any, first: list[str], second: list[str] | No
     types: list[list[int]] = [[] for _ in first]
     for pairs in (False, True):
         chosen = np.flatnonzero(paired == pairs)
-        if not len(chosen):
-            continue
-        encoded = tokenizer(
-            [first[position] for position in chosen],
-            [second[position] for position in chosen] if pairs and second is not None else None,
-            truncation="longest_first",
-            max_length=max_length,
-            return_attention_mask=False,
-            return_token_type_ids=with_types,
-        )
-        for at, position in enumerate(chosen):
-            ids[position] = encoded["input_ids"][at]
-            if with_types:
-                types[position] = encoded["token_type_ids"][at]
+        for begin in range(0, len(chosen), AT_A_TIME):
+            some = chosen[begin : begin + AT_A_TIME]
+            encoded = tokenizer(
+                [first[position] for position in some],
+                [second[position] for position in some] if pairs and second is not None else None,
+                truncation="longest_first",
+                max_length=max_length,
+                return_attention_mask=False,
+                return_token_type_ids=with_types,
+            )
+            for at, position in enumerate(some):
+                ids[position] = encoded["input_ids"][at]
+                if with_types:
+                    types[position] = encoded["token_type_ids"][at]
     joined, lengths = flat(ids)
     return {"ids": joined, "lengths": lengths, "types": flat(types, np.int8)[0] if with_types else None}
 
