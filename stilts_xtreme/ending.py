@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.progress import say
 
 FAILED: list[str] = []
 """What went wrong in the cells of this command; Hydra would print more than the sentence and stop at the first."""
 RESULTS: list[dict[str, Any]] = []
 """What the cells of a sweep came to."""
 STUDY: dict[str, Any] = {}
-"""``name`` and ``output`` of the sweep."""
+"""``name`` and ``output`` of the sweep; ``by_cell`` when a launcher of Hydra's own ran it, cell by cell."""
 UNCONTROLLED: list[tuple[dict[str, Any], str]] = []
 """Configurations and options of controls that a launcher of Hydra's own has left to do."""
 
@@ -53,6 +54,7 @@ def ran(config: dict[str, Any], result: dict[str, Any]) -> None:
     """Adds a cell that ran in this process under a launcher of Hydra's own."""
     study = config.get("study") or {}
     swept([result], study, config["output"])
+    STUDY["by_cell"] = True
     if result["target"] and not result["intermediate"]:
         UNCONTROLLED.extend((config, option) for option in study.get("controls") or ())
 
@@ -94,6 +96,10 @@ def report() -> None:
     results = [result for result in RESULTS if result["target"]]
     if not RESULTS:
         return
+    if STUDY.get("by_cell"):  # a launcher of whole graphs has said so itself
+        stages = [(stage["key"], stage["made_now"]) for result in RESULTS for stage in result["stages"]]
+        made, every = {key for key, now in stages if now}, {key for key, _ in stages}
+        say(f"{len(every)} distinct stages: {len(made)} made, {len(every - made)} found.")
     console = Console(file=sys.stdout)
     output = Path(STUDY["output"])
     if len(results) < 2:

@@ -51,6 +51,7 @@ def test_each_stage_once_and_the_matrix_at_the_end(
     assert set(made.values()) == {1}
     assert len(made) == int(planned.group(1))
     assert len({stage["key"] for result in results for stage in result["stages"]}) == int(planned.group(2))
+    assert f"{planned.group(2)} distinct stages: {len(made)} made, " in err
     place = re.search(r"matrix, rows and picture: (\S+)", " ".join(out.split()))
     assert place is not None
     with (Path(place.group(1)) / "rows.csv").open(encoding="utf-8") as file:
