@@ -615,7 +615,7 @@ def test_jobs_outlive_their_launcher_and_a_requeue(
     jobs = record.submitted(folder)
     subprocess.run(["scontrol", "requeue", job], check=True)
     wait_for(lambda: sbatch.seconds_left(job)[0] == "PENDING")
-    assert told(folder, "stopped")
+    wait_for(lambda: told(folder, "stopped"))  # its last words may come after the queue has it back
     assert list(pretrained.glob("scratch/*/resume/last.ckpt"))
     assert status.read(folder, True).counts()["running"] == 0
     # SLURM would wait for two minutes; in the same second it still holds the first run's credential for revoked
