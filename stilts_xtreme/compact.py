@@ -8,7 +8,7 @@ much of a step's fixed cost and of the optimiser's memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,20 @@ from torch import nn
 from torch.nn.functional import embedding
 
 from stilts_xtreme.encoder import Encoder
+
+
+class _Rows(torch.autograd.Function):
+    """Rows of a compact embedding, whose gradient goes to where :meth:`CompactEmbedding.add_gradient` keeps it."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: torch.Tensor, place: torch.Tensor, owner: CompactEmbedding) -> torch.Tensor:
+        ctx.place, ctx.owner = place, owner
+        return embedding(place, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, None, None]:
+        ctx.owner.add_gradient(ctx.place, gradients[0])
+        return None, None, None
 
 
 class CompactEmbedding(nn.Module):
@@ -38,22 +52,46 @@ class CompactEmbedding(nn.Module):
         super().__init__()
         self.whole = [whole]  # in a list: not a part of this module, nor of its state
         self.rows = rows
-        self.weight = nn.Parameter(whole.weight.detach()[rows].clone())
+        self.weight = nn.Parameter(whole.weight.detach()[rows])
         place = torch.full((whole.num_embeddings,), -1)
         place[rows] = torch.arange(len(rows))
         self.padding = None if whole.padding_idx is None else int(place[whole.padding_idx])
         self.register_buffer("place", place, persistent=False)
         self.register_buffer("frozen", whole.weight.detach(), persistent=False)
         self.register_buffer("shrink", torch.ones((), dtype=torch.float64))
+        self._room: torch.Tensor | None = None
+        self._written: list[torch.Tensor] = []
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Embeds ids of any shape; while training, those of trained rows alone."""
         place = self.place[ids]
         if self.training:
-            return embedding(place, self.weight, self.padding)
+            if self.weight.is_cuda or not self.weight.requires_grad or not torch.is_grad_enabled():
+                return embedding(place, self.weight, self.padding)
+            return _Rows.apply(self.weight, place, self)
         trained = embedding(place.clamp(min=0), self.weight)
         others = embedding(ids, self.frozen) * self.shrink.to(self.frozen.dtype)
         return torch.where((place >= 0)[..., None], trained, others)
+
+    def add_gradient(self, place: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Adds to the rows at ``place`` [...] of the weight's gradient; ``gradient`` is [..., H].
+
+        Its memory stays from step to step, and of it only what the last step wrote to is set to zero: a step's tokens
+        are a small part of the rows, and fresh memory for all of them costs more than all that is done with it.
+        """
+        if self.weight.grad is None:
+            if self._room is None:
+                self._room = torch.zeros_like(self.weight)
+            for written in self._written:
+                self._room.index_fill_(0, written, 0)
+            self._written = []
+            self.weight.grad = self._room
+        rows = place.reshape(-1)
+        values = gradient.reshape(len(rows), -1)
+        if self.padding is not None:
+            values = values.masked_fill((rows == self.padding)[:, None], 0)
+        self.weight.grad.index_add_(0, rows, values.to(self.weight.dtype))
+        self._written.append(rows)
 
     def decay(self, factor: float) -> None:
         """Multiplies the rows that are not trained, as AdamW's decay does in a step."""

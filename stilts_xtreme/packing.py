@@ -235,16 +235,27 @@ def last_layer_first_tokens(layer: Any, hidden: torch.Tensor, plan: Layout) -> t
         each = torch.arange(len(asked) + 1, dtype=torch.int32, device=asked.device)
         outcome = _flash(asked, keys, values, each, plan.offsets, 1, plan.longest).flatten(1)
         return layer.feed_forward_chunk(layer.attention.output(outcome, first))
-    keys, values = (_Spread.apply(project(hidden), plan.take, plan.places) for project in (own.key, own.value))
+    # One query of a sequence looks at W tokens. So q is multiplied by what projects keys, q (K x) = (q K) x, instead of
+    # every token, and the mean over tokens is projected to a value, instead of every token. The bias of keys adds the
+    # same to all scores of a query, which changes no weight.
+    asked = query.view(-1, heads, own.attention_head_size) * own.scaling
+    asked = torch.einsum("shd,hdk->shk", asked, own.key.weight.view(heads, own.attention_head_size, -1))
+    states = _Spread.apply(hidden, plan.take, plan.places)
     outcomes, offset = [], 0
     for group in plan.groups:
         until = offset + group.shape[0] * group.shape[1]
-        asked = _split(query.index_select(0, group.members), (group.shape[0], 1), heads)
-        key, value = (_split(states[offset:until], group.shape, heads) for states in (keys, values))
-        outcomes.append(_within(asked, key, value, group.allowed, rate, own.scaling).reshape(group.shape[0], -1))
+        tokens = states[offset:until].view(*group.shape, -1)
+        scores = asked.index_select(0, group.members) @ tokens.transpose(1, 2)
+        if group.allowed is not None:
+            scores = scores.masked_fill(~group.allowed[:, 0], torch.finfo(scores.dtype).min)
+        weights = drop(torch.softmax(scores, -1), rate)
+        outcomes.append(torch.cat((weights @ tokens, weights.sum(-1, keepdim=True)), -1))
         offset = until
     back = torch.argsort(_joined([group.members for group in plan.groups]))
-    return layer.feed_forward_chunk(layer.attention.output(_joined(outcomes).index_select(0, back), first))
+    means, mass = _joined(outcomes).index_select(0, back).split((hidden.shape[-1], 1), -1)
+    outcome = torch.einsum("shk,hdk->shd", means, own.value.weight.view(heads, own.attention_head_size, -1))
+    outcome = outcome + mass * own.value.bias.view(heads, -1)  # dropout leaves weights that do not add up to 1
+    return layer.feed_forward_chunk(layer.attention.output(outcome.flatten(1), first))
 
 
 def _flashes(query: torch.Tensor, dropout: float, scaling: float | None) -> bool:

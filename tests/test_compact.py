@@ -63,6 +63,23 @@ def test_the_whole_embedding_ends_the_same(family, decay):
     assert not torch.equal(left[int(features().ids[1])], before[int(features().ids[1])])
 
 
+@pytest.mark.parametrize("padding", [None, 5])
+def test_gradients_of_several_micro_batches_and_steps_are_those_of_an_embedding(padding):
+    torch.manual_seed(0)
+    plain = torch.nn.Embedding(12, 4, padding_idx=padding)
+    small = CompactEmbedding(plain, torch.tensor([1, 5, 7, 9]))
+    steps = [[[[1, 5, 5], [7, 1, 1]], [[9, 9, 5]]], [[[1, 7, 5]]], [[[7, 7, 7]], [[5, 9, 7]]]]
+    for step in steps:
+        plain.zero_grad()
+        small.zero_grad()
+        for ids in step:
+            weights = torch.randn(len(ids), 3, 4)
+            for module in (plain, small):
+                (module(torch.tensor(ids)) * weights).sum().backward()
+        torch.testing.assert_close(small.weight.grad, plain.weight.grad[[1, 5, 7, 9]])
+        small.weight.grad.mul_(0.5)  # as clipping does
+
+
 def test_rows_met_only_in_evaluation_are_frozen_not_missing():
     whole, small = bare_encoder(), bare_encoder()
     compact.shrink(small, [features().ids])

@@ -152,6 +152,29 @@ def test_dropout_of_the_last_layer_falls_on_first_tokens():
     torch.testing.assert_close(packed.first_tokens(batch), packed.first_tokens(batch), atol=0, rtol=0)
 
 
+def test_the_last_layer_of_first_tokens_under_dropout_is_that_of_all_tokens(monkeypatch):
+    """Weights that dropout has changed do not add up to 1; every other one is dropped here."""
+    _, packed = pair("xlm-roberta", dropout=0.5)
+    monkeypatch.setattr(packing, "drop", lambda weights, rate: weights * 2 * (torch.arange(weights.shape[-1]) % 2))
+    batch = units(types=False).take(np.arange(len(SIZES)))
+    plan = packing.layout(batch.lengths)
+    layer = packed.base.encoder.layer[-1].train()
+    layer.attention.output.dropout.p = layer.output.dropout.p = 0.0
+    own = layer.attention.self
+    torch.manual_seed(0)
+    for project in (own.query, own.key, own.value):
+        torch.nn.init.normal_(project.bias)
+    hidden = torch.randn(len(batch.ids), packed.config.hidden_size)
+    found = packing.last_layer_first_tokens(layer, hidden, plan)
+    for number, tokens in enumerate(hidden.split(batch.lengths.tolist())):
+        heads = [project(tokens).view(len(tokens), own.num_attention_heads, -1) for project in (own.key, own.value)]
+        asked = own.query(tokens[0]).view(own.num_attention_heads, -1)
+        weights = torch.softmax(torch.einsum("hd,whd->hw", asked, heads[0]) * own.scaling, -1)
+        outcome = torch.einsum("hw,whd->hd", packing.drop(weights, 0.5), heads[1]).reshape(1, -1)
+        expected = layer.feed_forward_chunk(layer.attention.output(outcome, tokens[:1]))
+        torch.testing.assert_close(found[number : number + 1], expected)
+
+
 def one_by_one(query, key, value, query_offsets, key_offsets, most_queries, most_keys):
     """What flash attention computes, a sequence at a time."""
     assert query_offsets.dtype == key_offsets.dtype == torch.int32
