@@ -256,7 +256,6 @@ def test_a_folder_is_an_encoder(cli: Callable[..., Any], outputs: Path, tmp_path
 def test_hub_id_without_a_network_says_what_to_do(tmp_path: Path, proxy: dict[str, str]) -> None:
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     environment |= {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": "http://127.0.0.1:9", **proxy}
-    start = time.monotonic()
     done = subprocess.run(
         [
             *(sys.executable, "-m", "stilts_xtreme", "+target=xnli", "model=owner/name", "data=synthetic"),
@@ -269,7 +268,6 @@ def test_hub_id_without_a_network_says_what_to_do(tmp_path: Path, proxy: dict[st
         env=environment,
     )
     refused((done.returncode, done.stdout, done.stderr), "owner/name", "hf download owner/name", "model=FOLDER")
-    assert time.monotonic() - start < 25
 
 
 def test_the_hub_is_asked_anew_and_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,6 +248,8 @@ def identity(spec: DatasetSpec, split: str, langs: Iterable[str], data: DataSpec
         if spec.format == "candidates":  # not as many in every language
             rows = [module.size(world, spec.name, split, language) for language in langs]
         options = {"seed": world.seed, "rows": rows}  # of the other splits: nothing
+        own = module.rows_version(spec.name)
+        what |= {"rows_version": own} if own > 1 else {}
         return {"kind": "synthetic", "version": module.WORLD_VERSION, "world": options, **what}
     raw = _raw_split(spec, split)
     where: dict[str, Any] = {}

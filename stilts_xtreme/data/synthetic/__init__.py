@@ -30,6 +30,7 @@ __all__ = [
     "labels",
     "rivals",
     "rows",
+    "rows_version",
     "size",
     "splits",
     "translated",
@@ -58,6 +59,18 @@ def labels(dataset: str) -> tuple[str, ...]:
         StiltsError: If the data set is not known.
     """
     return _dataset(dataset).labels
+
+
+def rows_version(dataset: str) -> int:
+    """Returns a data set's own version: 1, or more where its rows have changed and no other's (see :class:`Spec`).
+
+    Args:
+        dataset: A name such as ``xnli``.
+
+    Raises:
+        StiltsError: If the data set is not known.
+    """
+    return _dataset(dataset).version
 
 
 def splits(dataset: str) -> Mapping[str, tuple[str, ...]]:

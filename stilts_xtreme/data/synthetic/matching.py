@@ -1,15 +1,21 @@
-"""Pairs of texts in matched sets: one pair of each label with the same overlap, so that overlap tells no label."""
+"""Meanings chosen by what a reader of forms sees, so that forms alone do not tell the answer.
+
+Pairs of texts come in matched sets: one pair of each label with the same overlap, so that overlap tells no label.
+Sentences to be tagged come with many words that look like words of another class.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 from itertools import pairwise
 
 from stilts_xtreme.data.synthetic.grammar import grammar
 from stilts_xtreme.data.synthetic.knowledge import Teller
-from stilts_xtreme.data.synthetic.languages import INVENTORY
+from stilts_xtreme.data.synthetic.languages import INVENTORY, conversions, lexicon
 from stilts_xtreme.data.synthetic.pairs import Pair
+from stilts_xtreme.data.synthetic.world import Clause
 
 _HELD = 50
 """Pairs of one label and profile that wait for partners; what comes beyond is thrown away."""
@@ -44,3 +50,32 @@ class Matched:
             if all(waiting):
                 draw.ready = draw.sample([same.pop() for same in waiting], self._labels)
         return draw.ready.pop()
+
+
+@lru_cache(maxsize=16)
+def _lookalikes(seed: int) -> frozenset[str]:
+    """Forms of the source language that are two words of different classes."""
+    words = lexicon(seed, INVENTORY[0].code).words
+    return frozenset(words[noun] for noun, _ in conversions(seed))
+
+
+def ambiguous(make: Callable[[Teller], tuple[Clause, ...]], share: float) -> Callable[[Teller], tuple[Clause, ...]]:
+    """Keeps of the sentences that ``make`` draws those with many words that look like words of another class.
+
+    Args:
+        make: Draws a sentence.
+        share: The least part of the words, punctuation left out, that look so in the source language.
+
+    Returns:
+        What draws such sentences.
+    """
+
+    def draw(teller: Teller) -> tuple[Clause, ...]:
+        say, lookalikes = grammar(teller.seed, INVENTORY[0].code), _lookalikes(teller.seed)
+        while True:
+            clauses = make(teller)
+            forms = [token.form for words in say.sentences(clauses) for token in words if token.upos != "PUNCT"]
+            if sum(form in lookalikes for form in forms) >= share * len(forms):
+                return clauses
+
+    return draw

@@ -14,7 +14,7 @@ from stilts_xtreme.data.synthetic.entities import Mention
 from stilts_xtreme.data.synthetic.grammar import SUPERTAGS, Grammar, grammar
 from stilts_xtreme.data.synthetic.knowledge import Teller
 from stilts_xtreme.data.synthetic.languages import INVENTORY
-from stilts_xtreme.data.synthetic.matching import Matched
+from stilts_xtreme.data.synthetic.matching import Matched, ambiguous
 from stilts_xtreme.data.synthetic.stories import Choice, Reading
 from stilts_xtreme.data.synthetic.world import World
 from stilts_xtreme.errors import StiltsError
@@ -62,6 +62,7 @@ class Spec:
         tags: For tagging: which field of a word is the tag.
         shots: Rows of the training splits of the other languages, as the real data set has them too; 0 for none.
         of: The data set whose meanings these are, told in another way; empty for meanings of its own.
+        version: Raised when its rows change and no other data set's, nor the unlabelled text.
     """
 
     format: str
@@ -73,6 +74,7 @@ class Spec:
     tags: str = ""
     shots: int = 0
     of: str = ""
+    version: int = 1
 
 
 _ALL = ("train", "validation", "test")
@@ -100,7 +102,7 @@ DATASETS: Mapping[str, Spec] = {
     "ud_tags": Spec(
         "tagging", lambda d: texts.tagged(d), tuple(f"{u}:{s}" for u in _UPOS for s in _SLOTS), tags="relation"
     ),
-    "udpos": Spec("tagging", lambda d: texts.tagged(d), _UPOS, True, _ALL, tags="upos", shots=500),
+    "udpos": Spec("tagging", ambiguous(texts.tagged, 0.4), _UPOS, True, _ALL, tags="upos", shots=500, version=2),
     "panx": Spec("tagging", lambda d: texts.named_sentence(d), _NER, True, _ALL, tags="ner", shots=500),
     "tatoeba": Spec("retrieval", lambda d: texts.translated(d), (), True, ("test",)),
     "bucc2018": Spec("bitext", lambda d: texts.translated(d), (), True, _EVALUATION),
