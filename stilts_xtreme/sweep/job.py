@@ -20,9 +20,9 @@ from typing import Any, NoReturn
 
 from stilts_xtreme import config
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.files import write_atomic
 from stilts_xtreme.notice import NOTICE
 from stilts_xtreme.plan import plan
-from stilts_xtreme.store import write_atomic
 from stilts_xtreme.sweep import record, sbatch, worker
 from stilts_xtreme.sweep.engine import BUSY_SECONDS
 from stilts_xtreme.sweep.graph import Node

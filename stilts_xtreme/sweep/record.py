@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.store import Store, write_atomic
+from stilts_xtreme.files import write_atomic
+from stilts_xtreme.store import Store
 from stilts_xtreme.sweep.graph import Graph
 from stilts_xtreme.sweep.planning import PlannedCell, Refusal
 

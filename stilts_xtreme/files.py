@@ -1,4 +1,4 @@
-"""Text files of the layout, whole or not there."""
+"""Text files, whole or not there."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from pathlib import Path
 from stilts_xtreme.errors import StiltsError
 
 
-def publish(path: Path, text: str) -> None:
-    """Writes a file whole or not at all: beside its place, flushed to disk, then renamed.
+def write_atomic(path: Path, text: str) -> None:
+    """Writes a file in UTF-8 whole or not at all: beside its place, flushed to disk, then renamed over it.
+
+    Args:
+        path: Its place; folders above it are made.
+        text: All of it.
 
     Raises:
-        StiltsError: Text that is none in UTF-8.
+        StiltsError: Half of a surrogate pair, which is no text in UTF-8.
     """
     try:
         data = text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise StiltsError(f"{path}: half of a surrogate pair ({error.object[error.start]!r}) is not text.") from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
+    # drawn, because machines may share the folder, and containers count their processes from 1
+    scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(scratch, "xb") as file:
             file.write(data)
