@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.config import elsewhere
+from stilts_xtreme.config.machine import elsewhere
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.sweep import local
 from stilts_xtreme.sweep.graph import Graph

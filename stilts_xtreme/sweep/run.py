@@ -11,7 +11,7 @@ from typing import Any
 
 from stilts_xtreme import readiness
 from stilts_xtreme.cell import read_test_rows
-from stilts_xtreme.config import gpu_visible
+from stilts_xtreme.config.machine import gpu_visible
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.progress import say
 from stilts_xtreme.store import Store, disk_errors
