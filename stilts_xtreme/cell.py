@@ -183,7 +183,7 @@ def _translation(cell: Cell) -> str | None:
     if cell.translation.source is None or not cell.intermediate:
         return None
     languages = cell.translation.languages
-    which = "all its languages" if languages == "available" else ", ".join(languages)  # type: ignore[arg-type]
+    which = "all its languages" if languages == "available" else ", ".join(languages)
     return f"{'with' if cell.translation.mode == 'add' else 'in'} {which}"
 
 

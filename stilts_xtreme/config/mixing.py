@@ -12,7 +12,7 @@ from stilts_xtreme.config.checks import check, choice, is_number, make, number, 
 from stilts_xtreme.config.phases import make_recipe
 from stilts_xtreme.data.schema import DataSpec
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.specs import Mlm, Sampling, Translation
+from stilts_xtreme.specs import Languages, Mlm, Sampling, Translation
 
 
 def make_volume(value: object) -> float | None:
@@ -97,7 +97,7 @@ def make_translation(values: Mapping[str, Any], data: DataSpec) -> Translation:
     return dataclasses.replace(translation, source=source, languages=languages)
 
 
-def _languages(option: str, value: object) -> object:
+def _languages(option: str, value: object) -> Languages:
     """``available``, or a list of codes, each once."""
     if isinstance(value, str) and value != "available":
         value = [value]
@@ -105,4 +105,4 @@ def _languages(option: str, value: object) -> object:
         check(bool(value), option, "[]", "name at least one language, or take available")
         return tuple(dict.fromkeys(str(language) for language in value))
     check(value == "available", option, value, "take available, or a list such as [de,ru]")
-    return value
+    return "available"
