@@ -35,7 +35,7 @@ from stilts_xtreme.store import disk_errors
 from stilts_xtreme.sweep import record, sbatch
 from stilts_xtreme.sweep.drawing import draw
 from stilts_xtreme.sweep.live import headline, running_table
-from stilts_xtreme.sweep.record import State
+from stilts_xtreme.sweep.state import State
 from stilts_xtreme.sweep.trace import spans
 
 WATCH_SECONDS = 2.0
