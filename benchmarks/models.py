@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,11 +25,10 @@ SPECIALS = 5
 """Token ids below this one are special."""
 
 
-def checkpoint(folder: Path, size: str, kind: type[PreTrainedModel], labels: tuple[str, ...]) -> None:
-    """Saves a model of a kind, without dropout, so that every way of training it takes the same steps."""
+def config_of(size: str, **more: Any) -> XLMRobertaConfig:
+    """The configuration of an encoder, without dropout, so that every way of training it takes the same steps."""
     layers, width, heads, vocabulary = SIZES[size]
-    names = labels or ("start", "end")
-    config = XLMRobertaConfig(
+    return XLMRobertaConfig(
         vocab_size=vocabulary,
         num_hidden_layers=layers,
         hidden_size=width,
@@ -41,9 +41,15 @@ def checkpoint(folder: Path, size: str, kind: type[PreTrainedModel], labels: tup
         pad_token_id=1,
         bos_token_id=0,
         eos_token_id=2,
-        id2label=dict(enumerate(names)),
-        label2id={label: at for at, label in enumerate(names)},
+        **more,
     )
+
+
+def checkpoint(folder: Path, size: str, kind: type[PreTrainedModel], labels: tuple[str, ...]) -> None:
+    """Saves a model of a kind, with random weights."""
+    names = labels or ("start", "end")
+    label2id = {label: at for at, label in enumerate(names)}
+    config = config_of(size, id2label=dict(enumerate(names)), label2id=label2id)
     torch.manual_seed(0)
     kind(config).save_pretrained(folder)
 

@@ -21,7 +21,7 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks import rounds as plumbing
 from benchmarks.jobs import JOBS, PIECES, draw
 from benchmarks.models import SIZES, checkpoint
-from benchmarks.training import OURS, ours
+from benchmarks.training import OURS, Work, ours
 
 KINDS = {
     "matrix products": ("addmm", "mm", "bmm", "baddbmm"),
@@ -91,9 +91,10 @@ def measure(head: str, size: str, steps: int, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         checkpoint(folder, size, job.model, job.labels)
-        common = {"folder": folder, "job": job, "features": features, "steps": steps, "pieces": pieces}
+        task = Work(folder, job, features, steps)
         runs: dict[str, plumbing.Way] = {
-            way: partial(traced, work=partial(ours, **common, packed=way == "packed"), steps=steps) for way in OURS
+            way: partial(traced, work=partial(ours, work=task, pieces=pieces, packed=way == "packed"), steps=steps)
+            for way in OURS
         }
         found = plumbing.turns(runs, rounds)
     settings = {"head": head, "size": size, "steps": steps, "rounds": rounds}

@@ -25,8 +25,8 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.files import write_atomic
 from stilts_xtreme.progress import say
-from stilts_xtreme.store import write_atomic
 
 LIBRARIES = ("torch", "transformers", "datasets", "tokenizers", "faiss-cpu")
 

@@ -37,7 +37,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -81,52 +81,44 @@ def peak(device: str, restart: bool = False) -> dict[str, int]:
     return {"peak MiB": torch.cuda.max_memory_allocated() // 2**20}
 
 
-def ours(
-    clock: plumbing.Clock,
-    folder: Path,
-    job: Job,
-    features: Features,
-    steps: int,
-    device: str = "cpu",
-    *,
-    pieces: int,
-    packed: bool,
-) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class Work:
+    """What every way does: its checkpoint, its rows, its steps, where."""
+
+    folder: Path
+    job: Job
+    features: Features
+    steps: int
+    device: str = "cpu"
+
+
+def ours(clock: plumbing.Clock, work: Work, pieces: int, packed: bool) -> Mapping[str, Any]:
     """A training with Lightning as a stage has it."""
-    source = Source(str(folder))
+    job, source = work.job, Source(str(work.folder))
     encoder = load(source, packed=packed)
     head = HEADS[job.head](encoder, job.labels, HeadOptions(max_length=512), source)
-    head.optimisation = Optimisation(RATE, steps, 0, 0.0, 1e-8, 1.0, 0, 8192)
+    head.optimisation = Optimisation(RATE, work.steps, 0, 0.0, 1e-8, 1.0, 0, 8192)
     points: list[dict[str, Any]] = []
-    stream = StepStream([Course(job.head, features, job.batch, steps)], 0)
-    kind = ("gpu", "bf16-mixed") if device == "cuda" else ("cpu", "32-true")
+    stream = StepStream([Course(job.head, work.features, job.batch, work.steps)], 0)
+    kind = ("gpu", "bf16-mixed") if work.device == "cuda" else ("cpu", "32-true")
     spec = TrainerSpec(*kind, checkpoint_seconds=1e9, progress=False)
-    peak(device, restart=True)
-    with tempfile.TemporaryDirectory() as scratch, phase("training", steps, False) as bar:
+    peak(work.device, restart=True)
+    with tempfile.TemporaryDirectory() as scratch, phase("training", work.steps, False) as bar:
         with clock:
             if packed:
                 compact.shrink(encoder, [np.arange(pieces)])
             trainer = fit(head, stream, spec, [Guard(bar, "training", points.append)], Path(scratch))
             compact.restore(encoder)
         size = held(trainer.optimizers[0])
-    return {"mean loss": statistics.fmean(point["loss"] for point in points), "optimizer MiB": size, **peak(device)}
+    mean = statistics.fmean(point["loss"] for point in points)
+    return {"mean loss": mean, "optimizer MiB": size, **peak(work.device)}
 
 
-def theirs(
-    clock: plumbing.Clock,
-    folder: Path,
-    job: Job,
-    features: Features,
-    steps: int,
-    device: str = "cpu",
-    *,
-    longest: int,
-    way: str,
-) -> Mapping[str, Any]:
+def theirs(clock: plumbing.Clock, work: Work, longest: int, way: str) -> Mapping[str, Any]:
     """A training with ``Trainer``."""
-    count = len(features)
+    job, count = work.job, len(work.features)
     turns = np.arange(count) if way == "Trainer, by length" else order(0, job.head, 0, count)
-    model = job.model.from_pretrained(folder)
+    model = job.model.from_pretrained(work.folder)
     if way == "Trainer, longest":
         collator = job.collator(padder(), padding="max_length", max_length=longest)
     else:
@@ -134,7 +126,7 @@ def theirs(
     with tempfile.TemporaryDirectory() as scratch:
         arguments = TrainingArguments(
             output_dir=scratch,
-            max_steps=steps,
+            max_steps=work.steps,
             per_device_train_batch_size=job.batch,
             learning_rate=RATE,
             weight_decay=0.0,
@@ -145,18 +137,18 @@ def theirs(
             logging_strategy="no",
             save_strategy="no",
             report_to=[],
-            use_cpu=device == "cpu",
-            bf16=device == "cuda",
-            tf32=True if device == "cuda" else None,
+            use_cpu=work.device == "cpu",
+            bf16=work.device == "cuda",
+            tf32=True if work.device == "cuda" else None,
             disable_tqdm=True,
             seed=0,
         )
-        trainer = Trainer(model, arguments, collator, rows_of(features, turns))
+        trainer = Trainer(model, arguments, collator, rows_of(work.features, turns))
         trainer.remove_callback(PrinterCallback)
-        peak(device, restart=True)
+        peak(work.device, restart=True)
         with clock:
             result = trainer.train()
-        return {"mean loss": result.training_loss, "optimizer MiB": held(trainer.optimizer), **peak(device)}
+        return {"mean loss": result.training_loss, "optimizer MiB": held(trainer.optimizer), **peak(work.device)}
 
 
 def measure(
@@ -197,11 +189,11 @@ def measure(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         checkpoint(folder, size, job.model, job.labels)
-        common: dict[str, Any] = {"folder": folder, "job": job, "features": features, "steps": steps, "device": device}
+        task = Work(folder, job, features, steps, device)
         runs: dict[str, plumbing.Way] = {
-            way: partial(ours, **common, pieces=pieces, packed=way == "packed")
+            way: partial(ours, work=task, pieces=pieces, packed=way == "packed")
             if way in OURS
-            else partial(theirs, **common, longest=longest, way=way)
+            else partial(theirs, work=task, longest=longest, way=way)
             for way in ways
         }
         found = plumbing.turns(runs, rounds)

@@ -17,11 +17,12 @@ from rich.console import Console
 from stilts_xtreme import published, readiness
 from stilts_xtreme.config import make_cell
 from stilts_xtreme.data import catalogue
+from stilts_xtreme.files import write_atomic
 from stilts_xtreme.plan import experiment, plan
 from stilts_xtreme.progress import say
 from stilts_xtreme.report.cell import curve, markdown, show
 from stilts_xtreme.specs import Cell, CellPlan, Stage
-from stilts_xtreme.store import Store, disk_errors, versions, write_atomic
+from stilts_xtreme.store import Store, disk_errors, versions
 
 CURVED = ("pretrain", "train")
 """Kinds of stages that train and have a curve."""
@@ -182,7 +183,7 @@ def _translation(cell: Cell) -> str | None:
     if cell.translation.source is None or not cell.intermediate:
         return None
     languages = cell.translation.languages
-    which = "all its languages" if languages == "available" else ", ".join(languages)  # type: ignore[arg-type]
+    which = "all its languages" if languages == "available" else ", ".join(languages)
     return f"{'with' if cell.translation.mode == 'add' else 'in'} {which}"
 
 

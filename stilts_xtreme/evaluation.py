@@ -21,6 +21,7 @@ from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import Encoder, load, load_tokenizer
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.files import write_atomic
 from stilts_xtreme.heads import HEADS, HeadModule
 from stilts_xtreme.heads.ranking import Pool, RankingModule
 from stilts_xtreme.heads.retrieval import PoolingModule
@@ -30,7 +31,7 @@ from stilts_xtreme.metrics.scores import METRICS, headline
 from stilts_xtreme.progress import Phase, phase, say
 from stilts_xtreme.search import best_threshold
 from stilts_xtreme.specs import Cell, Stage, Target, TrainerSpec
-from stilts_xtreme.store import Store, write_atomic
+from stilts_xtreme.store import Store
 from stilts_xtreme.training import device_of
 
 log = logging.getLogger(__name__)

@@ -252,7 +252,7 @@ def experiment(cell: Cell) -> str:
     if cell.translation.source is None:
         return names
     languages = cell.translation.languages
-    which = "translated" if languages == "available" else ",".join(languages)  # type: ignore[arg-type]
+    which = "translated" if languages == "available" else ",".join(languages)
     return f"{names} [{'+' if cell.translation.mode == 'add' else ''}{which}]"
 
 

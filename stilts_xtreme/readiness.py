@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.store import STORE_SCHEMA, disk_errors, write_atomic
+from stilts_xtreme.files import write_atomic
+from stilts_xtreme.store import STORE_SCHEMA, disk_errors
 
 log = logging.getLogger(__name__)
 

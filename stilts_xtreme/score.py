@@ -26,8 +26,8 @@ from stilts_xtreme import benchmark as benchmarks
 from stilts_xtreme import compose, predictions
 from stilts_xtreme.benchmark import Benchmark, Task
 from stilts_xtreme.errors import StiltsError, unknown
+from stilts_xtreme.files import write_atomic
 from stilts_xtreme.metrics import METRICS
-from stilts_xtreme.predictions.files import publish
 
 log = logging.getLogger("stilts_xtreme.score")  # not __name__, which is another one on the command line
 
@@ -285,7 +285,7 @@ def _work(arguments: list[str]) -> None:
     result, notes = score_folder(options.predictions, options.labels, benchmark, options.partial)
     show(result, notes, benchmark)
     if options.output is not None:
-        publish(options.output, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        write_atomic(options.output, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
         print(f"scores: {options.output}")
     return None
 

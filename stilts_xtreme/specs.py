@@ -7,9 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from stilts_xtreme.data.schema import DatasetSpec, DataSpec
+
+Languages = Literal["available"] | tuple[str, ...]
+"""Those that are there, or codes."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Mlm:
 
     weight: float = 0.0
     source: str = "auto"
-    languages: object = "available"
+    languages: Languages = "available"
     batch_size: int | None = None
     max_length: int | None = None
     mask_probability: float = 0.15
@@ -143,7 +146,7 @@ class Translation:
     """
 
     source: str | None = None
-    languages: object = "available"
+    languages: Languages = "available"
     mode: str = "replace"
     config: str = "{lang}"
     revision: str | None = None

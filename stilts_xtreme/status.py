@@ -29,12 +29,13 @@ from rich.text import Text
 
 from stilts_xtreme import compose
 from stilts_xtreme.errors import StiltsError, unknown
+from stilts_xtreme.files import write_atomic
 from stilts_xtreme.report.matrix import row_name
-from stilts_xtreme.store import disk_errors, write_atomic
+from stilts_xtreme.store import disk_errors
 from stilts_xtreme.sweep import record, sbatch
 from stilts_xtreme.sweep.drawing import draw
 from stilts_xtreme.sweep.live import headline, running_table
-from stilts_xtreme.sweep.record import State
+from stilts_xtreme.sweep.state import State
 from stilts_xtreme.sweep.trace import spans
 
 WATCH_SECONDS = 2.0

@@ -34,6 +34,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.files import write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -68,21 +69,6 @@ def digest(path: Path) -> str:
     """SHA-256 of a file, read in blocks of 1 MiB."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Writes a whole file or nothing: a scratch file beside it, flushed to disk, then renamed over it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # of this process alone, also where machines share the folder and containers count their processes from 1
-    scratch = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 FULL = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing", "unexpected pos")

@@ -32,7 +32,7 @@ from stilts_xtreme.data import bitext
 from stilts_xtreme.data.catalogue import caveat, declared_count, spec_from_mapping
 from stilts_xtreme.data.schema import DatasetSpec
 from stilts_xtreme.errors import StiltsError, unknown
-from stilts_xtreme.predictions.files import publish
+from stilts_xtreme.files import write_atomic
 from stilts_xtreme.score import Parser, score_language
 from stilts_xtreme.store import versions
 
@@ -251,8 +251,8 @@ def write(output: Path, made: Assembled, benchmark: Benchmark) -> dict[str, Any]
                 path = predictions.path_of(cell.folder / "predictions", name, code, benchmark.tasks[name].format)
                 (scratch / name).mkdir(exist_ok=True)
                 shutil.copyfile(path, scratch / name / path.name)
-        publish(scratch / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-        publish(scratch / "README.md", _readme(manifest))
+        write_atomic(scratch / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        write_atomic(scratch / "README.md", _readme(manifest))
         scratch.chmod(0o755)
         _refuse_existing(output)
         os.rename(scratch, output)

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,15 @@ def composed(*arguments: str) -> dict[str, Any]:
 def cell_of(*arguments: str) -> Cell:
     """A command line as a checked cell."""
     return make_cell(composed(*arguments))
+
+
+def check_refusal(said: str, words: Sequence[str], output: Path) -> None:
+    """All that was said is one sentence with these words, and nothing was made."""
+    (line,) = said.splitlines()
+    assert line.startswith("error: ")
+    for word in words:
+        assert word in line
+    assert not output.exists()
 
 
 @pytest.fixture(autouse=True)

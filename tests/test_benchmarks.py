@@ -207,16 +207,7 @@ def test_bad_options_are_refused(module, option, capsys):
 
 def test_operations_are_those_that_torch_counts():
     lengths = np.array([5, 9, 9])
-    layers, width, heads, vocabulary = models.SIZES["mini"]
-    config = transformers.XLMRobertaConfig(
-        vocab_size=vocabulary,
-        num_hidden_layers=layers,
-        hidden_size=width,
-        num_attention_heads=heads,
-        intermediate_size=4 * width,
-        pad_token_id=1,
-        attn_implementation="eager",
-    )
+    config = models.config_of("mini", attn_implementation="eager")
     encoder = transformers.XLMRobertaModel(config, add_pooling_layer=False)
     with FlopCounterMode(display=False) as counter:
         for length in lengths:

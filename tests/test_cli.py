@@ -72,7 +72,7 @@ EXAMPLES = re.findall(r"python -m stilts_xtreme ((?:'?\+).*)", (ROOT / "conf" / 
 
 @pytest.mark.parametrize("arguments", EXAMPLES)
 def test_the_examples_of_help_plan(arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stilts_xtreme.config.gpu_visible", lambda: True)
+    monkeypatch.setattr("stilts_xtreme.config.machine.gpu_visible", lambda: True)
     words = [word for word in shlex.split(arguments) if not word.startswith("data.root")]
     assert plan_main([*words, f"output={tmp_path}"]) == 0
 

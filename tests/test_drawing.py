@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from stilts_xtreme import status
 from stilts_xtreme.sweep.drawing import FILL, RED, draw
-from stilts_xtreme.sweep.record import SCHEMA, State
+from stilts_xtreme.sweep.record import SCHEMA
+from stilts_xtreme.sweep.state import State
 from stilts_xtreme.sweep.trace import spans
 
 SVG = "{http://www.w3.org/2000/svg}"

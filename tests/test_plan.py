@@ -479,7 +479,7 @@ def test_every_pair_plans(intermediate: str, target: str) -> None:
 
 @pytest.mark.parametrize("group", ["model", "recipe", "trainer", "logger", "data", "benchmark"])
 def test_every_choice_composes(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stilts_xtreme.config.gpu_visible", lambda: True)
+    monkeypatch.setattr("stilts_xtreme.config.machine.gpu_visible", lambda: True)
     for choice in compose.choices(group):
         more = ["model.id=owner/name"] if choice == "custom" else []
         cell = cell_of("+intermediate=mnli", "+target=xnli", f"{group}={choice}", *more)

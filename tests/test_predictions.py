@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from stilts_xtreme import predictions as P
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.predictions import files
 
 ODD = ["O", "B-ชื่อ", "مكان", "中", "😀", "a b", "a\u2028b", "x\x0by", "\ufeffbom", "'", '"', "#", "\\n"]
 LABELS = st.one_of(
@@ -247,20 +245,3 @@ def test_names_that_leave_the_folder_are_refused(tmp_path, task, language):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(StiltsError, match=r"test-en\.tsv does not exist"):
         P.read(tmp_path, "t", "en", "tagging")
-
-
-def test_a_failed_write_keeps_the_old_file_and_leaves_no_scratch(tmp_path, monkeypatch):
-    path = P.write(tmp_path, "t", "en", "classification", ["old"])
-    synced = []
-    monkeypatch.setattr(files.os, "fsync", lambda fd: synced.append(fd))
-
-    def fail(source, target):
-        assert os.path.dirname(source) == os.path.dirname(target)
-        assert synced
-        raise OSError("disk full")
-
-    monkeypatch.setattr(files.os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        P.write(tmp_path, "t", "en", "classification", ["new"])
-    assert path.read_text() == "old\n"
-    assert list(path.parent.iterdir()) == [path]

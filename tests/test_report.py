@@ -140,6 +140,21 @@ def test_files_hold_every_row_and_a_picture(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "study").iterdir()) == ["matrix.md", "matrix.png", "rows.csv"]
 
 
+def test_two_commands_may_write_one_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As sweeps over one grid do that end together: the second one writes while the first one renames."""
+    replace, names = os.replace, []
+
+    def other_first(source: Path, target: Path) -> None:
+        if target.name not in names:
+            names.append(target.name)
+            matrix.write(RESULTS, tmp_path)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", other_first)
+    matrix.write(RESULTS, tmp_path)
+    assert sorted(names) == sorted(path.name for path in tmp_path.iterdir()) == ["matrix.md", "matrix.png", "rows.csv"]
+
+
 def test_ladder_by_hand() -> None:
     def line(language: str, value: float, floor: float | None) -> dict[str, Any]:
         return {"language": language, "value": value, "floor": floor}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, TINY, cell_of, composed
+from conftest import ROOT, TINY, cell_of, check_refusal, composed
 from filelock import FileLock
 
 from stilts_xtreme import compose
@@ -559,11 +559,7 @@ def test_refusals_come_before_anything_is_made(
 ) -> None:
     code, out, err = sweep(tmp_path / "out", *arguments)
     assert (code, out) == (1, "")
-    (line,) = err.splitlines()
-    assert line.startswith("error: ")
-    for word in words:
-        assert word in line
-    assert not (tmp_path / "out").exists()
+    check_refusal(err, words, tmp_path / "out")
 
 
 def test_status_names_the_sweeps_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

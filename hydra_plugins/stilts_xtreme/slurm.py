@@ -33,7 +33,7 @@ class SlurmLauncher(GraphLauncher):
 
     def machine(self) -> AbstractContextManager[None]:
         """The nodes of the cluster, which have the GPUs that are asked for."""
-        from stilts_xtreme.config import elsewhere
+        from stilts_xtreme.config.machine import elsewhere
 
         asked = self.options["gres"] is not None or self.options["gpus_per_task"] is not None
         return elsewhere(asked, "no GPU is asked for; add hydra.launcher.gres=gpu:1, or take trainer=cpu")

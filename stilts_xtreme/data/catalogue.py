@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from stilts_xtreme.data import hub, layout, mirror, readers
+from stilts_xtreme.data import hub, layout, local, mirror, readers
 from stilts_xtreme.data.checks import Report, check, refuse_blind
 from stilts_xtreme.data.schema import FORMATS, SPLITS, Columns, DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
@@ -115,8 +115,8 @@ def labels(spec: DatasetSpec, data: DataSpec) -> tuple[str, ...]:
     if _is_synthetic(data):
         return tuple(_synthetic().labels(spec.name))
     if spec.reader == "ud_relations":
-        return readers.ud_labels(data.root)
-    return readers.ccg_labels(data.root) if spec.reader == "ccg" else spec.labels
+        return local.ud_labels(data.root)
+    return local.ccg_labels(data.root) if spec.reader == "ccg" else spec.labels
 
 
 def languages(spec: DatasetSpec, split: str, data: DataSpec) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.data import bitext, layout, ranking, readers
+from stilts_xtreme.data import bitext, layout, local, ranking, readers
 from stilts_xtreme.data.answers import Unreachable, answers
 from stilts_xtreme.data.schema import SPLITS, Columns, DatasetSpec
 from stilts_xtreme.errors import StiltsError
@@ -90,11 +90,11 @@ def _unreachable(repo: str) -> StiltsError:
 
 def _raw(spec: DatasetSpec, raw_split: str, language: str, root: str | None) -> readers.Raw:
     if spec.reader == "ccg":
-        return readers.ccg(root, raw_split)
+        return local.ccg(root, raw_split)
     if spec.reader in ("conllu", "ud_relations"):
-        return readers.ud(root, language, raw_split, relations=spec.reader == "ud_relations")
+        return local.ud(root, language, raw_split, relations=spec.reader == "ud_relations")
     if spec.reader == "original":
-        return readers.original(spec, root, language, raw_split)
+        return local.original(spec, root, language, raw_split)
     src = layout.source(spec, language)
     name, limit = layout.sliced(raw_split)
     paths = layout.files(spec, name, language, root) if root else []

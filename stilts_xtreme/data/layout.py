@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from stilts_xtreme.data import bitext, conllu, originals, ranking, readers
+from stilts_xtreme.data import bitext, conllu, local, originals, ranking, readers
 from stilts_xtreme.data.schema import SPLITS, DatasetSpec
 from stilts_xtreme.errors import StiltsError, unknown
 
@@ -73,7 +73,7 @@ def files(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) ->
     """
     name, _ = sliced(raw_split)
     if spec.reader == "ccg":
-        return readers.ccg_files(root, name)
+        return local.ccg_files(root, name)
     if spec.reader in ("conllu", "ud_relations"):
         return conllu.files(root, language, name)
     if spec.reader == "original":

@@ -22,6 +22,7 @@ import yaml
 from stilts_xtreme.data import layout
 from stilts_xtreme.data.answers import answers
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.files import write_atomic
 
 RECORD = "fetched.yaml"
 SCRATCH = ".fetching"
@@ -279,13 +280,7 @@ class Mirror:
                 )
             ours[file.path] = {"size": file.size, **({"sha256": file.sha256} if file.sha256 else {"git": file.git})}
         text = f"# Brought by stilts_xtreme.fetch. What its files must be, at this commit.\n{yaml.safe_dump(record)}"
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = folder / f".{RECORD}.{os.getpid()}"
-        try:
-            scratch.write_text(text, encoding="utf-8")
-            os.replace(scratch, folder / RECORD)
-        finally:
-            scratch.unlink(missing_ok=True)
+        write_atomic(folder / RECORD, text)
 
     def bring(self, listing: Listing) -> None:
         """Brings what a listing names and is not there, after :meth:`claim`.

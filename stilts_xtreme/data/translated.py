@@ -50,9 +50,9 @@ def languages(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tu
             found = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
             there = tuple(name for name in found if _present(translation, spec, name, data))
         else:  # a hub id's languages are named; without a root only the hub knows whether it has them
-            there = tuple(code for code in asked if not data.root or _present(translation, spec, code, data))  # type: ignore
+            there = tuple(code for code in asked if not data.root or _present(translation, spec, code, data))
     there = tuple(code for code in there if code != catalogue.source_language(data))
-    lacking = () if asked == "available" else tuple(code for code in asked if code not in there)  # type: ignore
+    lacking = () if asked == "available" else tuple(code for code in asked if code not in there)
     if lacking or not there:
         columns = ", ".join(part for names in spec.columns.values() for part in names.split(","))
         raise StiltsError(
@@ -60,7 +60,7 @@ def languages(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tu
             f"(there: {', '.join(there) or 'none'}): bring {_wanted(translation, spec, (*lacking, 'LANGUAGE')[0])} "
             f"with the columns {columns}, or name others in translation.languages."
         )
-    return there if asked == "available" else tuple(asked)  # type: ignore[arg-type]
+    return there if asked == "available" else asked
 
 
 def identity(translation: Translation, spec: DatasetSpec, data: DataSpec) -> dict[str, Any]:

@@ -36,10 +36,10 @@ def languages(mlm: Mlm, data: DataSpec) -> tuple[str, ...]:
         )
     if mlm.languages == "available":
         return there
-    for language in mlm.languages:  # type: ignore[attr-defined]
+    for language in mlm.languages:
         if language not in there:
             raise unknown("mlm.languages", language, there)
-    return tuple(mlm.languages)  # type: ignore[arg-type]
+    return mlm.languages
 
 
 def identity(mlm: Mlm, data: DataSpec) -> dict[str, Any]:

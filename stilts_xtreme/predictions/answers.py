@@ -13,7 +13,7 @@ from typing import Any
 
 from stilts_xtreme.data.schema import FORMATS, Columns
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.predictions.files import publish, text_of
+from stilts_xtreme.files import text_of, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def write_answers(path: Path, answers: Mapping[str, str]) -> Path:
     bad = [key for key, text in answers.items() if not isinstance(key, str) or not isinstance(text, str)]
     if bad:
         raise StiltsError(f"{path}: {len(bad)} answers or ids are not text, first id {bad[0]!r}.")
-    publish(path, json.dumps(dict(answers), ensure_ascii=False, indent=0) + "\n")
+    write_atomic(path, json.dumps(dict(answers), ensure_ascii=False, indent=0) + "\n")
     return path
 
 
@@ -125,7 +125,7 @@ def write_squad(path: Path, columns: Columns) -> Path:
             answers = [{"text": t, "answer_start": int(s)} for t, s in zip(texts, starts, strict=True)]
             qas.append({"id": key, "question": question, "answers": answers})
         paragraphs.append({"context": context, "qas": qas})
-    publish(path, json.dumps({"data": [{"paragraphs": paragraphs}]}, ensure_ascii=False, indent=0) + "\n")
+    write_atomic(path, json.dumps({"data": [{"paragraphs": paragraphs}]}, ensure_ascii=False, indent=0) + "\n")
     return path
 
 
@@ -171,7 +171,7 @@ def write_rankings(path: Path, rankings: Mapping[str, Sequence[str]]) -> Path:
     """
     _check_rankings(path, rankings)
     lines = [f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(list(ids))}" for key, ids in rankings.items()]
-    publish(path, "{" + ",\n".join(lines) + "}\n")
+    write_atomic(path, "{" + ",\n".join(lines) + "}\n")
     return path
 
 

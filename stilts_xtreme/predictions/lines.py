@@ -8,7 +8,7 @@ from numbers import Integral
 from pathlib import Path
 
 from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.predictions.files import publish, text_of
+from stilts_xtreme.files import text_of, write_atomic
 
 
 def _lines(path: Path) -> list[str]:
@@ -36,7 +36,7 @@ def write_labels(path: Path, labels: Iterable[str | int]) -> Path:
         StiltsError: A label that is empty or holds a tab, a line end or white space at an end; names file and line.
     """
     cells = [_cell(path, f"line {n}", label) for n, label in enumerate(labels, 1)]
-    publish(path, "".join(cell + "\n" for cell in cells))
+    write_atomic(path, "".join(cell + "\n" for cell in cells))
     return path
 
 
@@ -95,7 +95,7 @@ def write_tags(path: Path, sentences: Iterable[Sequence[str]]) -> Path:
         for tag in sentence:
             lines.append(_cell(path, f"line {len(lines) + 1}", tag))
         lines.append("")
-    publish(path, "".join(line + "\n" for line in lines))
+    write_atomic(path, "".join(line + "\n" for line in lines))
     return path
 
 
@@ -143,7 +143,7 @@ def write_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> Path:
         StiltsError: An id that is empty or holds a tab, a line end or white space at an end; names file and line.
     """
     lines = ["\t".join(_cell(path, f"line {n}", side) for side in pair) for n, pair in enumerate(pairs, 1)]
-    publish(path, "".join(line + "\n" for line in lines))
+    write_atomic(path, "".join(line + "\n" for line in lines))
     return path
 
 

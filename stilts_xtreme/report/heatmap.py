@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 from matplotlib import colormaps
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure  # without pyplot: no display is asked for
 
+from stilts_xtreme.files import whole
 from stilts_xtreme.report.matrix import Matrix, mean_interval
 
 
@@ -27,9 +27,8 @@ class Picture:
 
 def draw(matrix: Matrix, path: Path) -> None:
     """Draws a matrix as PNG: the whole file or nothing."""
-    scratch = path.with_name(f".{path.name}")
-    figure(matrix).savefig(scratch, format="png")
-    os.replace(scratch, path)
+    with whole(path) as scratch:
+        figure(matrix).savefig(scratch, format="png")
 
 
 def figure(matrix: Matrix) -> Figure:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.files import write_atomic
 from stilts_xtreme.report import ladder
-from stilts_xtreme.store import write_atomic
 
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """Student's t at 0.975 for 1 to 10 degrees of freedom (any statistical table); beyond that the normal's 1.96."""

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.config import elsewhere
+from stilts_xtreme.config.checks import is_number, refused
+from stilts_xtreme.config.machine import elsewhere
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.sweep import local
 from stilts_xtreme.sweep.graph import Graph
@@ -166,11 +167,14 @@ def _amount(option: str, value: object, choices: str, zero: bool) -> float:
     Raises:
         StiltsError: For anything else.
     """
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    good = good and (value > 0 or (zero and value == 0)) and (value < 1 or value == int(value))  # type: ignore
-    if not good:
-        raise StiltsError(f"hydra.launcher.{option}={value} is refused: it must be {choices}.")
-    return float(value)  # type: ignore[arg-type]
+    if not (
+        is_number(value)
+        and math.isfinite(value)
+        and (value > 0 or (zero and value == 0))
+        and (value < 1 or value == int(value))
+    ):
+        raise refused(f"hydra.launcher.{option}", value, f"it must be {choices}")
+    return float(value)
 
 
 def ask(address: object) -> list[dict[str, float]]:

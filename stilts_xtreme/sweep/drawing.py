@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from stilts_xtreme.cost import duration
-from stilts_xtreme.sweep.record import State
+from stilts_xtreme.sweep.state import State
 from stilts_xtreme.sweep.trace import Span
 
 FILL = {"pretrain": "#b9a5d6", "train": "#8fb8de", "evaluate": "#a9d3a6", "floors": "#e3cf9b", "cell": "#c9c9c9"}

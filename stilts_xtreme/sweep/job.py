@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stilts_xtreme import config
+from stilts_xtreme.config import make_cell
+from stilts_xtreme.config.machine import elsewhere
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.files import write_atomic
 from stilts_xtreme.notice import NOTICE
 from stilts_xtreme.plan import plan
-from stilts_xtreme.store import write_atomic
 from stilts_xtreme.sweep import record, sbatch, worker
 from stilts_xtreme.sweep.engine import BUSY_SECONDS
 from stilts_xtreme.sweep.graph import Node
@@ -61,8 +62,8 @@ def rebuild(folder: Path, id_: str, name: str, gpu: bool) -> Node:
     kind, label, parents = found["kind"], found["label"], tuple(found["parents"])
     if kind == "cell":
         return Node(id_, kind, label, parents, 0.0, config=values)
-    with config.elsewhere(gpu):
-        cell = config.make_cell(values)
+    with elsewhere(gpu):
+        cell = make_cell(values)
     stage = next((stage for stage in plan(cell).stages() if stage.key == id_), None)
     if stage is None:
         raise StiltsError(
@@ -136,7 +137,7 @@ class _Work:
             print(f"error: {error}", file=sys.stderr)
             self.fail(str(error))
         made = [parent for parent in node.parents if record.made_by_jobs(self.folder, parent)]
-        with config.elsewhere(self.job.gpu):
+        with elsewhere(self.job.gpu):
             while (ended := worker.attempt(node, made, self.tell))[0] == "busy":
                 time.sleep(BUSY_SECONDS)  # the stage of another sweep, or of a job that SLURM took for lost
         kind, data = ended

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from stilts_xtreme.cost import duration
 from stilts_xtreme.progress import CONSOLE, say
-from stilts_xtreme.sweep.record import State
+from stilts_xtreme.sweep.state import State
 
 
 def headline(state: State) -> str:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme import __version__
-from stilts_xtreme.config import elsewhere
+from stilts_xtreme.config.machine import elsewhere
 from stilts_xtreme.sweep import worker
 from stilts_xtreme.sweep.engine import Report
 from stilts_xtreme.sweep.graph import Graph, Node

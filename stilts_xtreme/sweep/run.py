@@ -11,7 +11,7 @@ from typing import Any
 
 from stilts_xtreme import readiness
 from stilts_xtreme.cell import read_test_rows
-from stilts_xtreme.config import gpu_visible
+from stilts_xtreme.config.machine import gpu_visible
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.progress import say
 from stilts_xtreme.store import Store, disk_errors
@@ -20,6 +20,7 @@ from stilts_xtreme.sweep.engine import Engine, Executor, Listener, Tally
 from stilts_xtreme.sweep.graph import Graph, build
 from stilts_xtreme.sweep.live import View
 from stilts_xtreme.sweep.planning import PlannedCell, Refusal
+from stilts_xtreme.sweep.state import State
 
 Begin = Callable[[Graph, Path, Listener, Listener], AbstractContextManager[tuple[Tally, int]]]
 """What a launcher brings.
@@ -145,7 +146,7 @@ def _run_graph(graph: Graph, folder: Path, described: dict[str, Any], begin: Beg
             f"{count} {'cell' if count == 1 else 'cells'}, {len(stages)} distinct stages, "
             f"{len(to_make)} of them to make; python -m stilts_xtreme.status {folder} shows how it stands"
         )
-    state = record.State(described)
+    state = State(described)
     writer = record.Record(folder, described)
     view = View(state, progress)
 

@@ -1,0 +1,68 @@
+"""What a cell starts from: data and an encoder."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from stilts_xtreme.config.checks import check, choice, known, make, number, whole
+from stilts_xtreme.data import mirror
+from stilts_xtreme.data.schema import DataSpec
+from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.shipped import resolve
+from stilts_xtreme.specs import ModelSpec
+
+PRETRAINING: Mapping[str, tuple[float, bool]] = {
+    **dict.fromkeys(("steps", "batch_tokens", "max_sentences"), (1, True)),
+    **dict.fromkeys(("warmup_ratio", "weight_decay", "mask_probability"), (0, False)),
+    "max_length": (8, True),
+    **dict.fromkeys(("learning_rate", "muon_learning_rate"), (0, False)),
+}
+"""Option of ``model.pretraining`` -> its least value and whether it is a whole number."""
+
+
+def make_data(values: Mapping[str, Any]) -> DataSpec:
+    """Where rows come from.
+
+    Raises:
+        StiltsError: For an unknown field or choice, or a root that is no folder.
+    """
+    data = make(DataSpec, "data", values)
+    choice("data.kind", data.kind, ("synthetic", "hub"))
+    choice("data.bad_rows", data.bad_rows, ("skip", "refuse"))
+    if data.root is not None and not os.path.isdir(data.root):
+        raise StiltsError(f"data.root={data.root} is not a folder; it must hold data sets as <owner>/<name>/....")
+    return data
+
+
+def make_model(values: Mapping[str, Any], data: DataSpec) -> ModelSpec:
+    """The encoder: with the folder of a shipped one, or of one that was brought into ``data.root``.
+
+    Raises:
+        StiltsError: For an unknown field or choice, a folder without an encoder, or an architecture whose pretraining
+            is not described.
+    """
+    model = resolve(make(ModelSpec, "model", values), data)
+    choice("model.weights", model.weights, ("pretrained", "random"))
+    if model.path is not None and not os.path.isfile(os.path.join(model.path, "config.json")):
+        raise StiltsError(f"model={model.path} is not a saved encoder: there is no config.json in it.")
+    one = sum(value is not None for value in (model.id, model.path, model.architecture)) == 1
+    check(one, "model", model.name, "it needs exactly one of a hub id, a folder or an architecture")
+    _check_pretraining(model)
+    brought = mirror.encoder(data.root, model.id, model.revision) if data.root and model.id else None
+    return dataclasses.replace(model, path=brought[0], revision=brought[1]) if brought else model
+
+
+def _check_pretraining(model: ModelSpec) -> None:
+    if model.architecture is None:
+        return
+    settings = model.pretraining or {}
+    known("model.pretraining", settings, PRETRAINING)
+    for name, (least, is_whole) in PRETRAINING.items():
+        check(name in settings, f"model.pretraining.{name}", None, "an architecture is pretrained here and needs it")
+        if is_whole:
+            whole(f"model.pretraining.{name}", settings[name], int(least))
+        else:
+            number(f"model.pretraining.{name}", settings[name], least)
