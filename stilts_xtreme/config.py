@@ -16,6 +16,7 @@ from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping, task_name
 from stilts_xtreme.data.schema import DatasetSpec, DataSpec
 from stilts_xtreme.errors import StiltsError, unknown
 from stilts_xtreme.metrics.scores import METRICS
+from stilts_xtreme.scale import step_flops, steps_within
 from stilts_xtreme.shipped import resolve
 from stilts_xtreme.specs import (
     OPTIMISER_FIELDS,
@@ -32,7 +33,7 @@ from stilts_xtreme.specs import (
 
 OPTIONS = (
     *("model", "data", "benchmark", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
-    *("seed", "volume", "sampling", "mlm", "translation", "languages", "baseline", "output"),
+    *("seed", "volume", "volume_steps", "sampling", "mlm", "translation", "languages", "baseline", "output"),
     *("evaluation", "tagging", "retrieval", "bitext", "store", "study"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -44,7 +45,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "retrieval": ("layer", "pooling", "sweep"),
     "bitext": ("threshold",),
     "store": ("damaged",),
-    "study": ("name", "controls"),
+    "study": ("name", "controls", "axis"),
     "recipe": ("name", "source", "sources", "intermediate", "target"),
     "target": ("name", "head", "metric", "train", "test", "candidates", "languages"),
     "benchmark": ("name", "groups", "qa", "more", "tasks"),
@@ -199,17 +200,28 @@ def _translation(values: Mapping[str, Any], data: DataSpec) -> Translation:
     return dataclasses.replace(translation, source=source, languages=languages)
 
 
-def _pretraining(model: ModelSpec) -> None:
+def _pretraining(model: ModelSpec) -> ModelSpec:
+    """The model with its pretraining checked; a budget of operations becomes the number of steps that it pays for."""
     if model.architecture is None:
-        return
-    settings = model.pretraining or {}
-    _known("model.pretraining", settings, PRETRAINING)
+        return model
+    settings = dict(model.pretraining or {})
+    _known("model.pretraining", settings, (*PRETRAINING, "flops"))
+    flops = settings.pop("flops", None)
     for name, (least, whole) in PRETRAINING.items():
         _check(name in settings, f"model.pretraining.{name}", None, "an architecture is pretrained here and needs it")
         if whole:
             _whole(f"model.pretraining.{name}", settings[name], int(least))
         else:
             _number(f"model.pretraining.{name}", settings[name], least)
+    if flops is not None:
+        option, shape = "model.pretraining.flops", model.architecture
+        _number(option, flops, 0, strict=True)
+        for name in ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size"):
+            _whole(f"model.architecture.{name}", shape.get(name), 1)  # what a step takes is counted from these
+        settings["steps"] = steps_within(flops, shape, settings)
+        least_flops = f"one step of {model.name} takes {step_flops(shape, settings):.3g} operations"
+        _check(settings["steps"] >= 1, option, f"{flops:g}", least_flops)
+    return dataclasses.replace(model, pretraining=settings)
 
 
 def _trainer(values: Mapping[str, Any]) -> TrainerSpec:
@@ -297,7 +309,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         model.name,
         "it needs exactly one of a hub id, a folder or an architecture",
     )
-    _pretraining(model)
+    model = _pretraining(model)
     brought = mirror.encoder(data.root, model.id, model.revision) if data.root and model.id else None
     if brought:
         model = dataclasses.replace(model, path=brought[0], revision=brought[1])
@@ -359,6 +371,11 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         mlm = dataclasses.replace(mlm, batch_size=batch, max_length=length)
     seed = cfg["seed"]
     _whole("seed", seed, 0)
+    if cfg["volume_steps"] not in ("own", "whole"):
+        raise unknown("volume_steps", cfg["volume_steps"], ("own", "whole"))
+    axis = (cfg.get("study") or {}).get("axis")
+    if axis not in (None, "size", "volume"):
+        raise unknown("study.axis", axis, ("size", "volume"))
     on_damage = cfg["store"]["damaged"]
     if on_damage not in ("refuse", "retrain"):
         raise unknown("store.damaged", on_damage, ("refuse", "retrain"))
@@ -399,6 +416,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         bitext=dict(cfg["bitext"]),
         seed=seed,
         volume=_volume(cfg["volume"]),
+        volume_steps=str(cfg["volume_steps"]),
         sampling=_sampling(cfg["sampling"]),
         mlm=mlm,
         translation=_translation(cfg["translation"], data),
