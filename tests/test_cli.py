@@ -157,7 +157,6 @@ def test_console_script_and_module_are_the_same() -> None:
             ("model.architecture.hidden_size=wide", "whole number of at least 1"),
         ),
         ("+target=xnli volume_steps=all", ("volume_steps=all", "own, whole")),
-        ("+target=xnli +study=sizes study.axis=sise", ("study.axis=sise", "did you mean 'size'", "volume")),
         ("+target=xnli trainer.precision=16", ("trainer.precision=16", "32-true, auto, bf16-mixed, bf16-true")),
         ("+target=xnli trainer.devices=2", ("trainer.devices=2", "one process on one device")),
         ("+target=xnli trainer.progress=no", ("trainer.progress=no", "true or false")),

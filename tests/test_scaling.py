@@ -15,7 +15,7 @@ import pytest
 import torch
 from conftest import TINY, cell_of, composed
 from helpers import SHAPE, unigram
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModel
@@ -59,13 +59,13 @@ def test_operations_are_those_of_a_step_of_pretraining(probability: float) -> No
     assert share == 1.0 if probability == 1.0 else 0.1 < share < 0.5
 
 
-@given(st.integers(1, 10**7), st.floats(0.0, 0.999))
-def test_a_budget_pays_for_whole_steps(steps: int, more: float) -> None:
-    settings, shape = {"mask_probability": 0.2, "batch_tokens": 900}, {"hidden_size": 96, "vocab_size": 10000}
-    cost = scale.step_flops(shape, settings)
-    assert scale.steps_within(steps * cost, shape, settings) == steps
-    if more < 0.99:
-        assert scale.steps_within((steps + more) * cost, shape, settings) == steps
+@settings(max_examples=500)
+@given(st.integers(1, 10**7), st.floats(0.0, 0.99), st.integers(1, 999))
+def test_a_budget_pays_for_whole_steps(steps: int, more: float, masked: int) -> None:
+    options, shape = {"mask_probability": masked / 1000, "batch_tokens": 900}, {"hidden_size": 97, "vocab_size": 9999}
+    cost = scale.step_flops(shape, options)
+    assert scale.steps_within(steps * cost, shape, options) == steps
+    assert scale.steps_within((steps + more) * cost, shape, options) == steps
 
 
 def test_steps_by_number_and_by_budget_are_one_stage() -> None:
@@ -116,6 +116,14 @@ def test_sizes_are_pretrained_alike_or_at_one_cost() -> None:
     assert {name: 3600 in counts for name, counts in steps.items()} == dict.fromkeys(steps, True)
     assert min(steps["mini_xs"]) == 3600
     assert max(steps["mini_l"]) == 3600
+    alike = cells_of("+study=sizes", "+target=xnli", "+intermediate=mnli")
+    assert {entry.planned.stages()[0].key for entry in alike} < set(pretrained)
+    assert len(alike) == 4
+
+
+def test_an_unknown_axis_names_the_choices() -> None:
+    with pytest.raises(StiltsError, match=r"study\.axis=sise is not known \(did you mean 'size'\?\).*size, volume"):
+        cell_of(*MODEL, "+study.axis=sise")
 
 
 def test_steps_of_a_volume() -> None:
@@ -171,6 +179,7 @@ def by_size(model: str, steps: int, gain: float, seed: int = 0, before: float = 
 
 
 def values(family: scaling.Family, line: str = "mnli") -> dict[str, tuple[float, float | None] | None]:
+    assert len({place.point.model for place in family.lines[line]}) == len(family.lines[line])
     return {place.point.model: place.gain for place in family.lines[line]}
 
 
