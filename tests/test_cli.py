@@ -193,7 +193,7 @@ def test_mistakes_get_one_sentence(
 
 TOP = (
     "baseline, benchmark, bitext, data, evaluation, intermediate, languages, logger, mlm, model, output, recipe, "
-    "retrieval, sampling, seed, store, study, tagging, target, trainer, translation, volume."
+    "retrieval, sampling, seed, store, study, tagging, target, trainer, translation, volume, volume_steps."
 )
 
 
