@@ -86,7 +86,7 @@ def report() -> None:
     from rich.markdown import Markdown
 
     from stilts_xtreme.cell import run
-    from stilts_xtreme.report import matrix, scaling
+    from stilts_xtreme.report import matrix, points, scaling
 
     for config, option in UNCONTROLLED:
         try:
@@ -114,7 +114,7 @@ def report() -> None:
         name += "-" + hashlib.sha256(" ".join(sorted(result["cell"] for result in results)).encode()).hexdigest()[:8]
     folder = output / "studies" / name
     if axis:
-        console.print(Markdown(scaling.write(scaling.points(results, axis), folder)))
+        console.print(Markdown(scaling.write(points.points(results, axis), folder)))
         print(f"table, points and picture: {folder}")
         return
     console.print(Markdown(matrix.page(matrix.write(results, folder), results)))

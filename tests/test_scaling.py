@@ -28,7 +28,7 @@ from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.heads.base import HeadOptions
 from stilts_xtreme.heads.mlm import MLMModule
 from stilts_xtreme.plan import plan
-from stilts_xtreme.report import scaling
+from stilts_xtreme.report import points, scaling
 from stilts_xtreme.sweep import planning
 
 MODEL = ("+target=tatoeba", "model=mini_s")
@@ -187,7 +187,7 @@ def test_equal_tokens_and_equal_compute_are_told_apart() -> None:
     results = by_size("mini_xs", 1000, 1.0) + by_size("mini_s", 1000, 2.0) + by_size("mini_l", 1000, 4.0)
     # at the cost of the middle one, whose cells the two have in common
     results += by_size("mini_xs", 2000, 1.5) + by_size("mini_l", 200, -3.0)
-    found = scaling.points(results, "size")
+    found = points.points(results, "size")
     tokens, compute = scaling.families(found)
     assert (tokens.title, compute.title) == ("equal tokens: 0.9M tokens", "equal compute: 2e+12 FLOPs")
     assert values(tokens) == {"mini_xs": (1.0, None), "mini_s": (2.0, None), "mini_l": (4.0, None)}
@@ -203,7 +203,7 @@ def test_equal_tokens_and_equal_compute_are_told_apart() -> None:
 def test_intervals_are_over_seeds_that_have_every_target() -> None:
     results = by_size("mini_xs", 1000, 1.0, before=40) + by_size("mini_xs", 1000, 3.0, seed=1, before=44)
     results += by_size("mini_s", 1000, 5.0) + by_size("mini_s", 1000, 9.0, seed=1)[:-1]
-    found = scaling.points(results, "size")
+    found = points.points(results, "size")
     (family,) = scaling.families(found)
     small, large = family.lines["mnli"]
     assert small.gain == (2.0, pytest.approx(12.706 * 2**0.5 / 2**0.5))
@@ -223,7 +223,7 @@ def by_volume(examples: int, steps: int, gain: float, batches: int, **more: Any)
 def test_equal_steps_and_equal_passes_are_told_apart() -> None:
     equal = [by_volume(32, 100, -1.0, 1), by_volume(320, 100, 1.0, 10), by_volume(3200, 100, 3.0, 100)]
     shrinking = [by_volume(32, 1, 0.0, 1), by_volume(320, 10, 0.5, 10, collapsed=["mnli"])]
-    steps, passes = scaling.families(scaling.points(equal + shrinking, "volume"))
+    steps, passes = scaling.families(points.points(equal + shrinking, "volume"))
     assert [(p.point.examples, p.gain) for p in steps.lines["mnli, 100 steps"]] == [
         (32, (-1.0, None)),
         (320, (1.0, None)),
@@ -234,13 +234,13 @@ def test_equal_steps_and_equal_passes_are_told_apart() -> None:
         (320, (0.5, None)),
         (3200, (3.0, None)),
     ]
-    text = scaling.markdown(scaling.points(equal + shrinking, "volume"), [passes])
+    text = scaling.markdown(points.points(equal + shrinking, "volume"), [passes])
     assert "| mini | mnli | 320 | 10 | 1 | +0.5† | 40.0 | 33.0 |" in text
 
 
 def test_what_was_not_held_equal_is_not_called_so() -> None:
     mixed = [by_volume(32, 6, -1.0, 1), by_volume(320, 60, 1.0, 10), by_volume(3200, 100, 3.0, 100)]
-    (family,) = scaling.families(scaling.points(mixed, "volume"))
+    (family,) = scaling.families(points.points(mixed, "volume"))
     assert family.held == "as trained"
     assert [place.point.examples for place in family.lines["mnli"]] == [32, 320, 3200]
     released = [
@@ -249,23 +249,23 @@ def test_what_was_not_held_equal_is_not_called_so() -> None:
         for entry in by_size("mini_s", 1, 2.0)
         for scaled in [{**entry["scale"], "parameters": size, "pretraining": None}]
     ]
-    (family,) = scaling.families(scaling.points(released, "size"))
+    (family,) = scaling.families(points.points(released, "size"))
     assert family.held == "as trained"
     assert values(family) == {"xlmr_base": (2.0, None), "xlmr_large": (2.0, None)}
 
 
 def test_controls_with_random_weights_are_no_points() -> None:
     random = by_size("mini_s", 1000, 50.0, weights="random")
-    assert scaling.points(random, "size") == []
+    assert points.points(random, "size") == []
     assert "no curve" in scaling.markdown([], [])
 
 
 def test_files_are_read_back_and_put_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tokens = scaling.points(by_size("mini_xs", 1000, 1.0) + by_size("mini_s", 1000, 2.0), "size")
-    compute = scaling.points(by_size("mini_xs", 2000, 1.5) + by_size("mini_s", 1000, 2.0), "size")
+    tokens = points.points(by_size("mini_xs", 1000, 1.0) + by_size("mini_s", 1000, 2.0), "size")
+    compute = points.points(by_size("mini_xs", 2000, 1.5) + by_size("mini_s", 1000, 2.0), "size")
     scaling.write(tokens, tmp_path / "a")
     scaling.write(compute, tmp_path / "b")
-    assert scaling.read(tmp_path / "a" / "scaling.csv") == tokens
+    assert points.read(tmp_path / "a" / "scaling.csv") == tokens
     both = [str(tmp_path / "a"), str(tmp_path / "b"), "--output", str(tmp_path / "c")]
     assert scaling.main(both) == 0
     text = (tmp_path / "c" / "scaling.md").read_text(encoding="utf-8")
@@ -274,7 +274,7 @@ def test_files_are_read_back_and_put_together(tmp_path: Path, capsys: pytest.Cap
     assert picture.startswith(b"\x89PNG")
     assert struct.unpack(">I", picture[20:24])[0] > 1000, "a row of panels for each of two"
 
-    other = scaling.points([by_volume(32, 1, 0.0, 1), by_volume(320, 1, 0.0, 10)], "volume")
+    other = points.points([by_volume(32, 1, 0.0, 1), by_volume(320, 1, 0.0, 10)], "volume")
     scaling.write(other, tmp_path / "v")
     capsys.readouterr()
     assert scaling.main([str(tmp_path / "a"), str(tmp_path / "v"), "--output", str(tmp_path / "d")]) == 1
@@ -291,7 +291,7 @@ def test_two_settings_in_one_place_are_refused() -> None:
         entry | {"cell": entry["cell"] + "-other"} for entry in by_size("mini_s", 1000, 2.0)
     ]
     with pytest.raises(StiltsError, match="are the same place of a curve with other settings"):
-        scaling.families(scaling.points(twice, "size"))
+        scaling.families(points.points(twice, "size"))
 
 
 # --- for real ---------------------------------------------------------------------------------------------------------
@@ -322,7 +322,7 @@ def test_study_of_volumes_ends_in_its_curves(tmp_path: Path) -> None:
     assert "**equal steps**" in text
     assert "**equal passes**" in text
     results = [json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("cells/*/result.json")]
-    assert scaling.points(results, "volume")
+    assert points.points(results, "volume")
     for entry in results:
         if entry["intermediate"]:
             gain = entry["averages"]["zero_shot_gain"]
