@@ -21,6 +21,7 @@ from stilts_xtreme.files import write_atomic
 from stilts_xtreme.plan import experiment, plan
 from stilts_xtreme.progress import say
 from stilts_xtreme.report.cell import curve, markdown, show
+from stilts_xtreme.scale import facts
 from stilts_xtreme.specs import Cell, CellPlan, Stage
 from stilts_xtreme.store import Store, disk_errors, versions
 
@@ -201,6 +202,7 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
         "target": cell.target.name if cell.target else None,
         "seed": cell.seed,
         "volume": cell.volume,
+        "volume_steps": cell.volume_steps,
         "mlm": cell.mlm.weight if cell.intermediate else 0.0,
         "translation": _translation(cell),
         "substitutes": {
@@ -210,6 +212,7 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
         },
         "recipe": cell.recipe_name,
         "weights": cell.model.weights,
+        "scale": facts(cell, planned, store, manifests),
         "data": cell.data.kind,
         "synthetic": synthetic,
         "missing_languages": list(planned.missing),

@@ -15,6 +15,7 @@ from pathlib import Path
 from stilts_xtreme import compose
 from stilts_xtreme.config import make_cell
 from stilts_xtreme.plan import plan
+from stilts_xtreme.scale import step_flops
 from stilts_xtreme.specs import Cell, CellPlan, Stage
 from stilts_xtreme.store import Store
 
@@ -60,11 +61,7 @@ def flops(cell: Cell, stage: Stage) -> float:
     body = body_parameters(cell)
     if stage.kind == "pretrain":
         settings = cell.model.pretraining or {}
-        vocabulary = (cell.model.architecture or {}).get("vocab_size", 0) * (cell.model.architecture or {}).get(
-            "hidden_size", 0
-        )
-        masked = settings.get("mask_probability", 0.15)
-        return 6 * (body + masked * vocabulary) * settings["steps"] * settings["batch_tokens"]
+        return step_flops(cell.model.architecture or {}, settings) * settings["steps"]
     if stage.kind == "floors":
         return 0.0  # no encoder
     if stage.kind == "evaluate":
@@ -75,6 +72,8 @@ def flops(cell: Cell, stage: Stage) -> float:
     for task in stage.tasks:
         tokens = TOKENS_PER_ROW[task.head]
         rows = stage.rows[task.name] * task.recipe.epochs
+        if "volume_steps" in stage.identity and isinstance(cell.volume, float):
+            rows /= cell.volume  # of a number of rows it is not known here what share they are
         if task.recipe.max_steps:
             most = float(task.recipe.max_steps * task.recipe.batch_size)
             rows = min(rows, most) if rows else most  # 0 rows: their number is not known

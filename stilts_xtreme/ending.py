@@ -18,7 +18,7 @@ FAILED: list[str] = []
 RESULTS: list[dict[str, Any]] = []
 """What the cells of a sweep came to."""
 STUDY: dict[str, Any] = {}
-"""``name`` and ``output`` of the sweep; ``by_cell`` when a launcher of Hydra's own ran it, cell by cell."""
+"""``name``, ``axis`` and ``output`` of the sweep; ``by_cell`` when a launcher of Hydra's own ran it, cell by cell."""
 UNCONTROLLED: list[tuple[dict[str, Any], str]] = []
 """Configurations and options of controls that a launcher of Hydra's own has left to do."""
 
@@ -47,7 +47,7 @@ def swept(results: Sequence[dict[str, Any]], study: Mapping[str, Any], output: s
     known = {result["cell"] for result in RESULTS}
     RESULTS.extend(result for result in results if result["cell"] not in known)
     if output:
-        STUDY.update(name=study.get("name"), output=output)
+        STUDY.update(name=study.get("name"), axis=study.get("axis"), output=output)
 
 
 def ran(config: dict[str, Any], result: dict[str, Any]) -> None:
@@ -81,12 +81,12 @@ def changed(config: Mapping[str, Any], option: str) -> dict[str, Any]:
 
 
 def report() -> None:
-    """Ends a sweep: the matrix of its cells, printed and written; a single cell's table instead."""
+    """Ends a sweep: its matrix or its study's curves, printed and written; a single cell's table instead."""
     from rich.console import Console
     from rich.markdown import Markdown
 
     from stilts_xtreme.cell import run
-    from stilts_xtreme.report import matrix
+    from stilts_xtreme.report import matrix, points, scaling
 
     for config, option in UNCONTROLLED:
         try:
@@ -109,8 +109,13 @@ def report() -> None:
             print(f"result, table, predictions and curves: {place}")
         return
     name = "-".join([STUDY["name"] or "sweep", *sorted({result["model"] for result in results})])
-    if not STUDY["name"]:  # sweeps without a name of their own do not write over each other
+    axis = STUDY.get("axis")
+    if axis or not STUDY["name"]:  # where the name does not say it all, sweeps do not write over each other
         name += "-" + hashlib.sha256(" ".join(sorted(result["cell"] for result in results)).encode()).hexdigest()[:8]
     folder = output / "studies" / name
+    if axis:
+        console.print(Markdown(scaling.write(points.points(results, axis), folder)))
+        print(f"table, points and picture: {folder}")
+        return
     console.print(Markdown(matrix.page(matrix.write(results, folder), results)))
     print(f"matrix, rows and picture: {folder}")

@@ -106,6 +106,8 @@ def _train(
     volume = cell.volume if intermediate else None
     if volume is not None:
         identity["volume"] = volume
+        if cell.volume_steps != "own":
+            identity["volume_steps"] = cell.volume_steps
     times = 1
     if intermediate and cell.translation.source is not None:
         found = [[translated.identity(cell.translation, spec, cell.data) for spec in task.datasets] for task in tasks]

@@ -219,6 +219,7 @@ class Cell:
     bitext: Mapping[str, Any]
     seed: int
     volume: float | int | None
+    volume_steps: str
     sampling: Sampling
     mlm: Mlm
     translation: Translation

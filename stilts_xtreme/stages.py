@@ -80,15 +80,21 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
     heads: dict[str, HeadModule] = {}
     courses, rows_of = [], {}
     translated = "translation" in stage.identity
-    loaded = _volume([load_rows(cell, task, "train", translated) for task in stage.tasks], stage, cell.seed)
-    for task, rows in zip(stage.tasks, loaded, strict=True):
+    read = [load_rows(cell, task, "train", translated) for task in stage.tasks]
+    whole = [len(rows["id"]) for rows in read]
+    loaded = _volume(read, stage, cell.seed)
+    del read
+    for task, rows, count in zip(stage.tasks, loaded, whole, strict=True):
         continues = source if stage.head is not None else None
         head = HEADS[task.head](
             encoder, task_labels(cell, task), head_options(cell, task.recipe, task.metric), continues
         )
         say(f"  {task.name}: {len(rows['id']):,} rows")
         features = head.features(rows, tokenizer)
-        steps = steps_of(len(features), task.recipe.batch_size, task.recipe.epochs, task.recipe.max_steps)
+        units = len(features)
+        if stage.identity.get("volume_steps") == "whole":  # of questions and of words, windows in the same proportion
+            units = round(units * count / len(rows["id"]))
+        steps = steps_of(units, task.recipe.batch_size, task.recipe.epochs, task.recipe.max_steps)
         heads[task.name] = head
         courses.append(Course(task.name, features, task.recipe.batch_size, steps))
         rows_of[task.name] = len(rows["id"])

@@ -95,14 +95,19 @@ def run_tiny(outputs: Path) -> Callable[..., dict[str, Any]]:
     return run_cell
 
 
-@pytest.fixture
-def pretrained(outputs: Path, tmp_path: Path) -> Path:
-    """A fresh output folder in which only the pretraining is done."""
+def begun(outputs: Path, folder: Path) -> Path:
+    """An output folder in which only the pretraining of tiny cells is done."""
     from stilts_xtreme.plan import plan
 
     key = plan(cell_of("+target=tatoeba", *TINY)).stages()[0].key
-    shutil.copytree(outputs / "stages" / key, tmp_path / "out" / "stages" / key)
-    return tmp_path / "out"
+    shutil.copytree(outputs / "stages" / key, folder / "stages" / key)
+    return folder
+
+
+@pytest.fixture
+def pretrained(outputs: Path, tmp_path: Path) -> Path:
+    """A fresh output folder in which only the pretraining is done."""
+    return begun(outputs, tmp_path / "out")
 
 
 def _child(arguments: list[str], log: str, patch: Callable[..., None] | None, values: tuple[Any, ...]) -> None:

@@ -148,6 +148,15 @@ def test_console_script_and_module_are_the_same() -> None:
         ("+target=xnli recipe.target.dropout=1", ("recipe.target.dropout=1", "below 1")),
         ("+target=xnli recipe.target.selection=bst", ("recipe.target.selection=bst", "did you mean 'best'", "last")),
         ("+target=xnli model.pretraining.steps=0", ("model.pretraining.steps=0", "whole number of at least 1")),
+        ("+target=xnli model.pretraining.flops=0", ("model.pretraining.flops=0", "a number above 0")),
+        ("+target=xnli model.pretraining.flops=much", ("model.pretraining.flops=much", "a number above 0")),
+        ("+target=xnli model.pretraining.flops=inf", ("model.pretraining.flops=inf", "a number above 0")),
+        ("+target=xnli model.pretraining.flops=1e9", ("flops=1e+09", "one step of mini takes 2.84e+09 operations")),
+        (
+            "+target=xnli model.pretraining.flops=1e12 model.architecture.hidden_size=wide",
+            ("model.architecture.hidden_size=wide", "whole number of at least 1"),
+        ),
+        ("+target=xnli volume_steps=all", ("volume_steps=all", "own, whole")),
         ("+target=xnli trainer.precision=16", ("trainer.precision=16", "32-true, auto, bf16-mixed, bf16-true")),
         ("+target=xnli trainer.devices=2", ("trainer.devices=2", "one process on one device")),
         ("+target=xnli trainer.progress=no", ("trainer.progress=no", "true or false")),
@@ -184,7 +193,7 @@ def test_mistakes_get_one_sentence(
 
 TOP = (
     "baseline, benchmark, bitext, data, evaluation, intermediate, languages, logger, mlm, model, output, recipe, "
-    "retrieval, sampling, seed, store, study, tagging, target, trainer, translation, volume."
+    "retrieval, sampling, seed, store, study, tagging, target, trainer, translation, volume, volume_steps."
 )
 
 

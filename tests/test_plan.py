@@ -128,6 +128,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "logger.kind": (("logger=none",), None),
     "seed": (("seed=1",), "intermediate"),
     "volume": (("volume=0.5",), "intermediate"),
+    "volume_steps": (("volume_steps=whole",), None),  # test_steps_of_a_volume
     "sampling.kind": (("sampling.kind=uniform",), None),  # test_sampling_of_a_joint_training
     "sampling.temperature": (("sampling.temperature=5",), None),
     "sampling.cap": (("sampling.cap=5",), None),
@@ -176,7 +177,8 @@ def leaves(node: dict[str, Any], prefix: str = "") -> list[str]:
 
 def verdict_of(option: str) -> tuple[tuple[str, ...], str | None]:
     if option.startswith(("model.architecture.", "model.pretraining.")):  # whatever they hold makes the encoder
-        return (f"{option}={'roberta' if option.endswith('model_type') else 64}",), "pretrain"
+        other = {"model_type": "roberta", "flops": "1e10"}.get(option.rpartition(".")[2], 64)
+        return (f"{option}={other}",), "pretrain"
     return VERDICTS[option]
 
 

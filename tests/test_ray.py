@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, TINY, check_refusal
+from conftest import ROOT, TINY, begun, check_refusal
 from test_sweep import events, folder_of, made, values, weights, when
 
 from stilts_xtreme import status as status_command
@@ -160,20 +160,12 @@ def _prepare(environment: dict[str, str], folder: str, patch: Callable[..., None
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory, outputs: Path, launch: Callable[..., Any]) -> Path:
     """The same sweep on this machine's own slots."""
-    output = _begun(outputs, tmp_path_factory.mktemp("local"))
+    output = begun(outputs, tmp_path_factory.mktemp("local"))
     log = output / "log.txt"
     process = launch(["-m", *TINY, *SWEEP, f"output={output}", "hydra.launcher.slots=2"], log)
     process.join(200)
     assert process.exitcode == 0, log.read_text()
     return output
-
-
-def _begun(outputs: Path, folder: Path) -> Path:
-    """An output folder in which only the pretraining is done."""
-    for path in outputs.glob("stages/*"):
-        if json.loads((path / "manifest.json").read_text())["kind"] == "pretrain":
-            shutil.copytree(path, folder / "stages" / path.name)
-    return folder
 
 
 @needs_ray

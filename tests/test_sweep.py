@@ -187,6 +187,8 @@ def test_planning_composes_once_per_choice_of_files() -> None:
         ("+intermediate=all,anli", "+target=tatoeba,mlqa", "model=xlmr_base", "logger=wandb"),
         ("+intermediate=none", "+target=xnli", "+recipe.target.tasks.xnli.epochs=4", "output='a b',${data.kind}"),
         ("+intermediate=mnli", "+target=xnli", "seed='1',null", "data.root=${output}", "trainer.threads=1.5"),
+        ("+study=sizes", "+target=xnli", "+intermediate=none,ccg", "model.pretraining.flops=null,1e13"),
+        ("+study=volumes", "+target=xnli,udpos", "+intermediate=mnli", "volume_steps=whole,own", "volume=0.1,1.0"),
         ("+study=phang2020", "+target=panx", "+intermediate=[mnli,qqp],all", "model.weights=random"),
     ],
 )

@@ -23,7 +23,7 @@ from stilts_xtreme.specs import Cell, Mlm, Translation
 
 OPTIONS = (
     *("model", "data", "benchmark", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
-    *("seed", "volume", "sampling", "mlm", "translation", "languages", "baseline", "output"),
+    *("seed", "volume", "volume_steps", "sampling", "mlm", "translation", "languages", "baseline", "output"),
     *("evaluation", "tagging", "retrieval", "bitext", "store", "study"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -35,7 +35,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "retrieval": ("layer", "pooling", "sweep"),
     "bitext": ("threshold",),
     "store": ("damaged",),
-    "study": ("name", "controls"),
+    "study": ("name", "controls", "axis"),
     "recipe": ("name", "source", "sources", "intermediate", "target"),
     "target": ("name", "head", "metric", "train", "test", "candidates", "languages"),
     "benchmark": ("name", "groups", "qa", "more", "tasks"),
@@ -71,6 +71,10 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
     mlm = make_mlm(cfg["mlm"], recipe["intermediate"] if tasks else None)
     whole("seed", cfg["seed"], 0)
+    choice("volume_steps", cfg["volume_steps"], ("own", "whole"))
+    axis = (cfg.get("study") or {}).get("axis")
+    if axis is not None:
+        choice("study.axis", axis, ("size", "volume"))
     choice("store.damaged", cfg["store"]["damaged"], ("refuse", "retrain"))
     _check_decoding(cfg["tagging"], cfg["retrieval"], cfg["bitext"])
     return Cell(
@@ -87,6 +91,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         bitext=dict(cfg["bitext"]),
         seed=cfg["seed"],
         volume=make_volume(cfg["volume"]),
+        volume_steps=cfg["volume_steps"],
         sampling=make_sampling(cfg["sampling"]),
         mlm=mlm,
         translation=make_translation(cfg["translation"], data),

@@ -11,6 +11,7 @@ from stilts_xtreme.config.checks import check, choice, known, make, number, whol
 from stilts_xtreme.data import mirror
 from stilts_xtreme.data.schema import DataSpec
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.scale import step_flops, steps_within
 from stilts_xtreme.shipped import resolve
 from stilts_xtreme.specs import ModelSpec
 
@@ -50,19 +51,30 @@ def make_model(values: Mapping[str, Any], data: DataSpec) -> ModelSpec:
         raise StiltsError(f"model={model.path} is not a saved encoder: there is no config.json in it.")
     one = sum(value is not None for value in (model.id, model.path, model.architecture)) == 1
     check(one, "model", model.name, "it needs exactly one of a hub id, a folder or an architecture")
-    _check_pretraining(model)
+    model = _with_pretraining(model)
     brought = mirror.encoder(data.root, model.id, model.revision) if data.root and model.id else None
     return dataclasses.replace(model, path=brought[0], revision=brought[1]) if brought else model
 
 
-def _check_pretraining(model: ModelSpec) -> None:
+def _with_pretraining(model: ModelSpec) -> ModelSpec:
+    """The model with its pretraining checked; a budget of operations becomes the number of steps that it pays for."""
     if model.architecture is None:
-        return
-    settings = model.pretraining or {}
-    known("model.pretraining", settings, PRETRAINING)
+        return model
+    settings = dict(model.pretraining or {})
+    known("model.pretraining", settings, (*PRETRAINING, "flops"))
+    flops = settings.pop("flops", None)
     for name, (least, is_whole) in PRETRAINING.items():
         check(name in settings, f"model.pretraining.{name}", None, "an architecture is pretrained here and needs it")
         if is_whole:
             whole(f"model.pretraining.{name}", settings[name], int(least))
         else:
             number(f"model.pretraining.{name}", settings[name], least)
+    if flops is not None:
+        option, shape = "model.pretraining.flops", model.architecture
+        number(option, flops, 0, strict=True)
+        for name in ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size"):
+            whole(f"model.architecture.{name}", shape.get(name), 1)  # what a step takes is counted from these
+        settings["steps"] = steps_within(flops, shape, settings)
+        least_flops = f"one step of {model.name} takes {step_flops(shape, settings):.3g} operations"
+        check(settings["steps"] >= 1, option, f"{flops:g}", least_flops)
+    return dataclasses.replace(model, pretraining=settings)

@@ -85,7 +85,8 @@ def row_name(result: Mapping[str, Any]) -> str:
         name += f" translated {result['translation']}"
     if tasks and result.get("volume") is not None:  # without intermediate tasks there is nothing to take less of
         volume = result["volume"]
-        name += f" ({volume:.3g} of it)" if isinstance(volume, float) else f" ({volume:,} examples)"
+        again = ", steps of all" if result.get("volume_steps") == "whole" else ""
+        name += f" ({volume:.3g} of it{again})" if isinstance(volume, float) else f" ({volume:,} examples{again})"
     return name if result.get("weights", "pretrained") == "pretrained" else f"random init, {name}"
 
 
