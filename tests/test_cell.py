@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,6 @@ def test_cell_of_every_format(run_tiny: Callable[..., Any], target: str) -> None
     arguments = ("+intermediate=mnli", f"+target={target}")
     result = run_tiny(*arguments)
     check(result, folder_of(run_tiny, result), *TINY, *arguments)
-    start = time.monotonic()
     baseline = run_tiny(f"+target={target}")
     assert not any(stage["made_now"] for stage in baseline["stages"]), "the comparison has made it"
     check(baseline, folder_of(run_tiny, baseline), *TINY, f"+target={target}")
@@ -82,7 +80,6 @@ def test_cell_of_every_format(run_tiny: Callable[..., Any], target: str) -> None
     assert not any(stage["made_now"] for stage in again["stages"])
     assert again["comparison"] == result["comparison"]
     assert again["rows"] == result["rows"]
-    assert time.monotonic() - start < 10
     kinds = [stage["kind"] for stage in result["stages"]]
     trainings = {"xcopa": 2, "tatoeba": 0}.get(target, 1)
     assert kinds.count("train") == 2 * trainings + 1

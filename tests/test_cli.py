@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -220,12 +219,10 @@ def test_a_mistyped_option_gets_a_short_list(cli: Callable[..., Any], argument: 
 
 
 def test_mistakes_are_refused_in_a_fresh_process(tmp_path: Path) -> None:
-    start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "stilts_xtreme", "+target=xnly"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert time.monotonic() - start < 10
 
 
 def test_recipe_fields_are_all_refused_when_negative(cli: Callable[..., Any]) -> None:

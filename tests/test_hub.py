@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import time
 from pathlib import Path
 
 import datasets
@@ -399,11 +398,9 @@ def test_a_folder_is_read_without_network(tmp_path: Path, wire: list) -> None:
 
 
 def test_without_network_the_hub_is_refused_at_once(wire: list) -> None:
-    started = time.monotonic()
     with pytest.raises(StiltsError, match=r"There is no network for 'facebook/xnli'.*data.root=FOLDER"):
         catalogue.rows(catalogue.load_spec("xnli"), "test", "de", DataSpec("hub"))
-    assert wire
-    assert time.monotonic() - started < 8
+    assert 1 <= len(wire) <= 2, "it is not tried again and again, which takes half a minute"
 
 
 def test_the_hub_is_asked_for_the_pinned_rows(

@@ -291,10 +291,8 @@ def test_kill_9_releases_the_lock(tmp_path: Path) -> None:
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    start = time.monotonic()
     folder, made = ensure(Store(tmp_path))
     assert made
-    assert time.monotonic() - start < 5
     assert not (folder / "half").exists()
 
 
