@@ -20,6 +20,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -166,7 +167,7 @@ def export(store: Store, file: Path, cells: Sequence[str], console: Console) -> 
     if not chosen:
         raise StiltsError(f"{store.root} has no cells to export.")
     stages = sorted({key for cell in chosen for key in cell_keys(store.root / "cells" / cell)})
-    scratch = file.with_name(f".{file.name}.tmp")
+    scratch = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
     with disk_errors(file.parent):
         try:
             with tarfile.open(scratch, "w") as tar:

@@ -145,6 +145,8 @@ def test_console_script_and_module_are_the_same() -> None:
         ("+target=xnli recipe.target.warmup_ratio=1.5", ("recipe.target.warmup_ratio=1.5", "at most 1")),
         ("+target=xnli recipe.target.dropout=much", ("recipe.target.dropout=much", "must be a number")),
         ("+target=xnli recipe.target.dropout=1", ("recipe.target.dropout=1", "below 1")),
+        ("+intermediate=mnli +target.candidates=xnli", ("target lacks name, head", "+target=TASK")),
+        ("+intermediate.mnly.metric=accuracy", ("intermediate.mnly lacks head, datasets", "+intermediate=TASK")),
         ("+target=xnli recipe.target.selection=bst", ("recipe.target.selection=bst", "did you mean 'best'", "last")),
         ("+target=xnli model.pretraining.steps=0", ("model.pretraining.steps=0", "whole number of at least 1")),
         ("+target=xnli model.pretraining.flops=0", ("model.pretraining.flops=0", "a number above 0")),

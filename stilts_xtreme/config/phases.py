@@ -76,7 +76,7 @@ def make_intermediate(tasks: Mapping[str, Any], recipe: Mapping[str, Any], find:
     for name, task in sorted(tasks.items()):
         option = f"intermediate.{name}"
         known(option, task, ("head", "metric", "datasets", "substitute_for"))
-        _check_task(option, task)
+        _check_task(option, task, ("head", "metric", "datasets"))
         alone = "its loss is one of a whole step, so it is trained alone, not jointly with other tasks"
         check(task["head"] != "ranking" or len(tasks) == 1, f"{option}.head", "ranking", alone)
         own = make_recipe("recipe.intermediate", recipe, name)
@@ -100,7 +100,7 @@ def make_target(values: Mapping[str, Any], more: Collection[str], recipe: Mappin
     Raises:
         StiltsError: For an unknown choice, a recipe out of range, or candidates where there is no ranking.
     """
-    _check_task("target", values)
+    _check_task("target", values, ("name", "head", "metric", "train", "test", "languages"))
     name, head, metric = values["name"], values["head"], values["metric"]
     own = make_recipe("recipe.target", recipe, name)
     train = tuple(TrainTask(head, metric, (find(dataset),), own) for dataset in values["train"])
@@ -113,6 +113,10 @@ def make_target(values: Mapping[str, Any], more: Collection[str], recipe: Mappin
     return Target(name, head, metric, train, find(values["test"]), (*values["languages"], *more), own, candidates)
 
 
-def _check_task(option: str, values: Mapping[str, Any]) -> None:
+def _check_task(option: str, values: Mapping[str, Any], fields: Collection[str]) -> None:
+    missing = [name for name in fields if name not in values]
+    if missing:  # options of a task that nobody has named
+        group = option.partition(".")[0]
+        raise StiltsError(f"{option} lacks {', '.join(missing)}: name a task (+{group}=TASK) or give them all.")
     choice(f"{option}.head", values["head"], HEADS)
     choice(f"{option}.metric", values["metric"], METRICS)
