@@ -57,6 +57,7 @@ bench: install  ## measure everything against its peers, side by side; tables an
 	for head in pairs tagging qa choice; do \
 		$(BENCH).training --head $$head --output $(BENCHMARKS)/training-$$head.json || exit 1; \
 	done
+	$(BENCH).matrix --output $(BENCHMARKS)/matrix.json
 	$(BENCH).profile --output $(BENCHMARKS)/profile.json
 	$(BENCH) $(BENCHMARKS)/*.json > $(BENCHMARKS)/tables.md
 

@@ -2,8 +2,9 @@
 
 python -m benchmarks.startup [--rounds N]
 
-Commands that train nothing are to answer within 1.5 seconds, better 0.8. They are run in a process of their own, in
-turns, in an empty folder. Files are in the operating system's cache from the second round on.
+Commands that train nothing are to answer within 1.5 seconds, better 0.8; planning many cells takes longer. They are run
+in a process of their own, in turns, in an empty folder. Files are in the operating system's cache from the second round
+on.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ CELL = ("+intermediate=mnli", "+target=xnli")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "--help": ("stilts_xtreme", "--help"),
     "plan": ("stilts_xtreme.plan", *CELL),
+    "plan -m, 108 cells": ("stilts_xtreme.plan", "-m", "+study=phang2020", "model=mini"),
     "score": ("stilts_xtreme.score", "--predictions=files", "--labels=files", "--benchmark=xtreme", "--partial"),
+    "report --help": ("stilts_xtreme.report.scaling", "--help"),
     "score --help": ("stilts_xtreme.score", "--help"),
     "status --help": ("stilts_xtreme.status", "--help"),
     "submission --help": ("stilts_xtreme.submission", "--help"),

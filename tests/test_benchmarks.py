@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 pytest.importorskip("accelerate", reason="the benchmarks need their extra: pip install 'stilts-xtreme[bench]'")
 pytest.importorskip("psutil", reason="the benchmarks need their extra: pip install 'stilts-xtreme[bench]'")
 from benchmarks import __main__ as everything
-from benchmarks import evaluation, features, jobs, models, profile, retrieval, rounds, startup, training
+from benchmarks import evaluation, features, jobs, matrix, models, profile, retrieval, rounds, startup, training
 
 
 def table_of(result):
@@ -105,6 +105,18 @@ def test_startup_runs_commands_and_reports_failures():
         startup.measure(1, {"wrong": ("stilts_xtreme.status", "--nothing")})
 
 
+def test_a_matrix_comes_out_the_same_however_it_is_made():
+    world = ("data.world.train=40", "data.world.validation=20", "data.world.test=20", "data.world.languages=2")
+    result = matrix.measure("none,mnli", "xnli", steps=2, slots=2, rounds=1, options=world)
+    facts = {way: entry["facts"] for way, entry in result["ways"].items()}
+    assert len({entry.pop("mean score") for entry in facts.values()}) == 1
+    made = {way: (entry["cells"], entry["stages made"]) for way, entry in facts.items()}
+    assert made == {"sweep": (2, 5), "commands": (2, 5), "commands, apart": (2, 5)}
+    assert all(entry["cells/hour"] > 0 for entry in facts.values())
+    with pytest.raises(rounds.StiltsError, match="xnly"):
+        matrix.measure("none", "xnly", steps=2, slots=1, rounds=1)
+
+
 def test_a_profile_adds_up_to_the_whole():
     result = profile.measure("pairs", "mini", steps=2, rounds=1)
     for entry in result["ways"].values():
@@ -173,7 +185,7 @@ def test_a_result_is_printed_and_written(tmp_path, capsys):
     assert "result.json is no result of a benchmark" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("module", [evaluation, features, profile, retrieval, startup, training])
+@pytest.mark.parametrize("module", [evaluation, features, matrix, profile, retrieval, startup, training])
 def test_help_teaches(module, capsys):
     with pytest.raises(SystemExit) as ended:
         module.main(["--help"])
@@ -194,6 +206,7 @@ def test_help_teaches(module, capsys):
         (evaluation, ("--max-length", "8")),
         (features, ("--contexts", "many")),
         (retrieval, ("--count", "0")),
+        (matrix, ("--slots", "0")),
     ],
 )
 def test_bad_options_are_refused(module, option, capsys):
