@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, TINY
 
-from stilts_xtreme.report import ladder, matrix
+from stilts_xtreme.report import heatmap, ladder, matrix
 
 
 def result(intermediate: list[str], target: str, seed: int, scores: dict[str, float], **more: Any) -> dict[str, Any]:
@@ -124,6 +124,20 @@ def test_encoders_are_compared_with_their_own_baseline() -> None:
     built = matrix.build([*RESULTS, *other])
     assert built.gain("big / mnli", "xnli") == {0: 1.0}
     assert built.gain("mini / mnli", "xnli") == {0: 7.0, 1: 2.0}
+
+
+def test_the_picture_shows_intervals_and_sets_off_those_without_zero() -> None:
+    scores = {"none": (10, 10), "mnli": (15, 15.2), "qqp": (17, 12)}
+    cells = [
+        result([] if task == "none" else [task], "xnli", seed, {"qaa": 1, "qab": value})
+        for task, values in scores.items()
+        for seed, value in enumerate(values)
+    ]
+    (axes, _) = heatmap.figure(matrix.build(cells)).axes
+    weights = {text.get_text(): text.get_weight() for text in axes.texts}
+    assert weights["+5.1 ±1.3"] == "bold"  # 12.706 x 0.1414 / sqrt(2)
+    assert weights["+4.5 ±31.8"] == "normal"
+    assert "+7.0" in {text.get_text() for text in heatmap.figure(matrix.build(cells[::2])).axes[0].texts}
 
 
 def test_files_hold_every_row_and_a_picture(tmp_path: Path) -> None:

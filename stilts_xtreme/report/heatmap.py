@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.colors import Normalize
@@ -35,7 +36,7 @@ def figure(matrix: Matrix) -> Figure:
     """Draws a matrix.
 
     Red is worse than no intermediate task, blue is better; the baseline and the controls stay white. The number is the
-    zero-shot mean, the small one below it the gain.
+    zero-shot mean, the small one below it the gain with its interval, bold where that leaves out zero.
 
     Args:
         matrix: What to draw.
@@ -44,33 +45,33 @@ def figure(matrix: Matrix) -> Figure:
         The figure.
     """
     gains = {
-        (row, column): mean_interval(found.values())[0]
+        (row, column): mean_interval(found.values())
         for row in matrix.rows
         for column in matrix.columns
         if (found := matrix.gain(row, column)) and "random init" not in row
     }
-    most = max(1.0, *(abs(value) for value in gains.values())) if gains else 1.0
+    most = max(1.0, *(abs(value) for value, _ in gains.values())) if gains else 1.0
     colours, scale = colormaps["RdBu"], Normalize(-most, most)
     width, height = max(6.0, 1.5 + 0.95 * len(matrix.columns)), 1.4 + 0.5 * len(matrix.rows)
     drawn = Figure(figsize=(width, height), dpi=160, layout="constrained")
     axes = drawn.add_subplot()
-    grid = [[gains.get((row, column), 0.0) for column in matrix.columns] for row in matrix.rows]
+    grid = [[gains.get((row, column), (0.0, None))[0] for column in matrix.columns] for row in matrix.rows]
     image = axes.imshow(grid, cmap=colours, norm=scale, aspect="auto")
     for y, row in enumerate(matrix.rows):
         for x, column in enumerate(matrix.columns):
             entry = matrix.entries.get((row, column))
             if entry is None or not entry.zero_shot:
                 continue
-            gain = gains.get((row, column))
-            dark = gain is not None and abs(gain) > 0.65 * most
+            gain, half = gains.get((row, column), (None, None))
+            red, green, blue, _ = colours(scale(gain or 0.0))
+            ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else "black"  # by luma, ITU-R BT.601
+            centred: dict[str, Any] = {"ha": "center", "va": "center", "color": ink}
             text = f"{mean_interval(entry.zero_shot.values())[0]:.1f}{'†' if entry.collapsed else ''}"
-            shift = 0.12 if gain is not None else 0.0
-            axes.text(x, y - shift, text, ha="center", va="center", fontsize=9, color="white" if dark else "black")
+            axes.text(x, y - (0.12 if gain is not None else 0.0), text, fontsize=9, **centred)
             if gain is not None:
-                small = f"{gain:+.1f}"
-                axes.text(
-                    x, y + 0.26, small, ha="center", va="center", fontsize=6.5, color="white" if dark else "dimgrey"
-                )
+                small = f"{gain:+.1f}" + ("" if half is None else f" ±{half:.1f}")
+                weight = "bold" if half is not None and abs(gain) > half else "normal"
+                axes.text(x, y + 0.26, small, fontsize=6.5, weight=weight, **centred)
     axes.set_xticks(range(len(matrix.columns)), matrix.columns)
     axes.set_yticks(range(len(matrix.rows)), matrix.rows)
     axes.set_ylabel("intermediate task")
