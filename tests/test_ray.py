@@ -32,7 +32,8 @@ needs_ray = pytest.mark.skipif(
 )
 
 SWEEP = (
-    *("+intermediate=none,mnli", "+target=xquad", "recipe.intermediate.max_steps=150"),
+    # steps enough that whoever waits for a second worker finds it still at work
+    *("+intermediate=none,mnli", "+target=xquad", "recipe.intermediate.max_steps=150", "recipe.intermediate.epochs=20"),
     "trainer.checkpoint_seconds=0",
 )
 RAY = ("hydra/launcher=ray", "hydra.launcher.num_gpus=1")
@@ -143,7 +144,7 @@ def sweep(launch: Callable[..., Any], tmp_path: Path) -> Callable[..., tuple[int
         where = [f"hydra.launcher.address={nodes.address}"] if nodes else []
         command = ["-m", *TINY, f"output={output}", *arguments, *where]
         process = launch(command, log, _prepare, environment, str(tmp_path), patch)
-        process.join(200)
+        process.join(400)
         assert not process.is_alive()
         return process.exitcode, log.read_text()
 
@@ -163,7 +164,7 @@ def local(tmp_path_factory: pytest.TempPathFactory, outputs: Path, launch: Calla
     output = begun(outputs, tmp_path_factory.mktemp("local"))
     log = output / "log.txt"
     process = launch(["-m", *TINY, *SWEEP, f"output={output}", "hydra.launcher.slots=2"], log)
-    process.join(200)
+    process.join(400)
     assert process.exitcode == 0, log.read_text()
     return output
 
