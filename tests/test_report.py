@@ -98,6 +98,13 @@ def test_collapsed_runs_random_weights_and_all_nine_are_named() -> None:
     assert "| random init, none | 33.0 |" in text
 
 
+def test_gains_in_the_source_language_stand_below_its_scores() -> None:
+    cells = [result([], "xnli", 0, {"qaa": 60, "qab": 9}), result(["mnli"], "xnli", 0, {"qaa": 63.5, "qab": 1})]
+    text = matrix.markdown(matrix.build(cells))
+    assert "| mnli | +3.5 |" in text.split("Gain in the source language:")[1]
+    assert "| mnli | -8.0 |" in text.split("Gain in the source language:")[0]
+
+
 def test_mlm_translations_and_substitutes_are_rows_of_their_own() -> None:
     scores = {"qaa": 60.0, "qab": 40.0}
     nine = [f"task{n}" for n in range(8)]

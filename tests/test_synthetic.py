@@ -123,6 +123,8 @@ def test_only_rows_that_have_changed_alone_have_a_version_of_their_own(monkeypat
     assert key("udpos") != before[0]
     assert key("panx") == before[1]
     assert before[0]["rows_version"] == spec.version > 1
+    monkeypatch.setitem(tasks.DATASETS, "xquad", replace(DATASETS["xquad"], version=3))
+    assert synthetic.rows_version("lareqa") == 3, "it asks the questions of xquad"
     assert "rows_version" not in before[1]
 
 

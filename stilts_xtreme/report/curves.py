@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure  # without pyplot: no display is asked for
 
+from stilts_xtreme.files import whole
 from stilts_xtreme.report.scaling import Family, Place, short
 
 
 def draw(families: Sequence[Family], synthetic: bool, path: Path) -> None:
     """Draws curves as PNG: the whole file or nothing."""
-    scratch = path.with_name(f".{path.name}")
-    figure(families, synthetic).savefig(scratch, format="png")
-    os.replace(scratch, path)
+    with whole(path) as scratch:
+        figure(families, synthetic).savefig(scratch, format="png")
 
 
 def figure(families: Sequence[Family], synthetic: bool) -> Figure:

@@ -48,12 +48,19 @@ class Matrix:
     synthetic: bool
     substitutes: dict[str, str] = field(default_factory=dict)
 
-    def gain(self, row: str, column: str) -> dict[int, float]:
-        """Seed -> the zero-shot mean less that of the baseline with the same seed; empty where one is missing."""
+    def gain(self, row: str, column: str, of: str = "zero_shot") -> dict[int, float]:
+        """Seed -> a score less the baseline's with the same seed; empty where one is missing.
+
+        Args:
+            row: A row.
+            column: A column.
+            of: ``zero_shot`` or ``source``.
+        """
         own, base = self.entries.get((row, column)), self.entries.get((self.baseline_of(row), column))
         if own is None or base is None or own is base:
             return {}
-        return {seed: own.zero_shot[seed] - base.zero_shot[seed] for seed in own.zero_shot if seed in base.zero_shot}
+        mine, other = getattr(own, of), getattr(base, of)
+        return {seed: mine[seed] - other[seed] for seed in mine if seed in other}
 
     def baseline_of(self, row: str) -> str:
         """The row without an intermediate task that a row is compared with: of the same encoder."""
@@ -142,6 +149,8 @@ def markdown(matrix: Matrix) -> str:
         parts += [
             "In the source language:",
             _table(matrix, "after", lambda row, column: _mean(matrix.entries.get((row, column)), "source"), False),
+            "Gain in the source language:",
+            _table(matrix, "after", lambda row, column: _signed(matrix.gain(row, column, "source").values()), False),
         ]
     for name, what in matrix.substitutes.items():
         parts.append(f"‡ {name} is a free substitute, not {what.upper()}, and is not to be reported under that name.")

@@ -62,7 +62,9 @@ def labels(dataset: str) -> tuple[str, ...]:
 
 
 def rows_version(dataset: str) -> int:
-    """Returns a data set's own version: 1, or more where its rows have changed and no other's (see :class:`Spec`).
+    """Returns a data set's own version: 1, or more where its rows have changed and not all others' (see :class:`Spec`).
+
+    What tells another data set's meanings changes with it.
 
     Args:
         dataset: A name such as ``xnli``.
@@ -70,7 +72,8 @@ def rows_version(dataset: str) -> int:
     Raises:
         StiltsError: If the data set is not known.
     """
-    return _dataset(dataset).version
+    spec = _dataset(dataset)
+    return spec.version + (rows_version(spec.of) - 1 if spec.of else 0)
 
 
 def splits(dataset: str) -> Mapping[str, tuple[str, ...]]:

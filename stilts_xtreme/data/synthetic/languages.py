@@ -195,7 +195,7 @@ def lexicon(seed: int, code: str) -> Lexicon:
         code: A code of :data:`INVENTORY`.
 
     Returns:
-        Forms without repetition, except for two dozen noun-verb pairs that look alike (other pairs in each language).
+        Forms without repetition, except for the pairs that look alike (:func:`conversions`), the same everywhere.
         A fifth of the names are written as in the source language everywhere; no other word is in two languages.
     """
     language = BY_CODE[code]
