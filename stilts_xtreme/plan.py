@@ -35,6 +35,8 @@ def _answer_settings(cell: Cell) -> dict[str, Any]:
 def _task_identity(cell: Cell, task: TrainTask) -> dict[str, Any]:
     source = (catalogue.source_language(cell.data),)
     recipe = asdict(task.recipe)
+    if recipe["freeze"] is None:  # as it was before there was a choice
+        recipe.pop("freeze")
     splits = ["train"]
     if task.recipe.selection == "best":
         splits.append("validation")
@@ -281,17 +283,20 @@ def plan(cell: Cell) -> CellPlan:
         return CellPlan(intermediate, None, ())
     languages, missing = target_languages(cell, target)
 
-    def chain(start: Stage | None, prefix: str, cell: Cell = cell) -> Stage:
+    def chain(start: Stage | None, prefix: str, random: bool = False) -> Stage:
         stage, head = start, None
+        own = replace(cell, model=replace(cell.model, weights="random")) if random else cell
         for task in target.train:
-            stage = _train(cell, stage, (task,), f"{prefix}{task.name}", head)
+            if random:  # to freeze what knows nothing would lower the floor
+                task = replace(task, recipe=replace(task.recipe, freeze=None))
+            stage = _train(own, stage, (task,), f"{prefix}{task.name}", head)
             head = task.name
-        return _evaluate(cell, stage, target, languages, f"{prefix}{target.name}")
+        return _evaluate(own, stage, target, languages, f"{prefix}{target.name}")
 
     floors = _floors(cell, target, languages) if cell.evaluation["floors"] else None
     random = None
     if cell.evaluation["random_init"] and cell.model.weights != "random":
-        random = chain(pretrained, "random > ", replace(cell, model=replace(cell.model, weights="random")))
+        random = chain(pretrained, "random > ", random=True)
     # every label is its own within a cell, whatever the tasks: a logger tells the curves apart by it
     if not cell.intermediate_tasks:
         return CellPlan(chain(pretrained, "none > "), None, missing, floors, random)

@@ -52,6 +52,8 @@ class Recipe:
         max_query_length: A longer question is cut to this many sub-tokens; of a ranking, a longer query.
         dropout: Hidden and attention dropout in this training; None is the pretrained encoder's own, whatever the
             trainings before had.
+        freeze: What of the encoder is not trained: None is nothing, ``embeddings``, or how many of the lowest layers
+            together with them. An encoder with random weights that serves as a floor is trained whole all the same.
         selection: ``last`` or ``best``: the weights of the last step or of the best score on English dev rows.
         eval_every: Optimiser steps between two dev scores; None: once an epoch.
         patience: Dev scores without a new best after which training ends.
@@ -71,6 +73,7 @@ class Recipe:
     stride: int = 128
     max_query_length: int = 64
     dropout: float | None = None
+    freeze: str | int | None = None
     selection: str = "last"
     eval_every: int | None = None
     patience: int | None = None
@@ -85,6 +88,7 @@ OPTIMISER_FIELDS = (
     "adam_epsilon",
     "max_grad_norm",
     "dropout",
+    "freeze",
     "selection",
     "eval_every",
     "patience",

@@ -19,6 +19,7 @@ from stilts_xtreme.data.schema import Columns
 from stilts_xtreme.encoder import load, load_tokenizer
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.evaluation import evaluate, make_floors, predict
+from stilts_xtreme.freezing import freeze
 from stilts_xtreme.heads import HEADS, HeadModule
 from stilts_xtreme.heads.base import JointModule
 from stilts_xtreme.heads.step import Optimisation, StageModule
@@ -75,6 +76,8 @@ def train(cell: Cell, stage: Stage, store: Store, scratch: Path, on_point: Point
         None if origin.random else origin,
         cell.trainer.packing,
     )
+    group = "intermediate" if stage.tasks == cell.intermediate_tasks else "target"
+    freeze(encoder, first.freeze, f"recipe.{group}.freeze")
     tokenizer = load_tokenizer(source)
     torch.manual_seed(cell.seed)  # the fresh heads' weights
     heads: dict[str, HeadModule] = {}

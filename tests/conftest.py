@@ -117,6 +117,8 @@ def _child(arguments: list[str], log: str, patch: Callable[..., None] | None, va
     os.dup2(target, 2)
     from stilts_xtreme.__main__ import main
 
+    # the server that forks may have been started within a run, which has Hydra raise its errors
+    os.environ.pop("HYDRA_FULL_ERROR", None)
     if patch is not None:
         patch(*values)
     sys.argv = ["stilts_xtreme", *arguments]

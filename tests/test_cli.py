@@ -144,6 +144,10 @@ def test_console_script_and_module_are_the_same() -> None:
         ("+target=xnli recipe.target.warmup_steps=-3", ("recipe.target.warmup_steps=-3", "whole number")),
         ("+target=xnli recipe.target.warmup_ratio=1.5", ("recipe.target.warmup_ratio=1.5", "at most 1")),
         ("+target=xnli recipe.target.dropout=much", ("recipe.target.dropout=much", "must be a number")),
+        *(
+            (f"+target=xnli recipe.target.freeze={part}", (f"recipe.target.freeze={said}", "embeddings", "layers"))
+            for part, said in (("0", "0"), ("1.5", "1.5"), ("true", "True"), ("embedding", "embedding"), ("3", "3"))
+        ),
         ("+target=xnli recipe.target.dropout=1", ("recipe.target.dropout=1", "below 1")),
         ("+intermediate=mnli +target.candidates=xnli", ("target lacks name, head", "+target=TASK")),
         ("+intermediate.mnly.metric=accuracy", ("intermediate.mnly lacks head, datasets", "+intermediate=TASK")),

@@ -11,11 +11,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from stilts_xtreme.config.checks import check, choice, is_number, known, number, switch, whole
+from stilts_xtreme.config.checks import check, choice, freezable, is_number, known, number, switch, whole
 from stilts_xtreme.config.machine import make_trainer
 from stilts_xtreme.config.mixing import make_mlm, make_sampling, make_translation, make_volume
 from stilts_xtreme.config.phases import Find, check_named, make_intermediate, make_target
-from stilts_xtreme.config.sources import make_data, make_model
+from stilts_xtreme.config.sources import layers_of, make_data, make_model
 from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
 from stilts_xtreme.data.schema import DatasetSpec
 from stilts_xtreme.errors import StiltsError, unknown
@@ -70,6 +70,10 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     if target is None and not tasks:
         raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
     mlm = make_mlm(cfg["mlm"], recipe["intermediate"] if tasks else None)
+    layers = layers_of(model)
+    for group, of_phase in (("intermediate", tasks), ("target", target.train if target else ())):
+        if layers is not None and of_phase:
+            freezable(f"recipe.{group}.freeze", of_phase[0].recipe.freeze, layers)
     whole("seed", cfg["seed"], 0)
     choice("volume_steps", cfg["volume_steps"], ("own", "whole"))
     axis = (cfg.get("study") or {}).get("axis")

@@ -62,6 +62,13 @@ def whole(option: str, value: object, least: int, optional: bool = False) -> Non
     check(good, option, value, f"it must be a whole number of at least {least}")
 
 
+def freezable(option: str, part: str | int | None, layers: int) -> None:
+    """Refuses to freeze all layers of an encoder, or more than it has."""
+    if isinstance(part, int) and part >= layers:
+        most = f"embeddings or 1 to {layers - 1}" if layers > 1 else "embeddings"
+        raise refused(option, part, f"the encoder has {layers} layers, of which one at least is trained; take {most}")
+
+
 def switch(option: str, value: object) -> bool:
     """Refuses what is neither true nor false."""
     check(isinstance(value, bool), option, value, "it must be true or false")

@@ -44,6 +44,9 @@ def make_recipe(option: str, phase: Mapping[str, Any], task: str = "") -> Recipe
     check(recipe.warmup_ratio <= 1, f"{option}.warmup_ratio", recipe.warmup_ratio, "it is a share, at most 1")
     number(f"{option}.dropout", recipe.dropout, 0, optional=True)
     check(recipe.dropout is None or recipe.dropout < 1, f"{option}.dropout", recipe.dropout, "it must be below 1")
+    if recipe.freeze is not None and recipe.freeze != "embeddings":
+        rule = "it must be null, embeddings or a whole number of layers, 1 or more"
+        check(type(recipe.freeze) is int and recipe.freeze >= 1, f"{option}.freeze", recipe.freeze, rule)
     choice(f"{option}.selection", recipe.selection, ("last", "best"))
     return recipe
 

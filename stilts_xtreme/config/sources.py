@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.config.checks import check, choice, known, make, number, whole
@@ -54,6 +57,16 @@ def make_model(values: Mapping[str, Any], data: DataSpec) -> ModelSpec:
     model = _with_pretraining(model)
     brought = mirror.encoder(data.root, model.id, model.revision) if data.root and model.id else None
     return dataclasses.replace(model, path=brought[0], revision=brought[1]) if brought else model
+
+
+def layers_of(model: ModelSpec) -> int | None:
+    """How many layers the encoder has, where that is known before it is loaded."""
+    shape: Any = model.architecture
+    if model.path is not None:
+        with suppress(OSError, ValueError):  # what is damaged is refused where it is loaded
+            shape = json.loads(Path(model.path, "config.json").read_text(encoding="utf-8"))
+    found = shape.get("num_hidden_layers") if isinstance(shape, Mapping) else None
+    return found if isinstance(found, int) else None
 
 
 def _with_pretraining(model: ModelSpec) -> ModelSpec:
