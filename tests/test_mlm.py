@@ -166,7 +166,8 @@ def test_masks_are_a_function_of_the_step() -> None:
 
 
 def test_a_training_with_it(run_tiny: Callable[..., Any], tmp_path: Path) -> None:
-    options = ("mlm.languages=[qab]", "mlm.max_length=32", "recipe.intermediate.weight_decay=0")
+    whole = ("recipe.intermediate.weight_decay=0", "recipe.intermediate.freeze=null")
+    options = ("mlm.languages=[qab]", "mlm.max_length=32", *whole)
     result = run_tiny(*MIXED, *options, "recipe.intermediate.selection=best", "recipe.intermediate.eval_every=9")
     stage = run_tiny.output / "stages" / result["stages"][-1]["key"]
     info = json.loads((stage / "manifest.json").read_text())["info"]

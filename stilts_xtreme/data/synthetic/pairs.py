@@ -272,7 +272,7 @@ def varied(draw: Teller, clause: Clause) -> Clause:
 def paraphrase(draw: Teller, question: bool) -> Pair:
     """Draws two sentences that mean the same (label 1) or nearly (label 0).
 
-    In six of ten pairs of statements no word differs, but two persons change places, or time and place do. In the rest
+    In nine of ten pairs of statements no word differs, but two persons change places, or time and place do. In the rest
     one or two words differ at places drawn before the label: all by a synonym, or one of them by a word of another
     meaning. So neither sentence alone, nor the number and place of the differences, tells the label.
 
@@ -283,7 +283,7 @@ def paraphrase(draw: Teller, question: bool) -> Pair:
     Returns:
         The two sentences and the label.
     """
-    if not question and draw.chance(0.6):
+    if not question and draw.chance(0.9):
         return _swapped(draw)
     changed = draw.pick((1, 1, 2))
     label = draw.below(2)
