@@ -22,6 +22,7 @@ from stilts_xtreme.plan import experiment, plan
 from stilts_xtreme.progress import say
 from stilts_xtreme.report.cell import curve, markdown, show
 from stilts_xtreme.scale import facts
+from stilts_xtreme.settings import settings
 from stilts_xtreme.specs import Cell, CellPlan, Stage
 from stilts_xtreme.store import Store, disk_errors, versions
 
@@ -211,6 +212,7 @@ def _result(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mappin
             if task.substitute_for
         },
         "recipe": cell.recipe_name,
+        "settings": settings(cell),
         "weights": cell.model.weights,
         "scale": facts(cell, planned, store, manifests),
         "data": cell.data.kind,

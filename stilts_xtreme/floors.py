@@ -199,7 +199,9 @@ def _qa(metric: str, train: Columns, labels: Sequence[str]) -> Scorer:
 
 
 def right_type(metric: str, gold: Sequence[Sequence[str]], rivals: Sequence[Sequence[str]], language: str) -> float:
-    """F1 in percent of an answer of the right type at random: the mean over everything of that type in the context.
+    """An answer of the right type at random, in percent: the mean over everything of that type in the context.
+
+    As every number that a table shows of questions, it is the mean of exact match and F1.
 
     Args:
         metric: A question answering metric.
@@ -209,7 +211,7 @@ def right_type(metric: str, gold: Sequence[Sequence[str]], rivals: Sequence[Sequ
     """
     means = []
     for answers, candidates in zip(gold, rivals, strict=True):
-        means.append(fmean(answer_scores(metric, one, answers, language)[1] for one in candidates or ("",)))
+        means.append(fmean(fmean(answer_scores(metric, one, answers, language)) for one in candidates or ("",)))
     return 100 * fmean(means)
 
 

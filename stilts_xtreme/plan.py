@@ -201,6 +201,8 @@ def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Stage:
     }
     if target.candidates is not None:
         identity["candidates"] = candidates_identity(cell, target)
+    if target.head == "qa":
+        identity["right_type"] = "mean of exact match and F1"  # it was F1 alone
     rows = _test_rows(cell, target, languages)
     return Stage("floors", target.name, identity, target=target, languages=languages, rows=rows)
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from stilts_xtreme import floors as F
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.metrics.answers import QA_METRICS
 from stilts_xtreme.metrics.overlap import nearest, overlap_features, sliding_window, trigrams, words
+from stilts_xtreme.metrics.scores import METRICS, headline
 
 TEXT = st.one_of(
     st.text(max_size=15),
@@ -130,8 +132,11 @@ def test_bag_of_words_of_choices_alone():
 
 def test_right_type_is_the_mean_over_its_rivals():
     assert F.right_type("squad", [["the farmer"]], [["the farmer", "the old farmer", "a king"]], "en") == pytest.approx(
-        100 * (1 + 2 / 3 + 0) / 3  # articles do not count: one word of two is right
+        100 * (1 + (0 + 2 / 3) / 2 + 0) / 3  # articles do not count: of two words one is right
     )
+    for name in QA_METRICS:  # as the headline that it stands beside
+        scores = METRICS[name].score([("1", "a b")], [("1", ["b"])], "en")
+        assert F.right_type(name, [["b"]], [["a b"]], "en") == pytest.approx(headline(name, scores))
     assert F.right_type("squad", [["x"], ["y"]], [["x"], []], "en") == 50.0
 
 

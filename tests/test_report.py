@@ -52,6 +52,35 @@ RESULTS = [
 ]
 
 
+def test_cells_of_one_name_that_were_set_differently_have_rows_of_their_own() -> None:
+    def cell(tasks: list[str], target: str, value: float, name: str, **settings: Any) -> dict[str, Any]:
+        return result(tasks, target, 0, {"qaa": 90, "qab": value}, settings=settings, cell=name)
+
+    slow, fast = {"recipe.target.learning_rate": 1e-4}, {"recipe.target.learning_rate": 1e-3}
+    cool, hot = {"recipe.intermediate.learning_rate": 1e-5}, {"recipe.intermediate.learning_rate": 2e-5}
+    cells = [
+        cell([], "xnli", 40, "a", **slow),
+        cell([], "xnli", 50, "b", **fast),
+        cell(["mnli"], "xnli", 43, "c", **slow, **cool),
+        cell(["mnli"], "xnli", 49, "d", **slow, **hot),
+        cell(["mnli"], "xnli", 58, "e", **fast, **cool),
+        cell([], "udpos", 70, "f", **slow, only=1),
+    ]
+    built = matrix.build(cells)
+    rate, before = "recipe.target.learning_rate", "recipe.intermediate.learning_rate"
+    assert built.rows == [
+        f"none, {rate}=0.0001",
+        f"none, {rate}=0.001",
+        f"mnli, {before}=1e-05, {rate}=0.0001",
+        f"mnli, {before}=2e-05, {rate}=0.0001",
+        f"mnli, {before}=1e-05, {rate}=0.001",
+    ]
+    gains = [built.gain(row, "xnli") for row in built.rows]
+    assert gains == [{}, {}, {0: 3.0}, {0: 9.0}, {0: 8.0}]
+    assert matrix.build([cells[0], cells[2], cells[5]]).rows == ["none", "mnli"], "nothing to tell apart"
+    assert matrix.build([cells[0], {**cells[1], "settings": cells[0]["settings"]}]).rows == ["none", "none (b)"]
+
+
 def test_means_intervals_and_gains_by_hand() -> None:
     built = matrix.build(RESULTS)
     assert built.rows == ["none", "mnli"]

@@ -39,7 +39,8 @@ class Entry:
 class Matrix:
     """The entries by (row, column), rows and columns in the order of the results.
 
-    ``substitutes`` has the tasks that stand in for another one, which they must not be reported as.
+    ``substitutes`` has the tasks that stand in for another one, which they must not be reported as; ``baselines`` the
+    row without an intermediate task that each row is compared with.
     """
 
     rows: list[str]
@@ -47,6 +48,7 @@ class Matrix:
     entries: dict[tuple[str, str], Entry]
     synthetic: bool
     substitutes: dict[str, str] = field(default_factory=dict)
+    baselines: dict[str, str] = field(default_factory=dict)
 
     def gain(self, row: str, column: str, of: str = "zero_shot") -> dict[int, float]:
         """Seed -> a score less the baseline's with the same seed; empty where one is missing.
@@ -56,16 +58,11 @@ class Matrix:
             column: A column.
             of: ``zero_shot`` or ``source``.
         """
-        own, base = self.entries.get((row, column)), self.entries.get((self.baseline_of(row), column))
+        own, base = self.entries.get((row, column)), self.entries.get((self.baselines[row], column))
         if own is None or base is None or own is base:
             return {}
         mine, other = getattr(own, of), getattr(base, of)
         return {seed: mine[seed] - other[seed] for seed in mine if seed in other}
-
-    def baseline_of(self, row: str) -> str:
-        """The row without an intermediate task that a row is compared with: of the same encoder."""
-        model, separator, _ = row.rpartition(" / ")
-        return f"{model}{separator}{BASELINE}"
 
 
 def mean_interval(values: Iterable[float]) -> tuple[float, float | None]:
@@ -97,6 +94,26 @@ def row_name(result: Mapping[str, Any]) -> str:
     return name if result.get("weights", "pretrained") == "pretrained" else f"random init, {name}"
 
 
+def _told_apart(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The options in which cells differ that would otherwise stand in one place of the matrix."""
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for result in results:
+        place = (result["model"], row_name(result), result["target"], result["seed"])
+        alike.setdefault(place, []).append(result.get("settings") or {})
+    options = {option for found in alike.values() for settings in found for option in settings}
+    return sorted(
+        option
+        for option in options
+        if any(found[0].get(option) != other.get(option) for found in alike.values() for other in found[1:])
+    )
+
+
+def _set_to(result: Mapping[str, Any], options: Sequence[str], *without: str) -> str:
+    settings = result.get("settings") or {}
+    shown = [option for option in options if option in settings and not option.startswith(without or ("\0",))]
+    return "".join(f", {option}={settings[option]}" for option in shown)
+
+
 def build(results: Sequence[Mapping[str, Any]]) -> Matrix:
     """Arranges results as a matrix.
 
@@ -104,15 +121,23 @@ def build(results: Sequence[Mapping[str, Any]]) -> Matrix:
         results: What cells returned, or what their ``result.json`` holds; those without a target are passed over.
 
     Returns:
-        The matrix. With several encoders, rows begin with the encoder's name.
+        The matrix. With several encoders, rows begin with the encoder's name; where cells of one row, target and seed
+        were set differently, such as in a sweep over learning rates, rows end with the options that differ.
     """
     results = [result for result in results if result["target"]]
     several = len({result["model"] for result in results}) > 1
+    told = _told_apart(results)
+    holder: dict[tuple[str, str, int], str] = {}
     matrix = Matrix([], [], {}, any(result["synthetic"] for result in results))
     for result in results:
-        row = f"{result['model']} / {row_name(result)}" if several else row_name(result)
+        model = f"{result['model']} / " if several else ""
+        row = model + row_name(result) + _set_to(result, told)
+        cell = result.get("cell")
+        if holder.setdefault((row, result["target"], result["seed"]), cell) != cell:
+            row += f" ({cell[-8:]})"  # they differ in something that is no option of a run, such as a data set's
         if row not in matrix.rows:
             matrix.rows.append(row)
+            matrix.baselines[row] = model + BASELINE + _set_to(result, told, "recipe.intermediate.", "sampling.")
         if result["target"] not in matrix.columns:
             matrix.columns.append(result["target"])
         entry = matrix.entries.setdefault((row, result["target"]), Entry())
