@@ -132,7 +132,7 @@ def build(results: Sequence[Mapping[str, Any]]) -> Matrix:
     for result in results:
         model = f"{result['model']} / " if several else ""
         row = model + row_name(result) + _set_to(result, told)
-        cell = result.get("cell")
+        cell = result.get("cell", "")
         if holder.setdefault((row, result["target"], result["seed"]), cell) != cell:
             row += f" ({cell[-8:]})"  # they differ in something that is no option of a run, such as a data set's
         if row not in matrix.rows:
