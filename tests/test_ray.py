@@ -249,6 +249,9 @@ def test_a_ray_of_its_own_ends_with_it_and_a_failure_takes_only_what_needs_it(
     assert "3 failed or not made because one before them failed" in said
     pids = {event["pid"] for event in events(pretrained, "progress")}
     assert pids
+    deadline = time.monotonic() + 60  # Ray takes its workers down while the command is already gone
+    while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in pids):
+        time.sleep(0.2)
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
