@@ -96,6 +96,8 @@ def _train(
     head: str | None = None,
     intermediate: bool = False,
 ) -> Stage:
+    if cell.model.weights == "random":  # to freeze what knows nothing would only make a lower floor of it
+        tasks = [replace(task, recipe=replace(task.recipe, freeze=None)) for task in tasks]
     identity: dict[str, Any] = {
         "schema": SCHEMA,
         "kind": "train",
@@ -289,8 +291,6 @@ def plan(cell: Cell) -> CellPlan:
         stage, head = start, None
         own = replace(cell, model=replace(cell.model, weights="random")) if random else cell
         for task in target.train:
-            if random:  # to freeze what knows nothing would lower the floor
-                task = replace(task, recipe=replace(task.recipe, freeze=None))
             stage = _train(own, stage, (task,), f"{prefix}{task.name}", head)
             head = task.name
         return _evaluate(own, stage, target, languages, f"{prefix}{target.name}")

@@ -53,7 +53,7 @@ class Recipe:
         dropout: Hidden and attention dropout in this training; None is the pretrained encoder's own, whatever the
             trainings before had.
         freeze: What of the encoder is not trained: None is nothing, ``embeddings``, or how many of the lowest layers
-            together with them. An encoder with random weights that serves as a floor is trained whole all the same.
+            together with them. An encoder with random weights is trained whole all the same.
         selection: ``last`` or ``best``: the weights of the last step or of the best score on English dev rows.
         eval_every: Optimiser steps between two dev scores; None: once an epoch.
         patience: Dev scores without a new best after which training ends.

@@ -364,8 +364,7 @@ def test_random_init_is_one_more_chain_from_the_same_shape() -> None:
     assert pretrained.key == planned.final.chain()[0].key
     assert trained.identity["weights"] == "random"
     # the cell with model.weights=random is the same chain, and has no floor below it
-    alone = ("model.shipped=null", "model.weights=random", "recipe.target.freeze=null")
-    by_itself = plan(cell_of("+target=xnli", "trainer=cpu", *alone))
+    by_itself = plan(cell_of("+target=xnli", "trainer=cpu", "model.shipped=null", "model.weights=random"))
     assert [stage.key for stage in by_itself.final.chain()] == [pretrained.key, trained.key, evaluated.key]
     assert by_itself.random is None
     assert plan(cell_of("+target=xnli", "trainer=cpu", "model=xlmr_base", "data.root=null")).random is None, "auto"
