@@ -53,6 +53,7 @@ bench: install  ## measure everything against its peers, side by side; tables an
 	$(BENCH).startup --output $(BENCHMARKS)/startup.json
 	$(BENCH).features --output $(BENCHMARKS)/features.json
 	$(BENCH).retrieval --output $(BENCHMARKS)/retrieval.json
+	$(BENCH).retrieval --both --output $(BENCHMARKS)/retrieval-both.json
 	$(BENCH).evaluation --output $(BENCHMARKS)/evaluation.json
 	for head in pairs tagging qa choice; do \
 		$(BENCH).training --head $$head --output $(BENCHMARKS)/training-$$head.json || exit 1; \

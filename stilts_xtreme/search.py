@@ -46,6 +46,17 @@ def blocks(
             yield here, there, torch.mm(own, pool.T, out=block)
 
 
+def _largest(block: torch.Tensor) -> torch.Tensor:
+    """The largest value of every run of each row [q, runs]; the last run may be short."""
+    whole = block.shape[1] // RUN * RUN
+    if block.stride(0) == 1:
+        # a transposed block is reduced in the order of its memory, which is twenty times as fast
+        found = block.T[:whole].unflatten(0, (-1, RUN)).amax(1).T if whole else block[:, :0]
+    else:
+        found = block[:, :whole].unflatten(1, (-1, RUN)).amax(-1) if whole else block[:, :0]
+    return torch.cat([found, block[:, whole:].amax(1, keepdim=True)], 1) if whole < block.shape[1] else found
+
+
 def _first(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The ``k`` largest values of each row and where they are; of equal ones at the end the first.
 
@@ -53,10 +64,7 @@ def _first(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     runs whose largest are best, and only those are looked through.
     """
     rows, columns = block.shape
-    whole = columns // RUN
-    largest = block[:, : whole * RUN].unflatten(1, (whole, RUN)).amax(-1) if whole else block[:, :0]
-    if columns % RUN:
-        largest = torch.cat([largest, block[:, whole * RUN :].amax(1, keepdim=True)], 1)
+    largest = _largest(block)
     runs = largest.topk(min(k, largest.shape[1]), dim=1)[1]
     places = (runs[..., None] * RUN + torch.arange(RUN, device=block.device)).view(rows, -1)
     values = block.gather(1, places.clamp(max=columns - 1)).masked_fill_(places >= columns, -torch.inf)
@@ -71,6 +79,24 @@ def _first(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     return near, at
 
 
+class _Nearest:
+    """The best of the blocks that were seen so far: similarities and positions, ties by position."""
+
+    def __init__(self, rows: int, k: int, others: int):
+        self.sims = np.full((rows, k), -np.inf, np.float32)
+        self.positions = np.full((rows, k), others, np.int64)
+
+    def add(self, here: slice, there: slice, block: torch.Tensor) -> None:
+        """Takes the similarities [q, c] of the rows ``here`` with the others ``there``."""
+        k = self.sims.shape[1]
+        near, at = _first(block, min(k, block.shape[1]))
+        both = np.concatenate([self.sims[here], near.cpu().numpy()], axis=1)
+        where = np.concatenate([self.positions[here], at.cpu().numpy() + there.start], axis=1)
+        order = np.lexsort((where, -both), axis=1)[:, :k]
+        self.sims[here] = np.take_along_axis(both, order, 1)
+        self.positions[here] = np.take_along_axis(where, order, 1)
+
+
 def top_k(queries: np.ndarray, candidates: np.ndarray, k: int, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
     """The nearest candidates of every query, exactly.
 
@@ -83,16 +109,33 @@ def top_k(queries: np.ndarray, candidates: np.ndarray, k: int, device: str = "cp
     Returns:
         Similarities and positions, both [Q, min(k, C)], the nearest first, ties by position.
     """
-    k = min(k, len(candidates))
-    sims = np.full((len(queries), k), -np.inf, np.float32)
-    positions = np.full((len(queries), k), len(candidates), np.int64)
+    found = _Nearest(len(queries), min(k, len(candidates)), len(candidates))
     for here, there, block in blocks(queries, candidates, device):
-        near, at = _first(block, min(k, block.shape[1]))
-        both = np.concatenate([sims[here], near.cpu().numpy()], axis=1)
-        where = np.concatenate([positions[here], at.cpu().numpy() + there.start], axis=1)
-        order = np.lexsort((where, -both), axis=1)[:, :k]
-        sims[here], positions[here] = np.take_along_axis(both, order, 1), np.take_along_axis(where, order, 1)
-    return sims, positions
+        found.add(here, there, block)
+    return found.sims, found.positions
+
+
+def top_k_both(
+    one: np.ndarray, other: np.ndarray, k: int, device: str = "cpu"
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """The nearest vectors of the other side for every vector of either side, by one multiplication of the two.
+
+    Args:
+        one: Unit vectors [A, H].
+        other: Unit vectors [B, H], in any precision.
+        k: How many of them.
+        device: Where the products are computed.
+
+    Returns:
+        For the first side similarities and positions among the other's, both [A, min(k, B)], as of :func:`top_k`; for
+        the other side both [B, min(k, A)].
+    """
+    sides = _Nearest(len(one), min(k, len(other)), len(other)), _Nearest(len(other), min(k, len(one)), len(one))
+    for here, there, block in blocks(one, other, device):
+        sides[0].add(here, there, block)
+        sides[1].add(there, here, block.T)
+    first, second = ((side.sims, side.positions) for side in sides)
+    return first, second
 
 
 def ranks(
@@ -148,10 +191,9 @@ def mine(foreign: np.ndarray, english: np.ndarray, device: str = "cpu") -> list[
     """
     if not len(foreign) or not len(english):
         return []
-    sims = {}
-    near = {}
-    for side, own, others in (("f", foreign, english), ("e", english, foreign)):
-        sims[side], near[side] = top_k(own, others, NEIGHBOURS, device)
+    found = dict(zip("fe", top_k_both(foreign, english, NEIGHBOURS, device), strict=True))
+    sims = {side: values for side, (values, _) in found.items()}
+    near = {side: positions for side, (_, positions) in found.items()}
     mean = {side: values.mean(axis=1, dtype=np.float64) for side, values in sims.items()}
     proposals = []
     for side, far in (("f", "e"), ("e", "f")):

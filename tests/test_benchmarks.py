@@ -80,10 +80,12 @@ def test_a_different_window_is_counted():
     assert features._differences(([[0, 5, 2]], [0], [2]), one) == 2
 
 
-def test_every_way_finds_the_same_neighbours():
+@pytest.mark.parametrize("both", [False, True])
+def test_every_way_finds_the_same_neighbours(both):
     pytest.importorskip("faiss")
-    result = retrieval.measure(count=300, width=16, neighbours=4, rounds=2)
+    result = retrieval.measure(count=300, width=16, neighbours=4, both=both, rounds=2)
     assert [entry["facts"]["queries answered otherwise"] for entry in result["ways"].values()] == [0, 0]
+    assert result["work"] == {"queries": 300 * (1 + both)}
     assert all(len(entry["cpu"]) == 2 for entry in result["ways"].values())
 
 

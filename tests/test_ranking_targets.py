@@ -56,6 +56,11 @@ def test_rankings_are_those_of_a_sort(data, n: int, m: int, k: int, kind) -> Non
             values, found = search.top_k(queries, candidates, k)
             assert found.tolist() == [row[:k] for row in expected]
             assert values.tolist() == [[sims[at][i] for i in row[:k]] for at, row in enumerate(expected)]
+            forth, back = search.top_k_both(queries, candidates, k)
+            assert (forth[0].tolist(), forth[1].tolist()) == (values.tolist(), found.tolist())
+            reverse = by_hand(sims.T)
+            assert back[1].tolist() == [row[:k] for row in reverse]
+            assert back[0].tolist() == [[sims[i][at] for i in row[:k]] for at, row in enumerate(reverse)]
             places = [[row.index(at) + 1 for at in own] for row, own in zip(expected, wanted, strict=True)]
             assert search.ranks(queries, candidates, wanted) == places
 
