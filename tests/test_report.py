@@ -221,9 +221,13 @@ def test_ladder_by_hand() -> None:
     assert ladder.markdown(runs).splitlines() == [
         "| target | source language | text x1 | text x0.1 | text x0.01 | unseen |",
         "|---|---|---|---|---|---|",
-        "| xnli | 85.0 (50.0) | 60.0 (35.0) | 40.0 (45.0) |  | 21.0 (21.0) |",
+        "| xnli | 85.0 (50.0) | 60.0 (35.0) | – (45.0) |  | 21.0 (21.0) |",
         "| udpos |  |  |  |  |  |",
+        "",
+        "–: not above its floor, which knows no language, so no evidence of transfer; left out.",
     ]
+    above = [{**run, "comparison": lines[:3]} for run in runs[:1]]
+    assert "left out" not in ladder.markdown(above)
     assert ladder.markdown([{**run, "synthetic": False} for run in runs]) == ""
     assert "by share of pretraining text" in matrix.page(matrix.build(runs), runs)
 

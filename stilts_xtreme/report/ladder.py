@@ -8,6 +8,9 @@ from typing import Any
 
 from stilts_xtreme.data.synthetic import SHARES
 
+LEFT_OUT = "–"
+"""What stands in the place of a score that is not above its floor."""
+
 
 def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     """The table of the baselines in a synthetic world, averaged over their seeds.
@@ -17,7 +20,8 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
 
     Returns:
         A table with a line per target: score and best floor in the source language, then score and best floor for each
-        share of pretraining text. Empty where there is no such baseline.
+        share of pretraining text. A score in languages that pretraining saw is left out where it is not above its floor,
+        and a line below says why: it would be read as transfer. Empty where there is no such baseline.
     """
     lines: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
@@ -33,14 +37,19 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     titles = ["target", "source language", *(f"text x{share:g}" if share else "unseen" for share in shares)]
     table = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     for target, found in lines.items():
-        groups = [[line for line in found if line["source"]]]
-        groups += [[line for line in found if not line["source"] and SHARES[line["language"]] == s] for s in shares]
-        table.append(f"| {target} | " + " | ".join(map(_against, groups)) + " |")
+        cells = [_against([line for line in found if line["source"]], seen=True)]
+        for share in shares:
+            here = [line for line in found if not line["source"] and SHARES[line["language"]] == share]
+            cells.append(_against(here, seen=share > 0))
+        table.append(f"| {target} | " + " | ".join(cells) + " |")
+    if any(f"| {LEFT_OUT}" in line for line in table):
+        table += ["", f"{LEFT_OUT}: not above its floor, which knows no language, so no evidence of transfer; left out."]
     return "\n".join(table)
 
 
-def _against(lines: Iterable[Mapping[str, Any]]) -> str:
+def _against(lines: Iterable[Mapping[str, Any]], seen: bool) -> str:
     found = [line for line in lines if line.get("floor") is not None]
     if not found:
         return ""
-    return f"{fmean(line['value'] for line in found):.1f} ({fmean(line['floor'] for line in found):.1f})"
+    score, floor = (fmean(line[name] for line in found) for name in ("value", "floor"))
+    return f"{LEFT_OUT} ({floor:.1f})" if seen and score <= floor else f"{score:.1f} ({floor:.1f})"
