@@ -224,7 +224,7 @@ def test_ladder_by_hand() -> None:
         "| xnli | 85.0 (50.0) | 60.0 (35.0) | – (45.0) |  | 21.0 (21.0) |",
         "| udpos |  |  |  |  |  |",
         "",
-        "–: not above its floor, which knows no language, so no evidence of transfer; left out.",
+        "–: left out, as it is not above its floor and so shows no transfer.",
     ]
     above = [{**run, "comparison": lines[:3]} for run in runs[:1]]
     assert "left out" not in ladder.markdown(above)

@@ -20,8 +20,8 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
 
     Returns:
         A table with a line per target: score and best floor in the source language, then score and best floor for each
-        share of pretraining text. A score in languages that pretraining saw is left out where it is not above its floor,
-        and a line below says why: it would be read as transfer. Empty where there is no such baseline.
+        share of pretraining text. A score in languages that pretraining saw is left out where it is not above its
+        floor, and a line below says why: it would be read as transfer. Empty where there is no such baseline.
     """
     lines: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
@@ -43,7 +43,7 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
             cells.append(_against(here, seen=share > 0))
         table.append(f"| {target} | " + " | ".join(cells) + " |")
     if any(f"| {LEFT_OUT}" in line for line in table):
-        table += ["", f"{LEFT_OUT}: not above its floor, which knows no language, so no evidence of transfer; left out."]
+        table += ["", f"{LEFT_OUT}: left out, as it is not above its floor and so shows no transfer."]
     return "\n".join(table)
 
 
