@@ -7,12 +7,14 @@ side by side; with the embedding, or lower layers too, left alone more of it is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
 from stilts_xtreme.config.checks import freezable
 from stilts_xtreme.encoder import Encoder
+from stilts_xtreme.errors import StiltsError
 
 
 def freeze(encoder: Encoder, part: str | int | None, option: str) -> None:
@@ -24,19 +26,25 @@ def freeze(encoder: Encoder, part: str | int | None, option: str) -> None:
         option: What the user calls the value.
 
     Raises:
-        StiltsError: When it has fewer layers than that, or as many: then nothing of it would be trained.
+        StiltsError: When it has fewer layers than that, or as many, so that nothing of it would be trained; when its
+            layers share their weights, as ALBERT's do.
     """
     if part is None:
         return
-    layers = layers_of(encoder.base)
+    layers: Sequence[nn.Module] = ()
     count = 0 if part == "embeddings" else int(part)
-    freezable(option, part, len(layers))
+    if count:
+        layers = layers_of(encoder.base, option)
+        freezable(option, part, len(layers))
     embeddings = getattr(encoder.base, "embeddings", None) or encoder.base.get_input_embeddings()
     for module in (embeddings, *layers[:count]):
         module.requires_grad_(False)
 
 
-def layers_of(base: Any) -> nn.ModuleList:
+def layers_of(base: Any, option: str) -> nn.ModuleList:
     """The layers of a base model, the lowest first, wherever its architecture keeps them."""
     count = base.config.num_hidden_layers
-    return next(module for module in base.modules() if isinstance(module, nn.ModuleList) and len(module) == count)
+    for module in base.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count:
+            return module
+    raise StiltsError(f"{option} can be embeddings alone: the layers of {base.config.model_type} are not its own.")

@@ -11,8 +11,9 @@ import pytest
 import torch
 from conftest import TINY, cell_of
 from helpers import FAMILIES, checkpoint, features_of
+from transformers import AlbertConfig, AlbertModel
 
-from stilts_xtreme.encoder import Source, load
+from stilts_xtreme.encoder import Encoder, Source, load
 from stilts_xtreme.errors import StiltsError
 from stilts_xtreme.freezing import freeze
 from stilts_xtreme.plan import plan
@@ -93,3 +94,14 @@ def test_too_many_layers_are_refused_before_anything_runs(tmp_path: Path) -> Non
     encoder = load(Source(str(folder)))  # as of the hub, whose layers are not counted before
     with pytest.raises(StiltsError, match=r"recipe.target.freeze=24 is refused"):
         freeze(encoder, 24, "recipe.target.freeze")
+
+
+def test_layers_that_share_weights_cannot_be_frozen_apart() -> None:
+    config = AlbertConfig(vocab_size=20, embedding_size=8, hidden_size=8, num_attention_heads=2, intermediate_size=8)
+    encoder = Encoder(AlbertModel(config), None)
+    freeze(encoder, "embeddings", "recipe.target.freeze")
+    frozen = {name for name, weight in encoder.base.named_parameters() if not weight.requires_grad}
+    assert frozen
+    assert all(name.startswith("embeddings.") for name in frozen)
+    with pytest.raises(StiltsError, match=r"recipe.target.freeze can be embeddings alone: the layers of albert"):
+        freeze(encoder, 1, "recipe.target.freeze")
