@@ -7,7 +7,6 @@ side by side; with the embedding, or lower layers too, left alone more of it is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -31,13 +30,12 @@ def freeze(encoder: Encoder, part: str | int | None, option: str) -> None:
     """
     if part is None:
         return
-    layers: Sequence[nn.Module] = ()
-    count = 0 if part == "embeddings" else int(part)
-    if count:
+    frozen = [getattr(encoder.base, "embeddings", None) or encoder.base.get_input_embeddings()]
+    if part != "embeddings":
         layers = layers_of(encoder.base, option)
         freezable(option, part, len(layers))
-    embeddings = getattr(encoder.base, "embeddings", None) or encoder.base.get_input_embeddings()
-    for module in (embeddings, *layers[:count]):
+        frozen += layers[: int(part)]
+    for module in frozen:
         module.requires_grad_(False)
 
 
