@@ -96,16 +96,18 @@ def table(result: Mapping[str, Any]) -> str:
     """A result in Markdown: medians; ratios are medians of the rounds' own, with the least and the largest."""
     ways = result["ways"]
     work, clock = result["work"], result.get("clock", "cpu")
+    shown = {"wall": "wall"} if clock == "wall" else {"cpu": "CPU", "wall": "wall"}
     facts = list(dict.fromkeys(name for entry in ways.values() for name in entry["facts"]))
-    compared = ["CPU, times ours", "wall, times ours"] if result.get("compared", True) else []
-    head = ["way", "CPU s", "wall s", *(f"{name}/s" for name in work), *facts, *compared]
+    compared = list(shown) if result.get("compared", True) else []
+    head = ["way", *(f"{name} s" for name in shown.values()), *(f"{name}/s" for name in work), *facts]
+    head += [f"{shown[kind]}, times ours" for kind in compared]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for way, entry in ways.items():
-        cpu, wall = (statistics.median(entry[clock]) for clock in ("cpu", "wall"))
-        seconds = {"cpu": cpu, "wall": wall}[clock]
-        cells = [way, f"{cpu:.2f}", f"{wall:.2f}", *(f"{amount / seconds:,.0f}" for amount in work.values())]
+        seconds = {kind: statistics.median(entry[kind]) for kind in shown}
+        cells = [way, *(f"{some:.2f}" for some in seconds.values())]
+        cells += [f"{amount / seconds[clock]:,.0f}" for amount in work.values()]
         cells += [_plain(entry["facts"].get(name, "")) for name in facts]
-        for kind in ("cpu", "wall")[: len(compared)]:
+        for kind in compared:
             some = ratios(result, way, kind)
             cells.append(f"{statistics.median(some):.2f} ({min(some):.2f} to {max(some):.2f})")
         lines.append("| " + " | ".join(cells) + " |")
@@ -177,8 +179,8 @@ def run(made: argparse.ArgumentParser, arguments: list[str] | None, measure: Cal
         made: From :func:`parser`, with the benchmark's own options.
         arguments: Of the command line.
         measure: Takes the options by name; returns ``settings``, ``work`` (amounts whose rates are shown) and ``ways``
-            as :func:`turns` gives them; ``compared=False`` where ratios say nothing, ``clock="wall"`` where rates are
-            by the clock on the wall.
+            as :func:`turns` gives them; ``compared=False`` where ratios say nothing, ``clock="wall"`` where only the
+            clock on the wall counts: on a GPU, or where processes do the work that this one does not wait for.
     """
     given = sys.argv[1:] if arguments is None else arguments
     options = vars(made.parse_args(given))
@@ -207,8 +209,12 @@ def conditions(result: Mapping[str, Any]) -> str:
     card = f"{facts['gpu']}, " if "gpu" in facts else ""
     libraries = ", ".join(f"{name} {facts[name]}" for name in LIBRARIES if name in facts)
     others = [cores for entry in result["ways"].values() for cores in entry["foreign"]]
+    load = (
+        f"; other programs kept {statistics.median(others):.2f} cores busy (at most {max(others):.2f})"
+        if others
+        else ""
+    )
     return (
         f"`{result['command']}`: one thread, {result['settings']['rounds']} rounds; {card}{facts['processor']}, "
-        f"{facts['cores']} cores, {facts['memory_gib']} GiB, {libraries}; other programs kept "
-        f"{statistics.median(others):.2f} cores busy (at most {max(others):.2f})."
+        f"{facts['cores']} cores, {facts['memory_gib']} GiB, {libraries}{load}."
     )

@@ -168,6 +168,10 @@ def test_ways_take_turns_and_ratios_are_of_a_round():
     assert row["CPU, times ours"] == "2.00 (1.00 to 3.00)"
     assert row["wall, times ours"] == "3.00 (2.00 to 4.00)"
     assert (row["answer"], row["part"]) == ("42", "0.50000")
+    row = table_of({"work": {"tokens": 5000}, "ways": ways, "clock": "wall"})["b"]
+    assert row["tokens/s"] == "1,667"
+    assert row["wall, times ours"] == "3.00 (2.00 to 4.00)"
+    assert not [name for name in row if "CPU" in name]
 
 
 def test_a_result_is_printed_and_written(tmp_path, capsys):
