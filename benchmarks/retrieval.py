@@ -77,7 +77,7 @@ def measure(count: int, width: int, neighbours: int, both: bool, rounds: int) ->
         raise StiltsError("faiss is not installed; pip install 'stilts-xtreme[bench]' brings it.") from error
     neighbours = min(neighbours, count)
     queries, candidates = draw(count, width)
-    sides = (queries, candidates), (candidates, queries)
+    sides = [(queries, candidates), (candidates, queries)][: 1 + both]
     answers: dict[str, list[np.ndarray]] = {}
 
     def kept(way: str, work: Any) -> plumbing.Way:
@@ -91,7 +91,7 @@ def measure(count: int, width: int, neighbours: int, both: bool, rounds: int) ->
     for way, entry in found.items():
         entry["facts"]["queries answered otherwise"] = sum(
             differences(*side, *positions)
-            for side, *positions in zip(sides, answers[way], answers["blocks"], strict=False)
+            for side, *positions in zip(sides, answers[way], answers["blocks"], strict=True)
         )
     settings = {"count": count, "width": width, "neighbours": neighbours, "both": both, "rounds": rounds}
     return {"settings": settings, "work": {"queries": count * (1 + both)}, "ways": found}

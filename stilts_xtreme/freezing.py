@@ -11,9 +11,8 @@ from typing import Any
 
 from torch import nn
 
-from stilts_xtreme.config.checks import freezable
+from stilts_xtreme.config.checks import freezable, refused
 from stilts_xtreme.encoder import Encoder
-from stilts_xtreme.errors import StiltsError
 
 
 def freeze(encoder: Encoder, part: str | int | None, option: str) -> None:
@@ -32,17 +31,18 @@ def freeze(encoder: Encoder, part: str | int | None, option: str) -> None:
         return
     frozen = [getattr(encoder.base, "embeddings", None) or encoder.base.get_input_embeddings()]
     if part != "embeddings":
-        layers = layers_of(encoder.base, option)
+        layers = layers_of(encoder.base)
+        if layers is None:
+            kind = encoder.base.config.model_type
+            raise refused(option, part, f"the layers of {kind} share their weights; take embeddings")
         freezable(option, part, len(layers))
         frozen += layers[: int(part)]
     for module in frozen:
         module.requires_grad_(False)
 
 
-def layers_of(base: Any, option: str) -> nn.ModuleList:
-    """The layers of a base model, the lowest first, wherever its architecture keeps them."""
+def layers_of(base: Any) -> nn.ModuleList | None:
+    """The layers of a base model, the lowest first, wherever its architecture keeps them; None if they are no list."""
     count = base.config.num_hidden_layers
-    for module in base.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == count:
-            return module
-    raise StiltsError(f"{option} can be embeddings alone: the layers of {base.config.model_type} are not its own.")
+    lists = (module for module in base.modules() if isinstance(module, nn.ModuleList) and len(module) == count)
+    return next(lists, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,7 +20,7 @@ NEIGHBOURS = 4
 
 
 def blocks(
-    queries: np.ndarray, candidates: np.ndarray, device: str = "cpu"
+    queries: np.ndarray, candidates: np.ndarray, device: str = "cpu", square: bool = False
 ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
     """Cosine similarities, some queries with some candidates at a time.
 
@@ -27,13 +28,16 @@ def blocks(
         queries: Unit vectors [Q, H].
         candidates: Unit vectors [C, H], in any precision: they are compared in single precision.
         device: Where the products are computed.
+        square: About as many queries as candidates at a time, for what looks at both; else as many candidates as may
+            be, so that few blocks have to be put together for a query.
 
     Yields:
         Which queries, which candidates, and their similarities [q, c], at most :data:`BLOCK_BYTES` of them; for each
         stretch of candidates all queries. The next block takes the place of the last one in memory.
     """
     width = max(1, queries.shape[1] if queries.ndim == 2 else 1)
-    many = max(1, min(len(candidates), BLOCK_BYTES // (4 * width)))
+    most = math.isqrt(BLOCK_BYTES // 4) if square else BLOCK_BYTES // (4 * width)
+    many = max(1, min(len(candidates), most))
     step = max(1, min(len(queries), BLOCK_BYTES // (4 * many)))
     room = torch.empty(step * many, device=device)  # once: new memory for each block costs a third of its product
     for first in range(0, len(candidates), many):
@@ -131,7 +135,7 @@ def top_k_both(
         the other side both [B, min(k, A)].
     """
     sides = _Nearest(len(one), min(k, len(other)), len(other)), _Nearest(len(other), min(k, len(one)), len(one))
-    for here, there, block in blocks(one, other, device):
+    for here, there, block in blocks(one, other, device, square=True):
         sides[0].add(here, there, block)
         sides[1].add(there, here, block.T)
     first, second = ((side.sims, side.positions) for side in sides)

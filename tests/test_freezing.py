@@ -103,5 +103,5 @@ def test_layers_that_share_weights_cannot_be_frozen_apart() -> None:
     frozen = {name for name, weight in encoder.base.named_parameters() if not weight.requires_grad}
     assert frozen
     assert all(name.startswith("embeddings.") for name in frozen)
-    with pytest.raises(StiltsError, match=r"recipe.target.freeze can be embeddings alone: the layers of albert"):
+    with pytest.raises(StiltsError, match=r"recipe.target.freeze=1 is refused: the layers of albert share"):
         freeze(encoder, 1, "recipe.target.freeze")
