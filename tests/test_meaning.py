@@ -146,6 +146,20 @@ def test_labels_of_paraphrase_follow_from_the_meanings(dataset: str) -> None:
     for _ in range(3000):
         (one,), (two,), label = DATASETS[dataset].draw(draw)
         assert same_sense(one, two) == bool(label), (one, two)
+        assert one.ask == two.ask
+
+
+def test_questions_differ_in_who_does_what_to_whom_too() -> None:
+    draw, swapped = Teller(3, "qqp"), Counter[int]()
+    for _ in range(3000):
+        (one,), (two,), label = DATASETS["qqp"].draw(draw)
+        assert bool(one.ask)
+        if {one.pred, v.SAME.get(one.pred)} & set(v.PERSON_VERBS):
+            assert (one.agent, one.patient) == ((two.agent, two.patient) if label else (two.patient, two.agent))
+            assert one.pred == two.pred not in v.MUTUAL_VERBS
+            swapped[label] += 1
+    assert swapped[0] == pytest.approx(swapped[1], abs=1)
+    assert 400 < swapped.total() < 700
 
 
 def answers(clause: Clause, question: Clause) -> bool:

@@ -60,7 +60,7 @@ GOLDEN = {
     "mnli": "7f9b9825ec5d",
     "panx": "9dc62f18770f",
     "paws_x": "598a96aa482c",
-    "qqp": "98d8eca85457",
+    "qqp": "3ae3be858fb0",
     "siqa": "a4a48bfd3588",
     "snli": "5e2bba51719e",
     "squad_sentences": "9910e764f4a4",
@@ -485,8 +485,8 @@ def halves(dataset: str) -> tuple[dict[str, list], dict[str, list]]:
 
 
 # What a rule on the surface may reach. Three standard errors of 1000 rows are 4.5 (three labels) or 4.7 points (two).
-COUNTS = [("mnli", 0.54), ("xnli", 0.54), ("snli", 0.57), ("anli", 0.50), ("qqp", 0.55), ("paws_x", 0.74)]
-ALONE = [("mnli", 0.45), ("xnli", 0.45), ("snli", 0.45), ("anli", 0.39), ("qqp", 0.55), ("paws_x", 0.68)]
+COUNTS = [("mnli", 0.54), ("xnli", 0.54), ("snli", 0.57), ("anli", 0.50), ("qqp", 0.61), ("paws_x", 0.74)]
+ALONE = [("mnli", 0.45), ("xnli", 0.45), ("snli", 0.45), ("anli", 0.39), ("qqp", 0.60), ("paws_x", 0.68)]
 
 
 @pytest.mark.parametrize("dataset", [name for name, _ in COUNTS])

@@ -168,13 +168,13 @@ class Grammar:
         slots = self._slots(clause)
         first = {"time": "T", "place": "P", "patient": "O"}.get(clause.front, "")
         if clause.ask:
-            first = self._question(clause, slots) or first
-        order = _ORDERS[self.language.order]
+            first += self._question(clause, slots)  # 'in the park, when did ...'
+        order = first + "".join(slot for slot in _ORDERS[self.language.order] if slot not in first)
         tokens: list[Token] = []
         if clause.link:
             tag = {"because": r"(S\S)/S", "so": r"(S\S)/S", "then": _FRONTED}.get(clause.link, "conj")
             tokens.append(self._word(clause.link, tag))
-        for slot in first + order.replace(first, ""):
+        for slot in order:
             tokens += slots.get(slot, ())
         if clause.ask and self.language.question_particle:
             tokens.append(self._word("q"))

@@ -272,19 +272,20 @@ def varied(draw: Teller, clause: Clause) -> Clause:
 def paraphrase(draw: Teller, question: bool) -> Pair:
     """Draws two sentences that mean the same (label 1) or nearly (label 0).
 
-    In nine of ten pairs of statements no word differs, but two persons change places, or time and place do. In the rest
-    one or two words differ at places drawn before the label: all by a synonym, or one of them by a word of another
-    meaning. So neither sentence alone, nor the number and place of the differences, tells the label.
+    In nine of ten pairs of statements, and eight of questions, no word differs, but two persons change places, or time
+    and place do; few such questions find a partner of the other label (:class:`.Matched`). In the rest one or two words
+    differ at places drawn before the label: all by a synonym, or one of them by a word of another meaning. So neither
+    sentence alone, nor the number and place of the differences, tells the label.
 
     Args:
         draw: Source of choices.
-        question: Whether both are questions for a detail that they share.
+        question: Whether both are questions, for a detail that they share or why.
 
     Returns:
         The two sentences and the label.
     """
-    if not question and draw.chance(0.9):
-        return _swapped(draw)
+    if draw.chance(0.8 if question else 0.9):
+        return _swapped(draw, question)
     changed = draw.pick((1, 1, 2))
     label = draw.below(2)
     while True:
@@ -317,15 +318,17 @@ def _differ(draw: Teller, clause: Clause, site: str) -> Clause:
     return clause._replace(pred=word) if site == "pred" else _patient(clause, **{site: word})
 
 
-def _swapped(draw: Teller) -> Pair:
+def _swapped(draw: Teller, question: bool) -> Pair:
     """Two persons change places, which matters or not; or only time and place move.
 
-    Deeds that are mutual are few among these, or the verb alone would tell.
+    Deeds that are mutual are few among these, or the verb alone would tell; none are asked about.
     """
     same = draw.chance(0.5)
-    mutual = same and draw.chance(0.2)
+    mutual = same and not question and draw.chance(0.2)
     plain = [verb for verb in v.PERSON_VERBS if verb not in v.MUTUAL_VERBS]
     first = varied(draw, w.social(draw, extras=1.0, verbs=v.MUTUAL_VERBS if mutual else plain))
+    if question:
+        first = first._replace(ask="why")
     turned = first._replace(agent=first.patient, patient=first.agent)
     second = first if same and not mutual else turned
     fronted = draw.sample(("", "time", "place"), 2)
