@@ -22,6 +22,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 from stilts_xtreme import packing
 from stilts_xtreme.batch import Batch, padded_places, send
 from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.layout import Layout, layout
 
 DROPOUTS = (
     "hidden_dropout_prob",
@@ -149,8 +150,8 @@ class Encoder(nn.Module):
         output, places = self._padded(batch, True)
         return [_tokens(hidden, places) for hidden in output.hidden_states]
 
-    def _layout(self, batch: Batch) -> packing.Layout:
-        return packing.layout(batch.lengths, batch.ids.device)
+    def _layout(self, batch: Batch) -> Layout:
+        return layout(batch.lengths, batch.ids.device)
 
     def _padded(self, batch: Batch, all_layers: bool) -> tuple[Any, torch.Tensor]:
         """The base model's output for padded sequences [S, L], and where tokens are in it, row by row [T]."""

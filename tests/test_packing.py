@@ -21,6 +21,7 @@ from stilts_xtreme.encoder import Encoder
 from stilts_xtreme.heads import HEADS
 from stilts_xtreme.heads.base import HeadOptions
 from stilts_xtreme.heads.step import Optimisation, Step
+from stilts_xtreme.layout import NARROWEST, SHORT, layout
 from stilts_xtreme.packing import PACKABLE
 
 PACKED = tuple(family for family in FAMILIES if family in PACKABLE)
@@ -132,7 +133,7 @@ def test_gradients_equal_padded_ones(family):
 def test_dropout_falls_on_attention():
     torch.manual_seed(0)
     query, key, value = torch.randn(3, 1, 2, 9, 4)
-    plan = packing.layout(torch.tensor([9]))
+    plan = layout(torch.tensor([9]))
     torch.manual_seed(3)
     found, _ = packing.attend(torch.nn.Identity(), query, key, value, None, 0.5, None, plan)
     torch.manual_seed(3)
@@ -157,7 +158,7 @@ def test_the_last_layer_of_first_tokens_under_dropout_is_that_of_all_tokens(monk
     _, packed = pair("xlm-roberta", dropout=0.5)
     monkeypatch.setattr(packing, "drop", lambda weights, rate: weights * 2 * (torch.arange(weights.shape[-1]) % 2))
     batch = units(types=False).take(np.arange(len(SIZES)))
-    plan = packing.layout(batch.lengths)
+    plan = layout(batch.lengths)
     layer = packed.base.encoder.layer[-1].train()
     layer.attention.output.dropout.p = layer.output.dropout.p = 0.0
     own = layer.attention.self
@@ -219,7 +220,7 @@ def test_flash_attention_is_for_gpus_alone():
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=40))
 @settings(max_examples=60, deadline=None)
 def test_every_token_has_a_place_of_its_own(lengths):
-    plan = packing.layout(torch.tensor(lengths))
+    plan = layout(torch.tensor(lengths))
     total, places = sum(lengths), sum(a * b for a, b in (group.shape for group in plan.groups))
     taken = sorted([*plan.places.tolist(), *plan.padding.tolist()])
     assert taken == list(range(places))
@@ -233,7 +234,7 @@ def test_every_token_has_a_place_of_its_own(lengths):
     for group in plan.groups:
         sizes = [lengths[at] for at in group.members.tolist()]
         assert group.shape == (len(sizes), max(sizes))
-        assert max(sizes) <= packing.SHORT or min(sizes) >= packing.NARROWEST * max(sizes)
+        assert max(sizes) <= SHORT or min(sizes) >= NARROWEST * max(sizes)
 
 
 @pytest.mark.parametrize("family", ["deberta-v2", "modernbert"])
@@ -292,7 +293,7 @@ def test_padding_gets_no_weight_where_dropout_is_drawn():
     torch.manual_seed(0)
     lengths = torch.tensor([3, 9, 5])
     query, key, value = torch.randn(3, 1, 2, 17, 4)
-    plan = packing.layout(lengths)
+    plan = layout(lengths)
     hardly, _ = packing.attend(torch.nn.Identity(), query, key, value, None, 1e-12, None, plan)
     never, _ = packing.attend(torch.nn.Identity(), query, key, value, None, 0.0, None, plan)
     torch.testing.assert_close(hardly, never)

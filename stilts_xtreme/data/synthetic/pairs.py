@@ -1,4 +1,4 @@
-"""Meanings of sentence pairs: inference and paraphrase.
+"""Meanings of sentence pairs: inference.
 
 A hypothesis is drawn first, without regard to the label, and the premise is made to fit: so a hypothesis alone tells
 nothing. Each label comes with no, one or more words that the premise lacks, so that counting shared words tells little.
@@ -21,7 +21,8 @@ Pair = tuple[tuple[Clause, ...], tuple[Clause, ...], int]
 _Change = Callable[[Teller, Clause], Clause | None]
 
 
-def _patient(clause: Clause, **change: Any) -> Clause:
+def with_patient(clause: Clause, **change: Any) -> Clause:
+    """Changes what is said of the patient."""
     assert clause.patient is not None
     return clause._replace(patient=clause.patient._replace(**change))
 
@@ -38,7 +39,7 @@ def _add(draw: Teller, clause: Clause) -> Clause | None:
         return None
     name = draw.pick(options)
     if name == "adj":
-        return _patient(clause, adj=w.quality(draw, clause.patient.head))
+        return with_patient(clause, adj=w.quality(draw, clause.patient.head))
     change: dict[str, Any] = {
         name: w.place(draw, clause.patient.head) if name == "place" else draw.usual("times", clause.pred)
     }
@@ -61,7 +62,7 @@ def _drop(draw: Teller, clause: Clause) -> Clause | None:
         return None
     name = draw.pick(options)
     if name == "adj":
-        return _patient(clause, adj="")
+        return with_patient(clause, adj="")
     change: dict[str, Any] = {name: None if name == "place" else ""}
     return clause._replace(**change)
 
@@ -69,13 +70,13 @@ def _drop(draw: Teller, clause: Clause) -> Clause | None:
 def _lower(draw: Teller, clause: Clause) -> Clause | None:
     """Animal -> dog."""
     kinds = v.KINDS.get(clause.patient.head if clause.patient else "")
-    return _patient(clause, head=draw.pick(kinds)) if kinds else None
+    return with_patient(clause, head=draw.pick(kinds)) if kinds else None
 
 
 def _raise(draw: Teller, clause: Clause) -> Clause | None:
     """Dog -> animal."""
     group = v.HYPERNYM.get(clause.patient.head if clause.patient else "")
-    return _patient(clause, head=group) if group else None
+    return with_patient(clause, head=group) if group else None
 
 
 def _same(draw: Teller, clause: Clause) -> Clause | None:
@@ -94,12 +95,12 @@ def _exclude(draw: Teller, clause: Clause) -> Clause | None:
     # Qualities first: opposites are what a dictionary knows, another time is only another word.
     name = "adj" if "adj" in options and draw.chance(0.6) else draw.pick(options)
     if name == "adj":
-        return _patient(clause, adj=w.exclusive(draw, clause.patient.adj))
+        return with_patient(clause, adj=w.exclusive(draw, clause.patient.adj))
     if name == "number":
         other = clause.patient.number
         while other == clause.patient.number:
             other = 2 + draw.below(28)
-        return _patient(clause, number=other)
+        return with_patient(clause, number=other)
     if name == "place":
         assert clause.place is not None
         return clause._replace(place=clause.place._replace(head=draw.other(v.PLACES, clause.place.head)))
@@ -149,13 +150,6 @@ _RECIPES: dict[tuple[int, bool], tuple[tuple[int, _Change, bool], ...]] = {
 }
 
 
-_REWORDED: dict[str, tuple[str, ...]] = {
-    site: tuple(word for first in words if first in v.SYNONYMS for word in (first, v.SYNONYMS[first]))
-    for site, words in (("pred", v.GENERAL_VERBS), ("head", v.THINGS), ("adj", v.QUALITIES))
-}
-"""Part of a clause -> the words with a synonym that it may be, both of a pair."""
-
-
 def synonym_sites(clause: Clause) -> list[str]:
     """Returns the parts of a clause that have a synonym."""
     sites = ["pred"] if clause.pred in v.SAME else []
@@ -170,7 +164,7 @@ def replace_synonyms(clause: Clause, sites: list[str]) -> Clause:
         if site == "pred":
             clause = clause._replace(pred=v.SAME[clause.pred])
         else:
-            clause = _patient(clause, **{site: v.SAME[getattr(clause.patient, site)]})
+            clause = with_patient(clause, **{site: v.SAME[getattr(clause.patient, site)]})
     return clause
 
 
@@ -188,7 +182,7 @@ def _filler(draw: Teller, hypothesis: Clause, taken: str) -> Clause:
         filler = filler._replace(place=hypothesis.place)
     quality = hypothesis.pred if hypothesis.kind == "be" else hypothesis.patient.adj if hypothesis.patient else ""
     if quality and draw.chance(0.5):
-        filler = _patient(filler, adj=quality)
+        filler = with_patient(filler, adj=quality)
     if hypothesis.kind == "event" and draw.chance(0.4):
         filler = filler._replace(agent=hypothesis.agent)
     return filler
@@ -197,7 +191,7 @@ def _filler(draw: Teller, hypothesis: Clause, taken: str) -> Clause:
 def _hypothesis(draw: Teller) -> Clause:
     clause = w.event(draw, 0.45, number=0.25)._replace(negated=draw.chance(0.5), manner="")
     if draw.chance(0.3):
-        clause = _patient(clause, head=draw.pick(tuple(v.KINDS)))
+        clause = with_patient(clause, head=draw.pick(tuple(v.KINDS)))
     return varied(draw, clause)
 
 
@@ -208,7 +202,7 @@ def _described(draw: Teller, label: int) -> tuple[Clause, Clause]:
     seen = {ENTAILMENT: quality, CONTRADICTION: w.exclusive(draw, quality), NEUTRAL: ""}[label]
     if negated and label != NEUTRAL:
         seen = w.exclusive(draw, quality) if label == ENTAILMENT else quality
-    premise = _patient(premise, adj=seen, det="a")
+    premise = with_patient(premise, adj=seen, det="a")
     assert premise.patient is not None
     return premise, w.described(Thing(premise.patient.head, det="the"), quality, negated=negated)
 
@@ -256,10 +250,11 @@ def inference(draw: Teller, fillers: int, described: float, surface: float = 0.3
     told = [premise]
     for _ in range(fillers):
         told.insert(draw.below(len(told) + 1), _filler(draw, hypothesis, premise.pred))
-    return tuple(told), (_fronted(draw, hypothesis, surface),), label
+    return tuple(told), (fronted(draw, hypothesis, surface),), label
 
 
-def _fronted(draw: Teller, clause: Clause, probability: float) -> Clause:
+def fronted(draw: Teller, clause: Clause, probability: float) -> Clause:
+    """Puts the time or the place first, at times."""
     options = [name for name in ("time", "place") if getattr(clause, name)]
     return clause._replace(front=draw.pick(options)) if options and draw.chance(probability) else clause
 
@@ -267,71 +262,3 @@ def _fronted(draw: Teller, clause: Clause, probability: float) -> Clause:
 def varied(draw: Teller, clause: Clause) -> Clause:
     """Puts synonyms at random, so that both words of a pair are equally common."""
     return replace_synonyms(clause, [site for site in synonym_sites(clause) if draw.chance(0.5)])
-
-
-def paraphrase(draw: Teller, question: bool) -> Pair:
-    """Draws two sentences that mean the same (label 1) or nearly (label 0).
-
-    In nine of ten pairs of statements, and eight of questions, no word differs, but two persons change places, or time
-    and place do; few such questions find a partner of the other label (:class:`.Matched`). In the rest one or two words
-    differ at places drawn before the label: all by a synonym, or one of them by a word of another meaning. So neither
-    sentence alone, nor the number and place of the differences, tells the label.
-
-    Args:
-        draw: Source of choices.
-        question: Whether both are questions, for a detail that they share or why.
-
-    Returns:
-        The two sentences and the label.
-    """
-    if draw.chance(0.8 if question else 0.9):
-        return _swapped(draw, question)
-    changed = draw.pick((1, 1, 2))
-    label = draw.below(2)
-    while True:
-        first = _uncommon(draw)
-        sites = synonym_sites(first)
-        if len(sites) >= changed:
-            break
-    sites = draw.sample(sites, changed)
-    second = replace_synonyms(first, sites)
-    if not label:
-        second = _differ(draw, second, sites[0])
-    if question:
-        asked = draw.pick([name for name in ("time", "place", "agent") if getattr(first, name)])
-        return (first._replace(ask=asked),), (second._replace(ask=asked),), label
-    return (_fronted(draw, first, 0.4),), (_fronted(draw, second, 0.6),), label
-
-
-def _uncommon(draw: Teller) -> Clause:
-    """An event whose words go with each other by chance, so that an odd one does not give a replacement away."""
-    clause = w.event(draw, 0.7)
-    clause = clause._replace(pred=draw.pick(_REWORDED["pred"]))
-    adj = draw.pick(_REWORDED["adj"]) if draw.chance(0.5) else ""
-    return _patient(clause, head=draw.pick(_REWORDED["head"]), adj=adj)
-
-
-def _differ(draw: Teller, clause: Clause, site: str) -> Clause:
-    """Puts a word of another meaning at a site; it has synonyms too, so that the word itself tells nothing."""
-    before = clause.pred if site == "pred" else getattr(clause.patient, site)
-    word = draw.other(_REWORDED[site], before, v.SAME[before])
-    return clause._replace(pred=word) if site == "pred" else _patient(clause, **{site: word})
-
-
-def _swapped(draw: Teller, question: bool) -> Pair:
-    """Two persons change places, which matters or not; or only time and place move.
-
-    Deeds that are mutual are few among these, or the verb alone would tell; none are asked about.
-    """
-    same = draw.chance(0.5)
-    mutual = same and not question and draw.chance(0.2)
-    plain = [verb for verb in v.PERSON_VERBS if verb not in v.MUTUAL_VERBS]
-    first = varied(draw, w.social(draw, extras=1.0, verbs=v.MUTUAL_VERBS if mutual else plain))
-    if question:
-        first = first._replace(ask="why")
-    turned = first._replace(agent=first.patient, patient=first.agent)
-    second = first if same and not mutual else turned
-    fronted = draw.sample(("", "time", "place"), 2)
-    if not same and draw.chance(0.5):  # else what moves tells more than who does what
-        fronted[1] = fronted[0]
-    return (first._replace(front=fronted[0]),), (second._replace(front=fronted[1]),), int(same)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from stilts_xtreme.data.schema import FORMATS, Columns
-from stilts_xtreme.data.synthetic import bitext, entities, pairs, ranking, stories, texts
+from stilts_xtreme.data.synthetic import bitext, entities, pairs, paraphrases, ranking, stories, texts
 from stilts_xtreme.data.synthetic.draws import bucket
 from stilts_xtreme.data.synthetic.entities import Mention
 from stilts_xtreme.data.synthetic.grammar import SUPERTAGS, Grammar, grammar
@@ -86,12 +86,15 @@ DATASETS: Mapping[str, Spec] = {
     "anli": Spec("classification", Matched(lambda d: pairs.inference(d, 1, 0.15, 0.5), 3), _NLI, train=0.5),
     "xnli": Spec("classification", Matched(lambda d: pairs.inference(d, 0, 0.3), 3), _NLI, True, _ALL),
     "qqp": Spec(
-        "classification", Matched(lambda d: pairs.paraphrase(d, True), 2), ("not_duplicate", "duplicate"), version=2
+        "classification",
+        Matched(lambda d: paraphrases.paraphrase(d, True), 2),
+        ("not_duplicate", "duplicate"),
+        version=2,
     ),
     # few rows: of many, an encoder with random weights learns nearly as much as a pretrained one
     "paws_x": Spec(
         "classification",
-        Matched(lambda d: pairs.paraphrase(d, False), 2),
+        Matched(lambda d: paraphrases.paraphrase(d, False), 2),
         ("0", "1"),
         True,
         _ALL,
