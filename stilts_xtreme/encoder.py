@@ -175,6 +175,12 @@ class Encoder(nn.Module):
             return packing.run_first_tokens(self.base, batch.ids, batch.types, self._layout(batch))
         return self(batch)[batch.firsts()]
 
+    def tokens(self, batch: Batch, wanted: torch.Tensor) -> torch.Tensor:
+        """The last layer's hidden states [N, H] of the tokens at ``wanted`` [N], positions in ``batch.ids``."""
+        if self.packed:
+            return packing.run_tokens(self.base, batch.ids, batch.types, self._layout(batch), wanted)
+        return self(batch).index_select(0, wanted)
+
 
 def _tokens(hidden: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """The tokens [T, H] of padded hidden states [S, L, H]."""

@@ -141,6 +141,31 @@ def last_layer_first_tokens(layer: Any, hidden: torch.Tensor, plan: Layout) -> t
     return layer.feed_forward_chunk(layer.attention.output(outcome.flatten(1), first))
 
 
+def last_layer_tokens(layer: Any, hidden: torch.Tensor, plan: Layout, wanted: torch.Tensor) -> torch.Tensor:
+    """A layer of BERT's kind, computed for some tokens alone; all of them are its keys and values.
+
+    Args:
+        layer: Hugging Face's layer.
+        hidden: What goes into it [T, H].
+        plan: The layout of the batch.
+        wanted: Positions of the tokens [N], none twice.
+
+    Returns:
+        Hidden states [N, H].
+    """
+    own = layer.attention.self
+    heads, rate = own.num_attention_heads, own.dropout.p if layer.training else 0.0
+    own_hidden = hidden.index_select(0, wanted)
+    query = own.query(own_hidden)
+    # a query stands at its token's place, where attention knows its sequence; what the zeros between find is left there
+    asked = query.new_zeros(len(hidden), query.shape[-1]).index_copy(0, wanted, query)
+    query, key, value = (
+        states.view(1, len(hidden), heads, -1).transpose(1, 2) for states in (asked, own.key(hidden), own.value(hidden))
+    )
+    outcome, _ = attend(own, query, key, value, None, rate, own.scaling, plan)
+    return layer.feed_forward_chunk(layer.attention.output(outcome[0].flatten(1).index_select(0, wanted), own_hidden))
+
+
 def _flashes(query: torch.Tensor, dropout: float, scaling: float | None) -> bool:
     """Whether torch's flash attention for sequences of varying length can take queries [..., D]."""
     size = query.shape[-1]
@@ -250,12 +275,37 @@ def _output(base: Any, ids: torch.Tensor, types: torch.Tensor | None, plan: Layo
 
 def run_first_tokens(base: Any, ids: torch.Tensor, types: torch.Tensor | None, plan: Layout) -> torch.Tensor:
     """The last layer's output for the first token of every sequence [S, H]; arguments as for :func:`run`."""
-    if base.config.model_type not in POST_NORM or base.config.num_hidden_layers < 1:
+    if not _last_stands_alone(base):
         return run(base, ids, types, plan).index_select(0, plan.firsts)
+    return last_layer_first_tokens(base.encoder.layer[-1], _before_last(base, ids, types, plan), plan)
+
+
+def run_tokens(
+    base: Any, ids: torch.Tensor, types: torch.Tensor | None, plan: Layout, wanted: torch.Tensor
+) -> torch.Tensor:
+    """The last layer's output for some tokens alone [N, H].
+
+    Args:
+        base: Hugging Face's base model.
+        ids: Token ids [T].
+        types: Segment ids [T] or None.
+        plan: The layout of the batch.
+        wanted: Positions of the tokens in ``ids`` [N], none twice.
+    """
+    if not _last_stands_alone(base):
+        return run(base, ids, types, plan).index_select(0, wanted)
+    return last_layer_tokens(base.encoder.layer[-1], _before_last(base, ids, types, plan), plan, wanted)
+
+
+def _last_stands_alone(base: Any) -> bool:
+    return base.config.model_type in POST_NORM and base.config.num_hidden_layers > 0
+
+
+def _before_last(base: Any, ids: torch.Tensor, types: torch.Tensor | None, plan: Layout) -> torch.Tensor:
+    """What goes into the last layer [T, H]."""
     layers = base.encoder.layer
     base.encoder.layer = layers[:-1]
     try:
-        hidden = run(base, ids, types, plan)
+        return run(base, ids, types, plan)
     finally:
         base.encoder.layer = layers
-    return last_layer_first_tokens(layers[-1], hidden, plan)

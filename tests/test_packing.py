@@ -63,6 +63,35 @@ def test_first_tokens_equal_those_of_the_whole_last_layer(family):
     assert packed.base.encoder.layer is layers
 
 
+@pytest.mark.parametrize("family", PACKED)
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_tokens_equal_those_of_the_whole_last_layer(family, share):
+    padded, packed = pair(family)
+    batch = units(types=family == "bert").take(np.asarray([3, 1, 0, 2, 7, 5, 6, 4]))
+    torch.manual_seed(0)
+    wanted = (torch.rand(len(batch.ids)) < share).nonzero()[:, 0]
+    wanted = wanted[torch.randperm(len(wanted))]
+    found, expected = packed.tokens(batch, wanted), padded(batch)[wanted]
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=2e-5)
+    for hidden in (found, expected):
+        hidden.square().sum().backward()
+    for kind in ("query", "key", "value"):
+        gradients = [
+            getattr(encoder.base.encoder.layer[-1].attention.self, kind).weight.grad for encoder in (packed, padded)
+        ]
+        torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-3)
+
+
+def test_tagging_computes_of_the_last_layer_what_tagged_words_want():
+    _, packed = pair("xlm-roberta")
+    last, seen = packed.base.encoder.layer[-1], []
+    last.output.register_forward_hook(lambda module, given, output: seen.append(output.shape[-2]))
+    features = labelled("tagging")
+    batch = features.take(np.arange(len(features)))
+    head("tagging", packed).loss(batch)
+    assert seen == [int((batch.labels["tag"] >= 0).sum())]
+
+
 def head(kind: str, encoder: Encoder) -> Any:
     torch.manual_seed(1)
     names = ("a", "b", "c") if kind in ("classification", "tagging") else ()
@@ -201,10 +230,11 @@ def test_flash_attention_is_given_what_it_wants(family, monkeypatch):
     monkeypatch.setattr(packing, "_flashes", lambda query, dropout, scaling: True)
     monkeypatch.setattr(packing, "_flash", flash)
     found = [packed(batch), packed(batch, 1), packed.first_tokens(batch)]
+    torch.testing.assert_close(packed.tokens(batch, batch.firsts()), expected[2], atol=2e-5, rtol=1e-4)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
     layers = packed.config.num_hidden_layers
-    assert len(calls) == 3 * layers
+    assert len(calls) == 4 * layers
     assert calls.count(1) == (family in packing.POST_NORM)
     found[2].square().sum().backward()
     expected[2].square().sum().backward()

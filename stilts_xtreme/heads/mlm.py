@@ -52,7 +52,7 @@ class MLMModule(HeadModule):
         ids = torch.where(chosen & (how < 0.8), self.mask_id, batch.ids)
         ids = torch.where(chosen & (how >= 0.9), random, ids)
         masked = Batch(ids, batch.lengths, batch.units, batch.types)
-        hidden = self.encoder(masked)[chosen]
+        hidden = self.encoder.tokens(masked, chosen.nonzero()[:, 0])
         logits = self.head(hidden[None]).logits[0]  # type: ignore[misc]
         return cross_entropy(logits.float(), batch.ids[chosen]) * len(batch.units)
 
