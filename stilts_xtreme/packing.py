@@ -283,15 +283,7 @@ def run_first_tokens(base: Any, ids: torch.Tensor, types: torch.Tensor | None, p
 def run_tokens(
     base: Any, ids: torch.Tensor, types: torch.Tensor | None, plan: Layout, wanted: torch.Tensor
 ) -> torch.Tensor:
-    """The last layer's output for some tokens alone [N, H].
-
-    Args:
-        base: Hugging Face's base model.
-        ids: Token ids [T].
-        types: Segment ids [T] or None.
-        plan: The layout of the batch.
-        wanted: Positions of the tokens in ``ids`` [N], none twice.
-    """
+    """The last layer's output for some tokens alone [N, H]: those at ``wanted`` [N], none twice; see :func:`run`."""
     if not _last_stands_alone(base):
         return run(base, ids, types, plan).index_select(0, wanted)
     return last_layer_tokens(base.encoder.layer[-1], _before_last(base, ids, types, plan), plan, wanted)
