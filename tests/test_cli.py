@@ -126,7 +126,7 @@ def test_console_script_and_module_are_the_same() -> None:
         ),
         (
             "+target=xnli +recipe.target.tasks.xnli.epoch=1",
-            ("recipe.target.epoch ", "did you mean 'recipe.target.epochs'"),
+            ("recipe.target.tasks.xnli.epoch ", "did you mean 'recipe.target.tasks.xnli.epochs'"),
         ),
         (
             "+target=xquad +recipe.target.tasks.squad_v1.epochs=1",
@@ -136,6 +136,15 @@ def test_console_script_and_module_are_the_same() -> None:
             "+intermediate=mnli +recipe.intermediate.tasks.mnly.epochs=1",
             ("task of recipe.intermediate.tasks=mnly", "did you mean 'mnli'"),
         ),
+        (
+            "+intermediate=squad_v1 recipe.intermediate.tasks.squad_v1.max_steps=-5",
+            ("recipe.intermediate.tasks.squad_v1.max_steps=-5", "whole number of at least 1"),
+        ),
+        (
+            "+intermediate=squad_v1 recipe.intermediate.max_length=3",
+            ("recipe.intermediate.max_length=3", "whole number of at least 8"),
+        ),
+        ("+target=xnli +recipe.target.tasks.xnli.freeze=9", ("recipe.target.tasks.xnli.freeze=9", "embeddings or 1")),
         ("+target=xnli recipe.target.learning_rate=-1", ("recipe.target.learning_rate=-1", "a number above 0")),
         ("+target=xnli recipe.target.learning_rate=fast", ("recipe.target.learning_rate=fast", "a number above 0")),
         ("+target=xnli recipe.target.learning_rate=inf", ("recipe.target.learning_rate=inf", "a number above 0")),

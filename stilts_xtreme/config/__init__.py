@@ -14,7 +14,7 @@ from typing import Any
 from stilts_xtreme.config.checks import check, choice, freezable, is_number, known, number, switch, whole
 from stilts_xtreme.config.machine import make_trainer
 from stilts_xtreme.config.mixing import make_mlm, make_sampling, make_translation, make_volume
-from stilts_xtreme.config.phases import Find, check_named, make_intermediate, make_target
+from stilts_xtreme.config.phases import Find, check_named, make_intermediate, make_target, option_of
 from stilts_xtreme.config.sources import layers_of, make_data, make_model
 from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
 from stilts_xtreme.data.schema import DatasetSpec
@@ -71,9 +71,12 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
     mlm = make_mlm(cfg["mlm"], recipe["intermediate"] if tasks else None)
     layers = layers_of(model)
-    for group, of_phase in (("intermediate", tasks), ("target", target.train if target else ())):
+    alone = next(iter(chosen)) if len(chosen) == 1 else ""
+    phases = (("intermediate", alone, tasks), ("target", target.name, target.train) if target else ("target", "", ()))
+    for group, name, of_phase in phases:
         if layers is not None and of_phase:
-            freezable(f"recipe.{group}.freeze", of_phase[0].recipe.freeze, layers)
+            option = option_of(f"recipe.{group}", recipe[group], name, "freeze")
+            freezable(option, of_phase[0].recipe.freeze, layers)
     whole("seed", cfg["seed"], 0)
     choice("volume_steps", cfg["volume_steps"], ("own", "whole"))
     axis = (cfg.get("study") or {}).get("axis")

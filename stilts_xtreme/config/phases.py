@@ -19,6 +19,12 @@ Find = Callable[[str], DatasetSpec]
 """A data set by its name."""
 
 
+def option_of(option: str, phase: Mapping[str, Any], task: str, field: str) -> str:
+    """The option that a task's value of a field comes from: its own, or the phase's."""
+    own = (phase.get("tasks") or {}).get(task) or {}
+    return f"{option}.tasks.{task}.{field}" if field in own else f"{option}.{field}"
+
+
 def make_recipe(option: str, phase: Mapping[str, Any], task: str = "") -> Recipe:
     """The recipe of one task: the phase's values under the task's own.
 
@@ -30,24 +36,26 @@ def make_recipe(option: str, phase: Mapping[str, Any], task: str = "") -> Recipe
     Raises:
         StiltsError: For an unknown field or a value out of range.
     """
-    values = {key: value for key, value in phase.items() if key != "tasks"}
-    values.update((phase.get("tasks") or {}).get(task) or {})
-    recipe = make(Recipe, option, values)
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    own = dict((phase.get("tasks") or {}).get(task) or {})
+    known(f"{option}.tasks.{task}", own, fields)
+    recipe = make(Recipe, option, {key: value for key, value in phase.items() if key != "tasks"} | own)
+    asked = {field: option_of(option, phase, task, field) for field in fields}
     for name in ("learning_rate", "epochs", "adam_epsilon", "max_grad_norm"):
-        number(f"{option}.{name}", getattr(recipe, name), 0, strict=True)
+        number(asked[name], getattr(recipe, name), 0, strict=True)
     for name in ("warmup_ratio", "weight_decay"):
-        number(f"{option}.{name}", getattr(recipe, name), 0)
+        number(asked[name], getattr(recipe, name), 0)
     for name, least in (("batch_size", 1), ("dev_rows", 1), ("stride", 0), ("max_length", 8), ("max_query_length", 1)):
-        whole(f"{option}.{name}", getattr(recipe, name), least)
+        whole(asked[name], getattr(recipe, name), least)
     for name, least in (("max_steps", 1), ("eval_every", 1), ("patience", 1), ("warmup_steps", 0)):
-        whole(f"{option}.{name}", getattr(recipe, name), least, optional=True)
-    check(recipe.warmup_ratio <= 1, f"{option}.warmup_ratio", recipe.warmup_ratio, "it is a share, at most 1")
-    number(f"{option}.dropout", recipe.dropout, 0, optional=True)
-    check(recipe.dropout is None or recipe.dropout < 1, f"{option}.dropout", recipe.dropout, "it must be below 1")
+        whole(asked[name], getattr(recipe, name), least, optional=True)
+    check(recipe.warmup_ratio <= 1, asked["warmup_ratio"], recipe.warmup_ratio, "it is a share, at most 1")
+    number(asked["dropout"], recipe.dropout, 0, optional=True)
+    check(recipe.dropout is None or recipe.dropout < 1, asked["dropout"], recipe.dropout, "it must be below 1")
     if recipe.freeze is not None and recipe.freeze != "embeddings":
         rule = "it must be null, embeddings or a whole number of layers, 1 or more"
-        check(type(recipe.freeze) is int and recipe.freeze >= 1, f"{option}.freeze", recipe.freeze, rule)
-    choice(f"{option}.selection", recipe.selection, ("last", "best"))
+        check(type(recipe.freeze) is int and recipe.freeze >= 1, asked["freeze"], recipe.freeze, rule)
+    choice(asked["selection"], recipe.selection, ("last", "best"))
     return recipe
 
 
