@@ -25,7 +25,7 @@ from benchmarks.models import SPECIALS
 from stilts_xtreme.batch import Features, spans
 
 GROUP = 50
-"""Batches among which Trainer groups rows by length, where there are enough."""
+"""Batches among which Trainer groups rows by length, where there are enough: so many steps see every length."""
 CHOICES = 4
 ENDING = 0.25
 """The part of a choice's tokens that is its own; the others are the context and the question."""

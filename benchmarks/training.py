@@ -21,10 +21,11 @@ Lengths are drawn, weights are random. What is assumed of the data, not measured
   choice    DataCollatorForMultipleChoice         8 x 4 choices  mean 90, three quarters shared      128
 
 --pieces is how many of the vocabulary's pieces occur in the whole training set: embedding rows that "packed" trains.
-Trainer groups by length within 50 batches. Such 50 batches are drawn, grouped by Trainer's own function, and as many of
-the groups as there are steps are trained, spread evenly from the longest to the shortest. The lengths of multiple
-choice are given to it, which Trainer itself takes for the number of choices. Its loss of qa counts padding positions;
-they are masked here, so that it can be compared.
+Trainer groups by length within 50 batches. Such 50 batches are drawn and grouped by Trainer's own function. Of fewer
+steps than that, as many of the groups are trained, spread evenly from the longest to the shortest; the longest rows are
+mostly not among them, so that dynamic padding looks cheaper than it is: "positions/token" says what a way computes for
+a real token. The lengths of multiple choice are given to Trainer, which itself takes them for the number of choices.
+Its loss of qa counts padding positions; they are masked here, so that it can be compared.
 
 On a GPU, in bfloat16, with all of Trainer's own means (bf16, tf32, fused AdamW, scaled dot products); then the clock on
 the wall counts, peak memory and the part of the card's own matrix rate are shown too:
@@ -47,7 +48,7 @@ import torch
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from benchmarks import rounds as plumbing
-from benchmarks.jobs import JOBS, PIECES, Job, draw, rows_of
+from benchmarks.jobs import GROUP, JOBS, PIECES, Job, draw, rows_of
 from benchmarks.models import SIZES, checkpoint, matrix_rate, operations, padder
 from stilts_xtreme import compact
 from stilts_xtreme.batch import Features, order
@@ -116,8 +117,7 @@ def ours(clock: plumbing.Clock, work: Work, pieces: int, packed: bool) -> Mappin
 
 def theirs(clock: plumbing.Clock, work: Work, longest: int, way: str) -> Mapping[str, Any]:
     """A training with ``Trainer``."""
-    job, count = work.job, len(work.features)
-    turns = np.arange(count) if way == "Trainer, by length" else order(0, job.head, 0, count)
+    job = work.job
     model = job.model.from_pretrained(work.folder)
     if way == "Trainer, longest":
         collator = job.collator(padder(), padding="max_length", max_length=longest)
@@ -143,12 +143,28 @@ def theirs(clock: plumbing.Clock, work: Work, longest: int, way: str) -> Mapping
             disable_tqdm=True,
             seed=0,
         )
-        trainer = Trainer(model, arguments, collator, rows_of(work.features, turns))
+        trainer = Trainer(model, arguments, collator, rows_of(work.features, turns_of(work, way)))
         trainer.remove_callback(PrinterCallback)
         peak(work.device, restart=True)
         with clock:
             result = trainer.train()
         return {"mean loss": result.training_loss, "optimizer MiB": held(trainer.optimizer), **peak(work.device)}
+
+
+def turns_of(work: Work, way: str) -> np.ndarray:
+    """The units of a training with ``Trainer``, in order; the rows lie in groups of a length."""
+    count = len(work.features)
+    return np.arange(count) if way == "Trainer, by length" else order(0, work.job.head, 0, count)
+
+
+def positions(work: Work, longest: int, way: str) -> float:
+    """What a way computes for a real token: 1 without padding."""
+    if way == "packed":
+        return 1.0
+    batches = turns_of(work, way).reshape(-1, work.job.batch)
+    widest = work.features.unit_widest[batches].max(1, keepdims=True)
+    width = np.full_like(widest, longest) if way == "Trainer, longest" else widest
+    return float((width * work.features.units[batches]).sum() / len(work.features.ids))
 
 
 def measure(
@@ -197,6 +213,10 @@ def measure(
             for way in ways
         }
         found = plumbing.turns(runs, rounds)
+    for way, entry in found.items():
+        if way == "padded":
+            continue  # in micro-batches of their own widths
+        entry["facts"]["positions/token"] = f"{positions(task, longest, way):.2f}"
     if device == "cuda":
         rate = matrix_rate(device, torch.bfloat16)
         for entry in found.values():
@@ -210,10 +230,10 @@ def measure(
 
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
-    parser = plumbing.parser("training", __doc__ or "")
+    parser = plumbing.parser("training", __doc__ or "", rounds=2)
     parser.add_argument("--head", choices=JOBS, default="pairs", help="what is trained (%(default)s)")
     parser.add_argument("--size", choices=SIZES, default="minilm", help="of the encoder (%(default)s)")
-    parser.add_argument("--steps", type=plumbing.at_least(1), default=8, help="of a training (%(default)s)")
+    parser.add_argument("--steps", type=plumbing.at_least(1), default=GROUP, help="of a training (%(default)s)")
     parser.add_argument("--pieces", type=plumbing.at_least(100), default=PIECES, help="see above (%(default)s)")
     parser.add_argument("--max-length", type=plumbing.at_least(16), help="tokens; else as above")
     parser.add_argument("--batch", type=plumbing.at_least(1), help="examples of a step; else as above")

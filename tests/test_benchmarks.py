@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,7 +39,27 @@ def test_every_way_trains_the_same(head):
     assert grouped == pytest.approx(losses["packed"], rel=0.1)
     held = {way: entry["facts"]["optimizer MiB"] for way, entry in result["ways"].items()}
     assert held["packed"] < held["padded"] == held["Trainer, dynamic"]
-    assert list(table_of(result)) == list(training.WAYS)
+    table = table_of(result)
+    assert list(table) == list(training.WAYS)
+    computed = {way: float(line["positions/token"]) for way, line in table.items() if way != "padded"}
+    ordered = [computed[way] for way in ("packed", "Trainer, by length", "Trainer, dynamic", "Trainer, longest")]
+    assert ordered[0] == 1
+    assert ordered == sorted(ordered)
+
+
+@pytest.mark.parametrize("head", ["pairs", "choice"])
+def test_positions_are_those_of_the_batches_that_trainer_collates(head):
+    job = jobs.JOBS[head]
+    work = training.Work(Path(), job, jobs.draw(job, 3, 1000, job.longest), 3)
+    found = []
+    for way in ("Trainer, by length", "Trainer, dynamic", "Trainer, longest"):
+        more = {"padding": "max_length", "max_length": job.longest} if way == "Trainer, longest" else {}
+        collator = job.collator(models.padder(), **more)
+        rows = jobs.rows_of(work.features, training.turns_of(work, way)).to_list()
+        made = [collator(rows[at : at + job.batch])["input_ids"] for at in range(0, len(rows), job.batch)]
+        found.append(training.positions(work, job.longest, way))
+        assert found[-1] == pytest.approx(sum(ids.numel() for ids in made) / len(work.features.ids)), way
+    assert 1 < found[0] < found[1] < found[2]
 
 
 @pytest.mark.parametrize("head", jobs.JOBS)
