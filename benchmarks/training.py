@@ -176,7 +176,7 @@ def measure(
     max_length: int | None = None,
     batch: int | None = None,
     device: str = "cpu",
-    ways: Sequence[str] = WAYS,
+    against: Sequence[str] = WAYS[1:],
 ) -> dict[str, Any]:
     """Trains every way in every round.
 
@@ -189,7 +189,7 @@ def measure(
         max_length: Tokens of the longest sequence; None is the head's own.
         batch: Examples of a step; None is the head's own number.
         device: ``cpu`` or ``cuda``.
-        ways: Which to measure.
+        against: Which ways to measure beside "packed".
 
     Raises:
         StiltsError: When no such encoder takes these rows.
@@ -210,7 +210,7 @@ def measure(
             way: partial(ours, work=task, pieces=pieces, packed=way == "packed")
             if way in OURS
             else partial(theirs, work=task, longest=longest, way=way)
-            for way in ways
+            for way in dict.fromkeys((WAYS[0], *against))
         }
         found = plumbing.turns(runs, rounds)
     for way, entry in found.items():
@@ -235,6 +235,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", choices=SIZES, default="minilm", help="of the encoder (%(default)s)")
     parser.add_argument("--steps", type=plumbing.at_least(1), default=GROUP, help="of a training (%(default)s)")
     parser.add_argument("--pieces", type=plumbing.at_least(100), default=PIECES, help="see above (%(default)s)")
+    peers = {"choices": WAYS[1:], "default": WAYS[1:], "metavar": "WAY"}
+    parser.add_argument("--against", nargs="+", **peers, help='such as "Trainer, dynamic" (all of them)')
     parser.add_argument("--max-length", type=plumbing.at_least(16), help="tokens; else as above")
     parser.add_argument("--batch", type=plumbing.at_least(1), help="examples of a step; else as above")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: in bfloat16 (%(default)s)")

@@ -47,6 +47,14 @@ def test_every_way_trains_the_same(head):
     assert ordered == sorted(ordered)
 
 
+def test_one_peer_alone_can_be_measured(tmp_path, capsys):
+    output = tmp_path / "short.json"
+    short = ("--size", "mini", "--steps", "1", "--rounds", "1", "--batch", "2", "--output", str(output))
+    training.main([*short, "--against", "Trainer, dynamic"])
+    assert list(json.loads(output.read_text())["ways"]) == ["packed", "Trainer, dynamic"]
+    assert "--against 'Trainer, dynamic'`" in capsys.readouterr().out  # the command below the table can be given again
+
+
 @pytest.mark.parametrize("head", ["pairs", "choice"])
 def test_positions_are_those_of_the_batches_that_trainer_collates(head):
     job = jobs.JOBS[head]
@@ -229,6 +237,7 @@ def test_help_teaches(module, capsys):
         (training, ("--rounds", "-1")),
         (training, ("--size", "huge")),
         (training, ("--head", "parsing")),
+        (training, ("--against", "Trainer")),
         (training, ("--max-length", "513")),
         (evaluation, ("--max-length", "8")),
         (features, ("--contexts", "many")),
