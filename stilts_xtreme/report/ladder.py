@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -21,7 +21,8 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     Returns:
         A table with a line per target: score and best floor in the source language, then score and best floor for each
         share of pretraining text. A score in languages that pretraining saw is left out where it is not above its
-        floor, and a line below says why: it would be read as transfer. Empty where there is no such baseline.
+        floor, and a line below says why: it would be read as transfer. Empty where there is no such baseline, or where
+        floors were not asked for.
     """
     lines: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
@@ -29,8 +30,10 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
             continue
         if result.get("weights", "pretrained") == "pretrained":
             source = result.get("source_language")
-            own = [{**line, "source": line["language"] == source} for line in result["comparison"]]
-            lines.setdefault(result["target"], []).extend(own)
+            with_floor = [line for line in result["comparison"] if line.get("floor") is not None]
+            if with_floor:
+                own = [{**line, "source": line["language"] == source} for line in with_floor]
+                lines.setdefault(result["target"], []).extend(own)
     if not lines:
         return ""
     shares = sorted(set(SHARES.values()), reverse=True)
@@ -47,9 +50,8 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(table)
 
 
-def _against(lines: Iterable[Mapping[str, Any]], seen: bool) -> str:
-    found = [line for line in lines if line.get("floor") is not None]
-    if not found:
+def _against(lines: Sequence[Mapping[str, Any]], seen: bool) -> str:
+    if not lines:
         return ""
-    score, floor = (fmean(line[name] for line in found) for name in ("value", "floor"))
+    score, floor = (fmean(line[name] for line in lines) for name in ("value", "floor"))
     return f"{LEFT_OUT} ({floor:.1f})" if seen and score <= floor else f"{score:.1f} ({floor:.1f})"

@@ -203,8 +203,8 @@ def _table(matrix: Matrix, corner: str, cell: Any, floors: bool) -> str:
     lines = [f"| {corner} | " + " | ".join(matrix.columns) + " |", "|---" * (len(matrix.columns) + 1) + "|"]
     for row in matrix.rows:
         lines.append(f"| {row} | " + " | ".join(cell(row, column) for column in matrix.columns) + " |")
-    if floors:
-        found = [_floor(matrix, column) for column in matrix.columns]
+    found = [_floor(matrix, column) for column in matrix.columns] if floors else []
+    if any(f is not None for f in found):
         lines.append("| *best floor* | " + " | ".join("" if f is None else f"*{f:.1f}*" for f in found) + " |")
     return "\n".join(lines)
 
