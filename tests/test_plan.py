@@ -372,6 +372,18 @@ def test_random_init_is_one_more_chain_from_the_same_shape() -> None:
     assert plan(cell_of("+target=xnli", "trainer=cpu", *asked)).random is not None
 
 
+def test_the_longest_answer_is_that_of_the_data() -> None:
+    def longest(*arguments: str) -> int:
+        return int(cell_of("+target=xquad", "trainer=cpu", *arguments).evaluation["max_answer_length"])
+
+    hub = ("model=xlmr_base", "data.root=null")
+    assert (longest(), longest(*hub)) == (8, 30)
+    given = "evaluation.max_answer_length=12"
+    assert longest(given) == longest(given, *hub) == 12
+    with pytest.raises(StiltsError, match=r"^evaluation\.max_answer_length=automatic .*auto"):
+        longest("evaluation.max_answer_length=automatic")
+
+
 def test_floors_belong_to_the_target_alone() -> None:
     def floors(*arguments: str) -> str:
         stage = plan(cell_of(*arguments, "trainer=cpu")).floors

@@ -225,12 +225,15 @@ def test_every_question_is_answered_once_in_every_language() -> None:
     assert len(sentence) == sum(size(SMALL, "lareqa_candidates", "test", code) for code in pools) == 4 * 3 * 30
     for code, pool in pools.items():
         assert all(text in context for text, context in zip(pool["text"], pool["context"], strict=True))
-        asked, told = rows(SMALL, "lareqa", "test", code), rows(SMALL, "xquad", "test", code)
+        asked = rows(SMALL, "lareqa", "test", code)
+        assert all([key.split("_")[0] for key in gold] == list(pools) for gold in asked["gold"])
+        own = [next(key for key in gold if key.startswith(code)) for gold in asked["gold"]]
+        assert set(own) <= set(pool["id"])
+        if code == "qad":  # sentences can be found in a language whose answers have no bounds that pieces have
+            continue
+        told = rows(SMALL, "xquad", "test", code)
         assert (asked["id"], asked["query"]) == (told["id"], told["question"])
-        for n, gold in enumerate(asked["gold"]):
-            assert [key.split("_")[0] for key in gold] == list(pools)
-            own = next(key for key in gold if key.startswith(code))
-            assert told["answer_texts"][n][0] in sentence[own]
+        assert all(texts[0] in sentence[key] for texts, key in zip(told["answer_texts"], own, strict=True))
     trained, source = rows(SMALL, "squad_sentences", "train", "qaa"), rows(SMALL, "squad_v1", "train", "qaa")
     assert trained["context"] == source["context"]
     assert all(

@@ -133,9 +133,13 @@ def _check_decoding(tagging: Mapping[str, Any], retrieval: Mapping[str, Any], bi
 
 def _evaluation(values: Mapping[str, Any], synthetic: bool) -> dict[str, Any]:
     """The options of an evaluation, ``auto`` resolved."""
-    for name in ("n_best", "max_answer_length"):
-        whole(f"evaluation.{name}", values[name], 1)
+    whole("evaluation.n_best", values["n_best"], 1)
+    longest = values["max_answer_length"]
+    if longest == "auto":
+        longest = 8 if synthetic else 30  # a passage of the synthetic data has some 26 sub-tokens in all
+    good = isinstance(longest, int) and not isinstance(longest, bool) and longest >= 1
+    check(good, "evaluation.max_answer_length", longest, "it must be auto or a whole number of at least 1")
     number("evaluation.null_threshold", values["null_threshold"], -math.inf)
     floors, random = switch("evaluation.floors", values["floors"]), values["random_init"]
     random = synthetic and floors if random == "auto" else switch("evaluation.random_init", random)
-    return {**values, "random_init": random}
+    return {**values, "max_answer_length": longest, "random_init": random}

@@ -146,10 +146,7 @@ class Grammar:
     def _question(self, clause: Clause, slots: dict[str, list[Token]]) -> str:
         """Puts the question word into its slot; returns the slot that moves to the front, or nothing."""
         ask = clause.ask
-        if ask == "number" and clause.patient is not None:
-            noun = self.noun_phrase(clause.patient._replace(number=0, det="", adj=""), "", is_object=True)
-            slots["O"], slot = [self._word("how_many"), *noun], "O"
-        elif ask in ("why", "how"):
+        if ask in ("why", "how"):
             slot = "M" if ask == "why" else "O"
             slots[slot] = [self._word(ask)]
         else:

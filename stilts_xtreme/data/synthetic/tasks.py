@@ -56,7 +56,7 @@ class Spec:
         format: A key of the canonical formats.
         draw: Draws the meaning of one row.
         labels: Label names.
-        multilingual: Whether validation and test exist in every language.
+        multilingual: Whether validation and test exist in every language (questions: in every one with spaces).
         splits: The splits that exist.
         train: Rows of the training split relative to the world's.
         tags: For tagging: which field of a word is the tag.
@@ -101,11 +101,11 @@ DATASETS: Mapping[str, Spec] = {
         train=0.1,
         version=2,
     ),
-    "squad_v1": Spec("qa", lambda d: stories.reading(d, 3, 3)),
-    "squad_v2": Spec("qa", lambda d: stories.reading(d, 3, 3, 1 / 3)),
-    "xquad": Spec("qa", lambda d: stories.reading(d, 3, 3), (), True, _EVALUATION),
-    "mlqa": Spec("qa", lambda d: stories.reading(d, 3, 4), (), True, _EVALUATION),
-    "tydiqa_goldp": Spec("qa", lambda d: stories.reading(d, 3, 4), (), True, _ALL, shots=500),
+    "squad_v1": Spec("qa", lambda d: stories.reading(d, 3, 3), version=2),
+    "squad_v2": Spec("qa", lambda d: stories.reading(d, 3, 3, 1 / 3), version=2),
+    "xquad": Spec("qa", lambda d: stories.reading(d, 3, 3), (), True, _EVALUATION, version=2),
+    "mlqa": Spec("qa", lambda d: stories.reading(d, 3, 4), (), True, _EVALUATION, version=2),
+    "tydiqa_goldp": Spec("qa", lambda d: stories.reading(d, 3, 4), (), True, _ALL, shots=500, version=2),
     "hellaswag": Spec("choice", lambda d: stories.script(d), tuple("0123"), train=0.5),
     "cosmos_qa": Spec("choice", lambda d: stories.cause(d, 4, why=True), tuple("0123"), train=0.5),
     "commonsense_qa": Spec("choice", lambda d: stories.fact(d), tuple("ABCDE"), train=0.5),

@@ -81,20 +81,7 @@ def plain(draw: Teller, link: str = "", names: bool = True) -> Clause:
         clause = draw.pick((w.described(agent, draw.pick(v.FEELINGS)), Clause("at", "", agent, place=w.place(draw))))
     if draw.chance(0.15) and not clause.manner:
         clause = clause._replace(negated=True)
-    return emphasised(draw, clause)._replace(link=link)
-
-
-def emphasised(draw: Teller, clause: Clause, probability: float = 0.5) -> Clause:
-    """Moves time, place or object to the front now and then, whatever the usual order of a language is.
-
-    A person stays behind the verb: first, it would be who did the deed.
-    """
-    if clause.kind != "event" or not draw.chance(probability):
-        return clause
-    movable = [name for name in ("time", "place") if getattr(clause, name)]
-    if clause.patient is not None and clause.patient.head in v.HYPERNYM:
-        movable += ["patient", "patient"]
-    return clause._replace(front=draw.pick(movable)) if movable else clause
+    return w.emphasised(draw, clause)._replace(link=link)
 
 
 def tagged(draw: Teller, questions: float = 0.12) -> tuple[Clause, ...]:
@@ -114,7 +101,7 @@ def tagged(draw: Teller, questions: float = 0.12) -> tuple[Clause, ...]:
 
 def named_sentence(draw: Teller) -> tuple[Clause, ...]:
     """Draws a sentence of one or two clauses with names."""
-    first = emphasised(draw, named(draw))
+    first = w.emphasised(draw, named(draw))
     return (first, named(draw, draw.pick(("and", "but")))) if draw.chance(0.4) else (first,)
 
 
@@ -154,7 +141,7 @@ def _told(draw: Teller) -> tuple[Clause, ...]:
     first = pairs.varied(draw, w.event(draw, 0.5))
     assert first.patient is not None
     assert first.agent is not None
-    lines = [emphasised(draw, first)]
+    lines = [w.emphasised(draw, first)]
     again = first._replace(agent=Thing("they") if draw.chance(0.3) else first.agent, place=None, time="", manner="")
     lines.append(pairs.replace_synonyms(again, pairs.synonym_sites(again)))
     the = Thing(first.patient.head, det="the")
@@ -177,7 +164,7 @@ def _because(draw: Teller) -> tuple[Clause, ...]:
         lines = (stories.say(before, agent, thing), stories.say(after, agent, thing, "so"))
     else:
         lines = (stories.say(after, agent, thing), stories.say(before, agent, thing, "because"))
-    return (emphasised(draw, w.event(draw)._replace(agent=agent)), *lines) if draw.chance(0.4) else lines
+    return (w.emphasised(draw, w.event(draw)._replace(agent=agent)), *lines) if draw.chance(0.4) else lines
 
 
 def _mutual(draw: Teller) -> tuple[Clause, ...]:

@@ -165,6 +165,8 @@ MANNERS = (
 ADPOSITIONS = ("in", "to", "with", "from", "of", "than")
 DETERMINERS = ("the", "a", "every", "some", "this")
 LINKS = ("and", "but", "because", "so", "then")
+# Nothing asks "how many", as no unlabelled text does and no encoder could know the word in another language. It stays,
+# because without it every word after it would have another form.
 QUESTION_WORDS = ("who", "what", "where", "when", "how_many", "why", "how")
 PARTICLES = ("not", "be", "they", "do", "next", "q")
 

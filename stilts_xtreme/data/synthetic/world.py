@@ -229,6 +229,19 @@ def exclusive(draw: Draw, quality: str) -> str:
     return OPPOSITE.get(quality) or draw.other(v.COLOURS, quality)
 
 
+def emphasised(draw: Teller, clause: Clause, probability: float = 0.5) -> Clause:
+    """Moves time, place or object to the front now and then, whatever the usual order of a language is.
+
+    A person stays behind the verb: first, it would be who did the deed.
+    """
+    if clause.kind != "event" or not draw.chance(probability):
+        return clause
+    movable = [name for name in ("time", "place") if getattr(clause, name)]
+    if clause.patient is not None and clause.patient.head in v.HYPERNYM:
+        movable += ["patient", "patient"]
+    return clause._replace(front=draw.pick(movable)) if movable else clause
+
+
 def described(subject: Thing, quality: str, **more: object) -> Clause:
     """Returns 'subject is quality'."""
     return Clause("be", quality, subject, **more)  # type: ignore[arg-type]
