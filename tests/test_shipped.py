@@ -158,6 +158,23 @@ def test_mini_of_the_package_is_the_one_that_was_measured(name: str) -> None:
     assert hashlib.sha256((shipped.FOLDER / "mini" / name).read_bytes()).hexdigest() == SHIPPED[name]
 
 
+def answers_that_pieces_give(language: str) -> float:
+    """The share of answers that begin and end where a piece of mini does."""
+    rows = synthetic.translated(synthetic.World(train=500), "squad_v1", language)
+    known, found = load_tokenizer(Source(str(shipped.FOLDER / "mini"))), 0
+    for context, (text,), (start,) in zip(rows["context"], rows["answer_texts"], rows["answer_starts"], strict=True):
+        pieces = known(context, return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
+        starts = {first + (context[first] == " ") for first, _ in pieces}
+        found += start in starts and start + len(text) in {end for _, end in pieces}
+    return found / len(rows["context"])
+
+
+def test_pieces_give_the_answers_where_words_are_spaced() -> None:
+    asked = synthetic.splits("xquad")["test"]
+    assert all(answers_that_pieces_give(code) == 1 for code in asked)
+    assert answers_that_pieces_give("qad") < 0.5, "so nothing is asked there"
+
+
 def test_mini_of_the_package_finds_translations_where_pretraining_saw_much_text(tmp_path: Path) -> None:
     options = ("++data.world.test=100", "++languages=[qab,qac,qah]", "retrieval.layer=2", "trainer=cpu", "logger=none")
     result = run(composed("+target=tatoeba", *options, f"output={tmp_path}"))

@@ -268,6 +268,8 @@ def test_questions_are_asked_in_languages_with_spaces() -> None:
         StiltsError, match="language=qad has no split 'test' of xquad; choose one of: qaa, qab, qac, qae"
     ):
         rows(SMALL, "xquad", "test", "qad")
+    with pytest.raises(StiltsError, match="language=qad has no split 'test' of xquad"):
+        rivals(SMALL, "xquad", "qad")
 
 
 def test_neither_passages_nor_questions_have_one_order_alone() -> None:

@@ -138,13 +138,7 @@ def rows(world: World, dataset: str, split: str, language: str) -> Columns:
     Raises:
         StiltsError: If the data set, the split or the language does not exist, or the split lacks the language.
     """
-    have = _split(dataset, split)
-    _language(world, language)
-    if language not in have:
-        raise StiltsError(
-            f"language={language} has no split '{split}' of {dataset}; choose one of: "
-            f"{', '.join(code for code in have if code in LANGUAGES[: world.languages])}."
-        )
+    _has(world, dataset, split, language)
     return generate(world, dataset, split, language)
 
 
@@ -177,8 +171,7 @@ def rivals(world: World, dataset: str, language: str) -> list[list[str]]:
     """
     if _dataset(dataset).format != "qa":
         raise StiltsError(f"{dataset} asks no questions about a context.")
-    _split(dataset, "test")
-    _language(world, language)
+    _has(world, dataset, "test", language)
     return tasks.rivals(world, dataset, language)
 
 
@@ -226,6 +219,16 @@ def _split(dataset: str, split: str) -> tuple[str, ...]:
     if split not in have:
         raise unknown(f"split of {dataset}", split, have)
     return have[split]
+
+
+def _has(world: World, dataset: str, split: str, language: str) -> None:
+    have = _split(dataset, split)
+    _language(world, language)
+    if language not in have:
+        raise StiltsError(
+            f"language={language} has no split '{split}' of {dataset}; choose one of: "
+            f"{', '.join(code for code in have if code in LANGUAGES[: world.languages])}."
+        )
 
 
 def _language(world: World, language: str) -> None:

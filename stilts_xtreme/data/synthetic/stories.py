@@ -59,11 +59,12 @@ def _askable(clause: Clause) -> list[str]:
 
 
 def _ask(draw: Teller, clause: Clause, slot: str) -> Clause:
-    """Makes the question for a slot; it names all other participants, in an unusual order as often as can be said."""
+    """Makes the question for a slot; it names the other participants, one of which often stands first."""
     asked = w.emphasised(draw, clause._replace(ask=slot, front=""), 0.7)
     if asked.front == slot:
         asked = asked._replace(front="")
-    if slot == "patient" or asked.patient is None:
+    assert asked.patient is not None
+    if slot == "patient":
         return asked
     # The question says 'the dogs' where the context says '12 red dogs'.
     return asked._replace(patient=asked.patient._replace(number=0, adj="", det="the"))
