@@ -27,13 +27,13 @@ from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, Trai
 from benchmarks import rounds as plumbing
 from benchmarks.jobs import JOBS, log_normal, rows_of, sequences
 from benchmarks.models import SIZES, checkpoint, padder
-from stilts_xtreme.batch import Features, concatenate
-from stilts_xtreme.encoder import Source, load
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.evaluation import predict
-from stilts_xtreme.heads import HEADS
-from stilts_xtreme.heads.base import HeadOptions
-from stilts_xtreme.specs import TrainerSpec
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.specs import TrainerSpec
+from stilts_xtreme.models.batch import Features, concatenate
+from stilts_xtreme.models.encoder import Source, load
+from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.training.predict import predict
 
 MEANS = (30, 60)
 BATCH = 32

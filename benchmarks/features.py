@@ -27,11 +27,11 @@ from datasets import Dataset, disable_progress_bars
 from benchmarks import rounds as plumbing
 from benchmarks.jobs import JOBS, log_normal
 from benchmarks.models import checkpoint
-from stilts_xtreme.batch import spans
-from stilts_xtreme.encoder import Source, load, load_tokenizer
-from stilts_xtreme.heads import HEADS
-from stilts_xtreme.heads.base import HeadOptions
-from stilts_xtreme.shipped import FOLDER
+from stilts_xtreme.models.batch import spans
+from stilts_xtreme.models.encoder import Source, load, load_tokenizer
+from stilts_xtreme.models.shipped import FOLDER
+from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks.modules import HEADS
 
 LENGTH, STRIDE, QUERY = 384, 128, 64
 PASSAGE, SPREAD, QUESTION = 150, 0.4, 13

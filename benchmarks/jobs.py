@@ -22,7 +22,7 @@ from transformers import (
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from benchmarks.models import SPECIALS
-from stilts_xtreme.batch import Features, spans
+from stilts_xtreme.models.batch import Features, spans
 
 GROUP = 50
 """Batches among which Trainer groups rows by length, where there are enough: so many steps see every length."""

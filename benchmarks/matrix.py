@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import rounds as plumbing
-from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.core.errors import StiltsError
 
 PLAIN = ("trainer.threads=1", "trainer.progress=false", "evaluation.floors=false", "baseline=false", "logger=none")
 

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import rounds as plumbing
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.search import NEIGHBOURS, top_k, top_k_both
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.models.search import NEIGHBOURS, top_k, top_k_both
 
 NOISE = 1.0
 """How far a translation is from its sentence, as a part of its length."""

@@ -24,9 +24,9 @@ from typing import Any
 import psutil
 from threadpoolctl import threadpool_limits
 
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.files import write_atomic
-from stilts_xtreme.progress import say
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.core.progress import say
 
 LIBRARIES = ("torch", "transformers", "datasets", "tokenizers", "faiss-cpu")
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import rounds as plumbing
-from stilts_xtreme import predictions
-from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.tasks import predictions
 
 CELL = ("+intermediate=mnli", "+target=xnli")
 COMMANDS: dict[str, tuple[str, ...]] = {

@@ -50,17 +50,17 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from benchmarks import rounds as plumbing
 from benchmarks.jobs import GROUP, JOBS, PIECES, Job, draw, rows_of
 from benchmarks.models import SIZES, checkpoint, matrix_rate, operations, padder
-from stilts_xtreme import compact
-from stilts_xtreme.batch import Features, order
-from stilts_xtreme.callbacks import Guard
-from stilts_xtreme.encoder import Source, load
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.heads import HEADS
-from stilts_xtreme.heads.base import HeadOptions
-from stilts_xtreme.heads.step import Optimisation
-from stilts_xtreme.progress import phase
-from stilts_xtreme.specs import TrainerSpec
-from stilts_xtreme.training import Course, StepStream, fit
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.progress import phase
+from stilts_xtreme.core.specs import TrainerSpec
+from stilts_xtreme.models import sparse_embedding
+from stilts_xtreme.models.batch import Features, order
+from stilts_xtreme.models.encoder import Source, load
+from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks.module import Optimisation
+from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.training.callbacks import Guard
+from stilts_xtreme.training.fit import Course, StepStream, fit
 
 RATE = 2e-5
 OURS = ("packed", "padded")
@@ -107,9 +107,9 @@ def ours(clock: plumbing.Clock, work: Work, pieces: int, packed: bool) -> Mappin
     with tempfile.TemporaryDirectory() as scratch, phase("training", work.steps, False) as bar:
         with clock:
             if packed:
-                compact.shrink(encoder, [np.arange(pieces)])
+                sparse_embedding.shrink(encoder, [np.arange(pieces)])
             trainer = fit(head, stream, spec, [Guard(bar, "training", points.append)], Path(scratch))
-            compact.restore(encoder)
+            sparse_embedding.restore(encoder)
         size = held(trainer.optimizers[0])
     mean = statistics.fmean(point["loss"] for point in points)
     return {"mean loss": mean, "optimizer MiB": size, **peak(work.device)}

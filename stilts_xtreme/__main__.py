@@ -7,9 +7,10 @@ import os
 import sys
 from typing import Any
 
-from stilts_xtreme import compose, ending
-from stilts_xtreme.data.catalogue import conf_dir
-from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.commands import summary
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.conf import conf_dir
+from stilts_xtreme.core.errors import StiltsError
 
 
 def _task(cfg: Any) -> float | None:
@@ -17,7 +18,7 @@ def _task(cfg: Any) -> float | None:
     from hydra.types import RunMode
     from omegaconf import OmegaConf
 
-    from stilts_xtreme.cell import run
+    from stilts_xtreme.cell.run import run
 
     job = HydraConfig.get()
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
@@ -26,13 +27,13 @@ def _task(cfg: Any) -> float | None:
             raise StiltsError(f"study={plain['study']['name']} is a sweep of many cells; add -m to the command.")
         result = run(plain)
         if job.mode == RunMode.MULTIRUN:
-            ending.ran(plain, result)
+            summary.ran(plain, result)
     except StiltsError as error:
         if job.mode == RunMode.MULTIRUN and not job.launcher._target_.endswith("BasicLauncher"):
             raise  # in a process of its own: only the exception reaches the launcher
-        ending.failed(error)
+        summary.failed(error)
         return None
-    return ending.objective(result)
+    return summary.objective(result)
 
 
 def main() -> int:
@@ -45,16 +46,16 @@ def main() -> int:
     try:
         import hydra
 
-        ending.clear()
+        summary.clear()
         sys.argv = [sys.argv[0], *compose.prepare(sys.argv[1:])]
         application = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(_task)
         try:
             application()
         except StiltsError as error:  # a failed job, as a sweeper hands it on; the others have results
-            if not ending.RESULTS or wants_trace:
+            if not summary.RESULTS or wants_trace:
                 raise
-            ending.failed(error)
-        ending.report()
+            summary.failed(error)
+        summary.report()
     except KeyboardInterrupt:
         print("interrupted: the same command continues from the last checkpoint", file=sys.stderr)
         return 130
@@ -62,13 +63,13 @@ def main() -> int:
         known = compose.sentence(error)
         if known is None or wants_trace:
             raise
-        ending.failed(known)
+        summary.failed(known)
     finally:
         if before is None:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = before
-    return 1 if ending.FAILED else 0
+    return 1 if summary.FAILED else 0
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from stilts_xtreme import compose
-from stilts_xtreme.config import make_cell
-from stilts_xtreme.specs import Cell
+from stilts_xtreme.cell.config import make_cell
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.specs import Cell
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell gives its background jobs an ear deaf to it
 
@@ -76,7 +76,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An output folder that tests share: what one has trained, the next one finds."""
-    from stilts_xtreme.cell import run
+    from stilts_xtreme.cell.run import run
 
     folder = tmp_path_factory.mktemp("outputs")
     run(composed("+target=tatoeba", *TINY, f"output={folder}"))  # pretrains
@@ -86,7 +86,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run_tiny(outputs: Path) -> Callable[..., dict[str, Any]]:
     """Runs a tiny cell in this process, in the shared output folder unless told otherwise."""
-    from stilts_xtreme.cell import run
+    from stilts_xtreme.cell.run import run
 
     def run_cell(*arguments: str, output: Path | None = None) -> dict[str, Any]:
         return run(composed(*TINY, f"output={output or outputs}", *arguments))
@@ -97,7 +97,7 @@ def run_tiny(outputs: Path) -> Callable[..., dict[str, Any]]:
 
 def begun(outputs: Path, folder: Path) -> Path:
     """An output folder in which only the pretraining of tiny cells is done."""
-    from stilts_xtreme.plan import plan
+    from stilts_xtreme.cell.plan import plan
 
     key = plan(cell_of("+target=tatoeba", *TINY)).stages()[0].key
     shutil.copytree(outputs / "stages" / key, folder / "stages" / key)
@@ -135,7 +135,7 @@ def launch() -> Iterator[Callable[..., Any]]:
     ``launch(arguments, log, patch, *values)`` calls ``patch(*values)`` in the new process first.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["stilts_xtreme.cell", "stilts_xtreme.stages", "hydra", "conftest"])
+    context.set_forkserver_preload(["stilts_xtreme.cell.run", "stilts_xtreme.training.train", "hydra", "conftest"])
     started = []
 
     def start(arguments: list[str], log: Path, patch: Callable[..., None] | None = None, *values: Any) -> Any:

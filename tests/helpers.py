@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrainedTokenizerFast
 
-from stilts_xtreme.batch import Features, expand, spans
-from stilts_xtreme.encoder import Encoder
-from stilts_xtreme.pretrain import SPECIALS, train_tokenizer
+from stilts_xtreme.models.batch import Features, expand, spans
+from stilts_xtreme.models.encoder import Encoder
+from stilts_xtreme.training.pretrain import SPECIALS, train_tokenizer
 
 SHAPE = {
     "hidden_size": 32,

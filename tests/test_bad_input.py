@@ -16,9 +16,10 @@ from test_originals import squad, tsv
 from test_score import make_folder
 from test_score import run as score
 
-from stilts_xtreme.data import catalogue, hub
-from stilts_xtreme.data.schema import DataSpec
-from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DataSpec
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.hub import rows as hub
 from stilts_xtreme.report.cell import notes
 
 Place = Callable[[Path], None]

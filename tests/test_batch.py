@@ -10,8 +10,8 @@ from helpers import features_of, sequences_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stilts_xtreme.batch import Batch, Features, concatenate, expand, fill, order, spans, stream
-from stilts_xtreme.training import steps_of
+from stilts_xtreme.models.batch import Batch, Features, concatenate, expand, fill, order, spans, stream
+from stilts_xtreme.training.fit import steps_of
 
 sequences = st.lists(st.integers(0, 99), min_size=1, max_size=7)
 units = st.lists(st.lists(sequences, min_size=1, max_size=4), max_size=9)

@@ -14,13 +14,13 @@ from helpers import bare_encoder, unigram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stilts_xtreme import search
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.bitext import ENGLISH, FOREIGN
-from stilts_xtreme.data.schema import DataSpec
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.heads import HEADS, HeadOptions
-from stilts_xtreme.plan import plan
+from stilts_xtreme.data.readers.bitext import ENGLISH, FOREIGN
+from stilts_xtreme.models import search
+from stilts_xtreme.tasks.modules import HEADS, HeadOptions
 
 # --- the search -------------------------------------------------------------------------------------------------------
 
@@ -243,7 +243,7 @@ def test_synthetic_corpora_hide_their_pairs() -> None:
 
 
 def test_thresholds_are_chosen_on_the_rows_that_were_asked_for() -> None:
-    from stilts_xtreme.evaluation import _thresholds
+    from stilts_xtreme.training.evaluate import _thresholds
 
     rows = {(split, "de"): {"id": ["f1", "f2"], "gold": [["e1"], []]} for split in ("test", "validation")}
     answers = {

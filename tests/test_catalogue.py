@@ -17,11 +17,11 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import FORMATS, DatasetSpec, DataSpec
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.schema import FORMATS, DatasetSpec, DataSpec
+from stilts_xtreme.data.corpus import world_corpus, world_identity
 from stilts_xtreme.data.synthetic import World
-from stilts_xtreme.data.world import world_corpus, world_identity
-from stilts_xtreme.errors import StiltsError
 
 REPO = Path(__file__).resolve().parents[1]
 FACTS = Path(os.environ.get("STILTS_FACTS") or REPO.parent / "shared" / "facts") / "hub_schemas.json"

@@ -12,11 +12,11 @@ import pytest
 import torch
 from conftest import TINY, cell_of, composed
 
-from stilts_xtreme import predictions
-from stilts_xtreme.cell import run
+from stilts_xtreme.cell.run import run
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.metrics.scores import METRICS, headline
+from stilts_xtreme.tasks import predictions
+from stilts_xtreme.tasks.metrics.scores import METRICS, headline
 
 TARGETS = ("xnli", "pawsx", "xquad", "mlqa", "tydiqa", "panx", "udpos", "xcopa", "tatoeba")
 INTERMEDIATE = ("mnli", "qqp", "squad_v2", "hellaswag", "cosmosqa", "commonsenseqa", "[mnli,squad_v1]")
@@ -93,8 +93,8 @@ def test_cell_of_every_format(run_tiny: Callable[..., Any], target: str) -> None
 def test_head_continues_from_siqa_to_copa(run_tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     from safetensors.torch import load_file
 
-    from stilts_xtreme import stages
-    from stilts_xtreme.heads.base import HeadModule
+    from stilts_xtreme.tasks.head import HeadModule
+    from stilts_xtreme.training import train as stages
 
     begun: dict[str, Any] = {}
     original = stages.fit
@@ -121,7 +121,7 @@ def test_fresh_heads_begin_pretrained_where_the_architecture_has_it(
 ) -> None:
     from safetensors.torch import load_file
 
-    from stilts_xtreme import stages
+    from stilts_xtreme.training import train as stages
 
     begun = []
     original = stages.fit
@@ -147,7 +147,7 @@ def test_fresh_heads_begin_pretrained_where_the_architecture_has_it(
 def test_no_dropout_of_its_own_means_the_pretrained_encoders(
     run_tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stilts_xtreme import stages
+    from stilts_xtreme.training import train as stages
 
     seen: list[set[float]] = []
     original = stages.fit
@@ -337,7 +337,7 @@ def test_mnli_to_xnli_on_real_rows(tmp_path: Path) -> None:
 
 def test_random_weights_are_a_floor_of_their_own(run_tiny: Callable[..., dict[str, Any]]) -> None:
     """The same stages but for the start: other keys, other scores, and the same ones each time."""
-    from stilts_xtreme.encoder import Source, load
+    from stilts_xtreme.models.encoder import Source, load
 
     known = run_tiny("+target=tatoeba")
     random = run_tiny("+target=tatoeba", "model.weights=random")

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from conftest import ROOT, TINY, cell_of, composed
 
-from stilts_xtreme import compose
 from stilts_xtreme.__main__ import main
-from stilts_xtreme.cell import run as cell_run
-from stilts_xtreme.cost import main as plan_main
-from stilts_xtreme.plan import plan
-from stilts_xtreme.specs import Recipe
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.run import run as cell_run
+from stilts_xtreme.commands.plan import main as plan_main
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.specs import Recipe
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ EXAMPLES = re.findall(r"python -m stilts_xtreme ((?:'?\+).*)", (ROOT / "conf" / 
 
 @pytest.mark.parametrize("arguments", EXAMPLES)
 def test_the_examples_of_help_plan(arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stilts_xtreme.config.machine.gpu_visible", lambda: True)
+    monkeypatch.setattr("stilts_xtreme.cell.config.machine.gpu_visible", lambda: True)
     words = [word for word in shlex.split(arguments) if not word.startswith("data.root")]
     assert plan_main([*words, f"output={tmp_path}"]) == 0
 
@@ -296,22 +296,22 @@ def test_the_hub_is_asked_anew_and_through_a_proxy(monkeypatch: pytest.MonkeyPat
 
     from huggingface_hub import constants
 
-    from stilts_xtreme import inputs
+    from stilts_xtreme.training import parents
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(inputs, "OFFLINE", False)
+    monkeypatch.setattr(parents, "OFFLINE", False)
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         for settings, offline in (({}, True), ({"https": address}, False), ({"no": address}, True)):
-            monkeypatch.setattr(inputs, "getproxies", lambda settings=settings: settings)
-            inputs._offline_if_unreachable()
+            monkeypatch.setattr(parents, "getproxies", lambda settings=settings: settings)
+            parents._offline_if_unreachable()
             assert constants.HF_HUB_OFFLINE is offline
         monkeypatch.setattr(constants, "ENDPOINT", address)
-        inputs._offline_if_unreachable()
+        parents._offline_if_unreachable()
         assert constants.HF_HUB_OFFLINE is False
-        monkeypatch.setattr(inputs, "OFFLINE", True)
-        inputs._offline_if_unreachable()
+        monkeypatch.setattr(parents, "OFFLINE", True)
+        parents._offline_if_unreachable()
         assert constants.HF_HUB_OFFLINE is True
 
 
@@ -346,7 +346,7 @@ def test_errors_of_the_program_keep_their_traceback(monkeypatch: pytest.MonkeyPa
     def broken(_: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("stilts_xtreme.cell.run", broken)
+    monkeypatch.setattr("stilts_xtreme.cell.run.run", broken)
     monkeypatch.setattr(sys, "argv", ["stilts_xtreme", "+target=xnli"])
     with pytest.raises(ZeroDivisionError):
         main()

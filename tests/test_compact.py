@@ -9,12 +9,12 @@ import pytest
 import torch
 from helpers import FAMILIES, bare_encoder, features_of
 
-from stilts_xtreme import compact
-from stilts_xtreme.compact import CompactEmbedding
-from stilts_xtreme.encoder import Encoder
-from stilts_xtreme.heads import HEADS
-from stilts_xtreme.heads.base import HeadOptions
-from stilts_xtreme.heads.step import Optimisation, Step
+from stilts_xtreme.models import sparse_embedding
+from stilts_xtreme.models.encoder import Encoder
+from stilts_xtreme.models.sparse_embedding import CompactEmbedding
+from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks.module import Optimisation, Step
+from stilts_xtreme.tasks.modules import HEADS
 
 
 def features(seed: int = 0) -> Any:
@@ -47,12 +47,12 @@ def test_the_whole_embedding_ends_the_same(family, decay):
         encoder = bare_encoder(family)
         before = encoder.base.get_input_embeddings().weight.detach().clone()
         if small:
-            assert compact.shrink(encoder, [features().ids])
+            assert sparse_embedding.shrink(encoder, [features().ids])
         optimizer = train(encoder, decay)
         if small:
             sizes = [weight.shape[0] for group in optimizer.param_groups for weight in group["params"]]
             assert len(before) not in sizes  # no moments for rows that nobody meets
-        compact.restore(encoder)
+        sparse_embedding.restore(encoder)
         assert type(encoder.base.get_input_embeddings()) is torch.nn.Embedding
         ends.append({name: value.clone() for name, value in encoder.state_dict().items()})
     assert ends[0].keys() == ends[1].keys()
@@ -82,7 +82,7 @@ def test_gradients_of_several_micro_batches_and_steps_are_those_of_an_embedding(
 
 def test_rows_met_only_in_evaluation_are_frozen_not_missing():
     whole, small = bare_encoder(), bare_encoder()
-    compact.shrink(small, [features().ids])
+    sparse_embedding.shrink(small, [features().ids])
     for encoder in (whole, small):
         train(encoder, 0.3, steps=3)
         encoder.eval()
@@ -93,13 +93,13 @@ def test_rows_met_only_in_evaluation_are_frozen_not_missing():
 
 def test_what_a_checkpoint_holds_brings_it_back():
     one = bare_encoder()
-    compact.shrink(one, [features().ids])
+    sparse_embedding.shrink(one, [features().ids])
     train(one, 0.3, steps=3)
     two = bare_encoder()
-    compact.shrink(two, [features().ids])
+    sparse_embedding.shrink(two, [features().ids])
     two.load_state_dict(one.state_dict(), strict=True)
     for encoder in (one, two):
-        compact.restore(encoder)
+        sparse_embedding.restore(encoder)
     for name, value in one.state_dict().items():
         assert torch.equal(value, two.state_dict()[name]), name
 
@@ -107,5 +107,5 @@ def test_what_a_checkpoint_holds_brings_it_back():
 def test_an_embedding_that_is_met_whole_stays():
     encoder = bare_encoder()
     rows = encoder.base.get_input_embeddings().num_embeddings
-    assert not compact.shrink(encoder, [np.arange(rows)])
+    assert not sparse_embedding.shrink(encoder, [np.arange(rows)])
     assert not isinstance(encoder.base.get_input_embeddings(), CompactEmbedding)

@@ -11,11 +11,12 @@ from conftest import cell_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stilts_xtreme.data import catalogue, conllu
-from stilts_xtreme.data.conllu import Word, fuse
-from stilts_xtreme.data.schema import DataSpec
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.plan import plan
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DataSpec
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.readers import conllu
+from stilts_xtreme.data.readers.conllu import Word, fuse
 
 SPEC = replace(catalogue.load_spec("udpos"), reader="conllu")
 ROOT = os.environ.get("STILTS_DATA_ROOT")

@@ -9,10 +9,12 @@ import pytest
 from datasets import ClassLabel, List, Value
 from test_catalogue import facts, needs_facts
 
-from stilts_xtreme.data import catalogue, ranking, readers
-from stilts_xtreme.data.readers import Raw
-from stilts_xtreme.data.schema import DatasetSpec, DataSpec
-from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DatasetSpec, DataSpec
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.readers import columns as readers
+from stilts_xtreme.data.readers import ranking
+from stilts_xtreme.data.readers.columns import Raw
 
 READ = [
     name for name in catalogue.names() if catalogue.load_spec(name).reader not in (*ranking.READERS, *readers.LOCAL)

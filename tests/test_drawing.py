@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stilts_xtreme import status
+from stilts_xtreme.commands import status
 from stilts_xtreme.sweep.drawing import FILL, RED, draw
 from stilts_xtreme.sweep.record import SCHEMA
 from stilts_xtreme.sweep.state import State

@@ -8,8 +8,8 @@ import torch
 from helpers import bare_encoder, features_of
 from torch.utils.checkpoint import checkpoint
 
-from stilts_xtreme import packing
-from stilts_xtreme.dropout import Dropout, dropout
+from stilts_xtreme.models import packing
+from stilts_xtreme.models.dropout import Dropout, dropout
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])

@@ -22,9 +22,9 @@ from transformers import (
     GPT2LMHeadModel,
 )
 
-from stilts_xtreme.encoder import Source, load, load_config, load_tokenizer
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.heads.plug import HEAD_CLASSES, assemble, head_of
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.models.encoder import Source, load, load_config, load_tokenizer
+from stilts_xtreme.models.hf_heads import HEAD_CLASSES, assemble, head_of
 
 LABELS = ("yes", "no", "maybe")
 KINDS = tuple(HEAD_CLASSES)

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stilts_xtreme import compose
-from stilts_xtreme.store import Store
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core import compose
 from stilts_xtreme.sweep import engine as engines
 from stilts_xtreme.sweep import simulate
 from stilts_xtreme.sweep.engine import Engine
 from stilts_xtreme.sweep.graph import Graph, Node, build
-from stilts_xtreme.sweep.preview import planned_cells
+from stilts_xtreme.sweep.planning import planned_cells
 from stilts_xtreme.sweep.trace import spans, waits
 
 

@@ -13,13 +13,13 @@ from helpers import FAMILIES, FAMILY_OF, TEXTS, TOKENIZERS, bare_encoder, checkp
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer, pipeline
 
-from stilts_xtreme.batch import Batch
-from stilts_xtreme.encoder import Encoder, Source, load
-from stilts_xtreme.heads import HEADS, HeadOptions
-from stilts_xtreme.heads.base import JointModule
-from stilts_xtreme.heads.mlm import MLMModule
-from stilts_xtreme.heads.plug import HEAD_CLASSES, head_of
-from stilts_xtreme.models import ENCODER_SHARD, HEAD_SHARD, model_folder, save, source_of
+from stilts_xtreme.models.batch import Batch
+from stilts_xtreme.models.encoder import Encoder, Source, load
+from stilts_xtreme.models.hf_heads import HEAD_CLASSES, head_of
+from stilts_xtreme.tasks.checkpoint import ENCODER_SHARD, HEAD_SHARD, model_folder, save, source_of
+from stilts_xtreme.tasks.joint import JointModule
+from stilts_xtreme.tasks.masked_lm.module import MLMModule
+from stilts_xtreme.tasks.modules import HEADS, HeadOptions
 
 LABELS = {"classification": ("yes", "no", "maybe"), "tagging": ("O", "B-X", "I-X"), "qa": (), "choice": ("0", "1")}
 OPTIONS = HeadOptions(max_length=48)

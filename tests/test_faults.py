@@ -21,10 +21,10 @@ import pytest
 from conftest import TINY
 from test_sweep import OFTEN, sweep, values, weights
 
-from stilts_xtreme import readiness
-from stilts_xtreme import store as stores
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.store import STORE_SCHEMA, Store
+from stilts_xtreme.cell import preflight
+from stilts_xtreme.cell import store as stores
+from stilts_xtreme.cell.store import STORE_SCHEMA, Store
+from stilts_xtreme.core.errors import StiltsError
 
 __all__ = ["sweep"]  # the fixture
 
@@ -310,15 +310,15 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(
 
 
 def test_a_good_folder_passes_and_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    readiness.check(tmp_path / "new")
-    readiness.check(tmp_path / "new")
+    preflight.check(tmp_path / "new")
+    preflight.check(tmp_path / "new")
     assert json.loads((tmp_path / "new" / "store.json").read_text()) == {"schema": STORE_SCHEMA}
     held = os.open(tmp_path / "new" / "locks" / "self-test", os.O_RDWR)
     fcntl.flock(held, fcntl.LOCK_EX)
-    readiness.check(tmp_path / "new")  # another process is testing at the moment
+    preflight.check(tmp_path / "new")  # another process is testing at the moment
     os.close(held)
     with pytest.raises(StiltsError, match="is a file where a folder is needed"):
-        readiness.check(tmp_path / "new" / "store.json")
+        preflight.check(tmp_path / "new" / "store.json")
 
 
 def test_locks_of_one_machine_are_noticed(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_locks_of_one_machine_are_noticed(tmp_path: Path) -> None:
     def found(options: str, super_options: str, kind: str = "nfs4", point: str = str(tmp_path)) -> str | None:
         line = f"40 28 0:50 / {point} {options} shared:9 - {kind} server:/x {super_options}"
         mounts.write_text(f"28 1 0:25 / / rw - ext4 /dev/a rw,nolock\n{line}\n")
-        return readiness.local_locks(tmp_path / "out", mounts)
+        return preflight.local_locks(tmp_path / "out", mounts)
 
     assert found("rw,relatime", "rw,vers=4.2,local_lock=none") is None
     assert found("rw", "rw", "ext4") is None
@@ -335,7 +335,7 @@ def test_locks_of_one_machine_are_noticed(tmp_path: Path) -> None:
     assert "local_lock=flock" in str(found("rw", "rw,vers=3,local_lock=flock", "nfs"))
     assert "localflock" in str(found("rw", "rw,localflock", "lustre"))
     assert found("rw", "rw,nolock", "nfs", str(tmp_path / "other")) is None
-    assert readiness.local_locks(tmp_path, tmp_path / "none") is None
+    assert preflight.local_locks(tmp_path, tmp_path / "none") is None
 
 
 def test_a_published_stage_is_found_by_who_waited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,15 +23,16 @@ from huggingface_hub import constants
 from test_hub import INT, TEXT, write
 from transformers import AutoModelForMaskedLM
 
-from stilts_xtreme import fetch
-from stilts_xtreme.cell import run
-from stilts_xtreme.data import catalogue, mirror
-from stilts_xtreme.data.mirror import File, Mirror, Part, Repo
-from stilts_xtreme.data.schema import DataSpec
-from stilts_xtreme.encoder import Source, load
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.needs import Needs
-from stilts_xtreme.plan import plan
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.requirements import Needs
+from stilts_xtreme.cell.run import run
+from stilts_xtreme.commands import fetch
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DataSpec
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.hub import mirror
+from stilts_xtreme.data.hub.mirror import File, Mirror, Part, Repo
+from stilts_xtreme.models.encoder import Source, load
 
 PAWS, ENCODER = "google-research-datasets/paws-x", "FacebookAI/xlm-roberta-base"
 CELL = ("+target=pawsx", "model=xlmr_base", "languages=[en,de,zh]")

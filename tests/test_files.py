@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.files import text_of, write_atomic
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import text_of, write_atomic
 
 
 @given(st.one_of(st.text(), st.sampled_from(["", "สวัสดี\r\n", "مكان\r", "中\u2028文", "😀\x00", "\ufeffbom"])))

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stilts_xtreme import floors as F
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.metrics.answers import QA_METRICS
-from stilts_xtreme.metrics.overlap import nearest, overlap_features, sliding_window, trigrams, words
-from stilts_xtreme.metrics.scores import METRICS, headline
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.tasks.floors import fit as F
+from stilts_xtreme.tasks.floors.overlap import nearest, overlap_features, sliding_window, trigrams, words
+from stilts_xtreme.tasks.metrics.question_answering import QA_METRICS
+from stilts_xtreme.tasks.metrics.scores import METRICS, headline
 
 TEXT = st.one_of(
     st.text(max_size=15),
@@ -287,6 +287,6 @@ def test_thousands_of_rows_take_seconds():
 
 
 def test_floors_import_no_torch():
-    code = "import sys, stilts_xtreme.floors; print([m for m in ('torch', 'scipy') if m in sys.modules])"
+    code = "import sys, stilts_xtreme.tasks.floors.fit; print([m for m in ('torch', 'scipy') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

@@ -13,10 +13,10 @@ from conftest import TINY, cell_of
 from helpers import FAMILIES, checkpoint, features_of
 from transformers import AlbertConfig, AlbertModel
 
-from stilts_xtreme.encoder import Encoder, Source, load
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.freezing import freeze
-from stilts_xtreme.plan import plan
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.models.encoder import Encoder, Source, load
+from stilts_xtreme.models.freezing import freeze
 
 
 def gradients(folder: Path, part: str | int | None) -> tuple[dict[str, torch.Tensor | None], set[str]]:

@@ -28,18 +28,19 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, log_softmax
 from torch.nn.utils.rnn import pad_sequence
 
-from stilts_xtreme import predictions
-from stilts_xtreme.batch import Features
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.evaluation import predict
-from stilts_xtreme.heads import HEADS, HeadOptions
-from stilts_xtreme.heads.base import JointModule, position_limit
-from stilts_xtreme.heads.mlm import MLMModule
-from stilts_xtreme.heads.plug import assemble
-from stilts_xtreme.heads.qa import QAModule
-from stilts_xtreme.heads.step import Optimisation, StageModule, Step
-from stilts_xtreme.heads.tagging import TaggingModule
-from stilts_xtreme.specs import TrainerSpec
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.specs import TrainerSpec
+from stilts_xtreme.models.batch import Features
+from stilts_xtreme.models.hf_heads import assemble
+from stilts_xtreme.tasks import predictions
+from stilts_xtreme.tasks.head import position_limit
+from stilts_xtreme.tasks.joint import JointModule
+from stilts_xtreme.tasks.masked_lm.module import MLMModule
+from stilts_xtreme.tasks.module import Optimisation, StageModule, Step
+from stilts_xtreme.tasks.modules import HEADS, HeadOptions
+from stilts_xtreme.tasks.question_answering.module import QAModule
+from stilts_xtreme.tasks.tagging.module import TaggingModule
+from stilts_xtreme.training.predict import predict
 
 TAGS = ("O", "B-X", "I-X", "B-Y")
 CLASSES = ("yes", "no", "maybe")
@@ -729,7 +730,7 @@ def test_retrieval_vectors_equal_a_loop(pooling, layer):
 
 
 def test_retrieval_in_chunks(monkeypatch):
-    monkeypatch.setattr("stilts_xtreme.search.BLOCK_BYTES", 50)
+    monkeypatch.setattr("stilts_xtreme.models.search.BLOCK_BYTES", 50)
     module = module_of("retrieval")
     generator = np.random.default_rng(0)
     candidates = generator.normal(size=(10, 4)).astype(np.float32)
@@ -831,7 +832,7 @@ def test_decoded_classes_are_names():
 
 
 def test_grouped_cross_entropy_by_hand():
-    from stilts_xtreme.heads.base import grouped_cross_entropy
+    from stilts_xtreme.tasks.head import grouped_cross_entropy
 
     scores = torch.tensor([1.0, 2.0, -1.0, 0.5, 3.0], requires_grad=True)
     found = grouped_cross_entropy(scores, torch.tensor([2, 1, 2]), torch.tensor([0, 0, 1]))

@@ -14,10 +14,12 @@ from datasets import ClassLabel, Dataset, Features, List, Value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stilts_xtreme.data import catalogue, checks, hub, layout
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DatasetSpec, DataSpec
+from stilts_xtreme.data import catalogue, checks
 from stilts_xtreme.data.checks import check
-from stilts_xtreme.data.schema import DatasetSpec, DataSpec
-from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.data.hub import layout
+from stilts_xtreme.data.hub import rows as hub
 
 ROOT = os.environ.get("STILTS_DATA_ROOT")
 TEXT, INT = Value("string"), Value("int32")

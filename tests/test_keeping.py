@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from stilts_xtreme import keeping
-from stilts_xtreme.errors import unknown
-from stilts_xtreme.store import Store
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.commands import store as keeping
+from stilts_xtreme.core.errors import unknown
 
 
 def make(store: Store, key: str, parent: str | None = None) -> None:

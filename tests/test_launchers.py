@@ -13,7 +13,7 @@ import pytest
 from conftest import TINY
 
 from stilts_xtreme.__main__ import main
-from stilts_xtreme.cost import main as plan_main
+from stilts_xtreme.commands.plan import main as plan_main
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from official import brute_mlqa_tokens, brute_qa, brute_squad_tokens, seqeval_scores
 
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.metrics import METRICS, headline
-from stilts_xtreme.metrics import scores as S
-from stilts_xtreme.metrics.answers import mlqa_tokens, squad_tokens
-from stilts_xtreme.metrics.ranking import average_precision
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.tasks.metrics import METRICS, headline
+from stilts_xtreme.tasks.metrics import scores as S
+from stilts_xtreme.tasks.metrics.question_answering import mlqa_tokens, squad_tokens
+from stilts_xtreme.tasks.metrics.ranking import average_precision
 
 ALPHABETS = {
     "iob2": ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"],
@@ -277,7 +277,7 @@ def test_registry_names_and_headlines():
 
 def test_scoring_imports_no_torch():
     code = (
-        "import sys, stilts_xtreme.metrics, stilts_xtreme.predictions; "
+        "import sys, stilts_xtreme.tasks.metrics, stilts_xtreme.tasks.predictions; "
         "print([m for m in ('torch', 'numpy') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -19,18 +19,18 @@ from safetensors.torch import load_file
 from test_resume import die_in_step, siege, trained
 from transformers import AutoModel, AutoModelForMaskedLM, pipeline
 
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DataSpec
+from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.data import synthetic, unlabelled
-from stilts_xtreme.data.schema import DataSpec
-from stilts_xtreme.encoder import Source, load
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.heads.base import HeadOptions
-from stilts_xtreme.heads.mlm import MLMModule
-from stilts_xtreme.heads.step import Step
-from stilts_xtreme.mlm import draw
-from stilts_xtreme.models import ENCODER_SHARD
-from stilts_xtreme.plan import plan
+from stilts_xtreme.models.encoder import Source, load
 from stilts_xtreme.report import matrix
-from stilts_xtreme.specs import Mlm
+from stilts_xtreme.tasks.checkpoint import ENCODER_SHARD
+from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks.masked_lm.module import MLMModule
+from stilts_xtreme.tasks.module import Step
+from stilts_xtreme.training.mlm import draw
 
 SYNTHETIC = DataSpec("synthetic", world={"languages": 9, "sentences": 300})
 MIXED = ("+intermediate=mnli", "baseline=false", "mlm.weight=0.5", "mlm.batch_size=4")

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from conftest import cell_of
 
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.originals import FILES
-from stilts_xtreme.data.schema import DataSpec
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.plan import plan
+from stilts_xtreme.data.readers.originals import FILES
 
 
 def place(root: Path, name: str, text: str) -> None:

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
-from stilts_xtreme import packing
-from stilts_xtreme.dropout import dropout
-from stilts_xtreme.encoder import Encoder
-from stilts_xtreme.heads import HEADS
-from stilts_xtreme.heads.base import HeadOptions
-from stilts_xtreme.heads.step import Optimisation, Step
-from stilts_xtreme.layout import NARROWEST, SHORT, layout
-from stilts_xtreme.packing import PACKABLE
+from stilts_xtreme.models import packing
+from stilts_xtreme.models.dropout import dropout
+from stilts_xtreme.models.encoder import Encoder
+from stilts_xtreme.models.packed_layout import NARROWEST, SHORT, layout
+from stilts_xtreme.models.packing import PACKABLE
+from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks.module import Optimisation, Step
+from stilts_xtreme.tasks.modules import HEADS
 
 PACKED = tuple(family for family in FAMILIES if family in PACKABLE)
 SIZES = (7, 1, 110, 19, 100, 3, 11, 40)

@@ -14,15 +14,16 @@ import pytest
 from conftest import ROOT, cell_of, composed
 from hydra import initialize_config_dir
 
-from stilts_xtreme import compose
-from stilts_xtreme.benchmark import load as load_benchmark
-from stilts_xtreme.cost import estimate, main
-from stilts_xtreme.data.catalogue import conf_dir
-from stilts_xtreme.data.schema import DatasetSpec
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.plan import plan
-from stilts_xtreme.specs import Recipe, Stage
-from stilts_xtreme.store import Store
+from stilts_xtreme.cell.estimate import estimate
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.commands.plan import main
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.conf import conf_dir
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DatasetSpec
+from stilts_xtreme.core.specs import Recipe, Stage
+from stilts_xtreme.report.benchmark.averages import load as load_benchmark
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -494,7 +495,7 @@ def test_every_pair_plans(intermediate: str, target: str) -> None:
 
 @pytest.mark.parametrize("group", ["model", "recipe", "trainer", "logger", "data", "benchmark"])
 def test_every_choice_composes(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stilts_xtreme.config.machine.gpu_visible", lambda: True)
+    monkeypatch.setattr("stilts_xtreme.cell.config.machine.gpu_visible", lambda: True)
     for choice in compose.choices(group):
         more = ["model.id=owner/name"] if choice == "custom" else []
         cell = cell_of("+intermediate=mnli", "+target=xnli", f"{group}={choice}", *more)

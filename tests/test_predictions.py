@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stilts_xtreme import predictions as P
-from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.tasks import predictions as P
 
 ODD = ["O", "B-ชื่อ", "مكان", "中", "😀", "a b", "a\u2028b", "x\x0by", "\ufeffbom", "'", '"', "#", "\\n"]
 LABELS = st.one_of(

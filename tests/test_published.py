@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from conftest import ROOT, composed
 
-from stilts_xtreme import benchmark as benchmarks
-from stilts_xtreme import cell, published
-from stilts_xtreme.config import make_cell
+from stilts_xtreme.cell import run as cell
+from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.metrics import METRICS
+from stilts_xtreme.report.benchmark import averages as benchmarks
+from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.cell import notes
+from stilts_xtreme.tasks.metrics import METRICS
 
 FACTS = Path(os.environ.get("STILTS_FACTS") or ROOT.parent / "shared" / "facts") / "reference_results.json"
 MODELS = {

@@ -17,19 +17,21 @@ from helpers import FAMILY_OF, TEXTS, TOKENIZERS, bare_encoder, odd_texts, unigr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stilts_xtreme import floors, score, search
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.commands import score
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.ranking import breaks, marked
-from stilts_xtreme.data.schema import DataSpec
+from stilts_xtreme.data.readers.ranking import breaks, marked
 from stilts_xtreme.data.synthetic import LANGUAGES, World, rows, size
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.evaluation import predict
-from stilts_xtreme.heads import HeadOptions
-from stilts_xtreme.heads.ranking import SCALE, Pool, RankingModule, contrastive
-from stilts_xtreme.heads.step import Optimisation, Step
-from stilts_xtreme.metrics.overlap import TfIdf
-from stilts_xtreme.metrics.ranking import average_precision, chance_precision, map_at_20, whole_average_precision
-from stilts_xtreme.plan import plan
+from stilts_xtreme.models import search
+from stilts_xtreme.tasks.floors import fit as floors
+from stilts_xtreme.tasks.floors.overlap import TfIdf
+from stilts_xtreme.tasks.metrics.ranking import average_precision, chance_precision, map_at_20, whole_average_precision
+from stilts_xtreme.tasks.module import Optimisation, Step
+from stilts_xtreme.tasks.modules import HeadOptions
+from stilts_xtreme.tasks.ranking.module import SCALE, Pool, RankingModule, contrastive
+from stilts_xtreme.training.predict import predict
 
 # --- search and scores ------------------------------------------------------------------------------------------------
 
@@ -86,7 +88,7 @@ def test_chance_is_the_mean_over_all_orders(right: int, candidates: int, k: int)
 @given(st.lists(odd_texts, min_size=1, max_size=6), odd_texts, st.integers(1, 8))
 def test_tfidf_ranks_by_its_scores(candidates: list[str], query: str, k: int) -> None:
     index = TfIdf(candidates)
-    from stilts_xtreme.metrics.overlap import _bag
+    from stilts_xtreme.tasks.floors.overlap import _bag
 
     assert index.first(query, k) == by_hand(index.scores(_bag(query))[None])[0][:k]
     if query.strip() and query in candidates:

@@ -20,11 +20,11 @@ import pytest
 from conftest import ROOT, TINY, begun, check_refusal
 from test_sweep import events, folder_of, made, values, weights, when
 
-from stilts_xtreme import status as status_command
-from stilts_xtreme.cost import main as plan_main
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.sweep import cluster as clusters
-from stilts_xtreme.sweep.ray import Site, room
+from stilts_xtreme.commands import status as status_command
+from stilts_xtreme.commands.plan import main as plan_main
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.sweep.executors import cluster as clusters
+from stilts_xtreme.sweep.executors.ray import Site, room
 
 pytestmark = pytest.mark.ray
 needs_ray = pytest.mark.skipif(

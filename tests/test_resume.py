@@ -18,13 +18,15 @@ import torch
 from conftest import TINY, cell_of
 from safetensors.torch import load_file
 
-from stilts_xtreme import callbacks, stages, training
 from stilts_xtreme.__main__ import main
-from stilts_xtreme.cell import name_of
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.heads.base import HeadModule
-from stilts_xtreme.plan import plan
-from stilts_xtreme.store import Store
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.result import name_of
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.tasks.head import HeadModule
+from stilts_xtreme.training import callbacks
+from stilts_xtreme.training import fit as training
+from stilts_xtreme.training import train as stages
 
 CELL = ("+target=xnli", "+intermediate=mnli", "baseline=false")
 OFTEN = "trainer.checkpoint_seconds=0"
@@ -63,7 +65,7 @@ def die_in(module: str, name: str, part: str) -> None:
 
 def die_after_writing(part: str) -> None:
     """Kills this process when a weight file is half of a model on disk."""
-    from stilts_xtreme import models
+    from stilts_xtreme.tasks import checkpoint as models
 
     original = models.save_file
 
@@ -346,7 +348,7 @@ def test_nan_between_curve_points_is_found_before_a_checkpoint(tmp_path: Path) -
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """A device that runs out of memory above some number of tokens in a micro-batch."""
-    from stilts_xtreme.heads import HEADS
+    from stilts_xtreme.tasks.modules import HEADS
 
     state = {"tokens": 10**9, "raised": 0}
     kind = HEADS["classification"]
@@ -411,7 +413,7 @@ def test_out_of_memory_in_prediction(
 
 
 def test_steps_are_a_function_of_seed_and_index() -> None:
-    from stilts_xtreme.batch import Features
+    from stilts_xtreme.models.batch import Features
 
     features = Features(ids=np.zeros(30, np.int32), lengths=np.full(10, 3), units=np.ones(10, np.int64))
     courses = [training.Course("a", features, 4, 7), training.Course("b", features, 3, 2)]
@@ -435,7 +437,7 @@ def test_a_failed_cell_does_not_hurt_the_next(
     """A full disk while a cell's folder is written is a sentence; the stages stay."""
     import errno
 
-    from stilts_xtreme import cell
+    from stilts_xtreme.cell import run as cell
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

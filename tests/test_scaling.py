@@ -20,16 +20,17 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModel
 
-from stilts_xtreme import compose, scale
-from stilts_xtreme.batch import Batch
-from stilts_xtreme.config import make_cell
-from stilts_xtreme.encoder import Encoder
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.heads.base import HeadOptions
-from stilts_xtreme.heads.mlm import MLMModule
-from stilts_xtreme.plan import plan
+from stilts_xtreme.cell.config import make_cell
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.models import flops
+from stilts_xtreme.models.batch import Batch
+from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.report import points, scaling
 from stilts_xtreme.sweep import planning
+from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks.masked_lm.module import MLMModule
 
 MODEL = ("+target=tatoeba", "model=mini_s")
 
@@ -55,7 +56,7 @@ def test_operations_are_those_of_a_step_of_pretraining(probability: float) -> No
     counts = counter.get_flop_counts()["Global"]
     products = sum(count for kind, count in counts.items() if str(kind) in ("aten.mm", "aten.addmm"))
     share = masked[0] / len(ids)
-    assert products == pytest.approx(scale.flops_per_token(config.to_dict(), share) * len(ids), rel=1e-12)
+    assert products == pytest.approx(flops.flops_per_token(config.to_dict(), share) * len(ids), rel=1e-12)
     assert share == 1.0 if probability == 1.0 else 0.1 < share < 0.5
 
 
@@ -63,9 +64,9 @@ def test_operations_are_those_of_a_step_of_pretraining(probability: float) -> No
 @given(st.integers(1, 10**7), st.floats(0.0, 0.99), st.integers(1, 999))
 def test_a_budget_pays_for_whole_steps(steps: int, more: float, masked: int) -> None:
     options, shape = {"mask_probability": masked / 1000, "batch_tokens": 900}, {"hidden_size": 97, "vocab_size": 9999}
-    cost = scale.step_flops(shape, options)
-    assert scale.steps_within(steps * cost, shape, options) == steps
-    assert scale.steps_within((steps + more) * cost, shape, options) == steps
+    cost = flops.step_flops(shape, options)
+    assert flops.steps_within(steps * cost, shape, options) == steps
+    assert flops.steps_within((steps + more) * cost, shape, options) == steps
 
 
 def test_steps_by_number_and_by_budget_are_one_stage() -> None:
@@ -111,7 +112,7 @@ def test_sizes_are_pretrained_alike_or_at_one_cost() -> None:
         assert cell.model.pretraining
         assert cell.model.architecture
         steps.setdefault(cell.model.name, set()).add(cell.model.pretraining["steps"])
-        cost = cell.model.pretraining["steps"] * scale.step_flops(cell.model.architecture, cell.model.pretraining)
+        cost = cell.model.pretraining["steps"] * flops.step_flops(cell.model.architecture, cell.model.pretraining)
         assert cell.model.pretraining["steps"] == 3600 or 0.99e13 < cost <= 1e13
     assert {name: 3600 in counts for name, counts in steps.items()} == dict.fromkeys(steps, True)
     assert min(steps["mini_xs"]) == 3600

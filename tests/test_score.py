@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from official import brute_mlqa_tokens, brute_qa, brute_squad_tokens, seqeval_scores
 
-from stilts_xtreme import benchmark as benchmarks
-from stilts_xtreme.score import main, score_folder
+from stilts_xtreme.commands.score import main, score_folder
+from stilts_xtreme.report.benchmark import averages as benchmarks
 
 POS = ["NOUN", "VERB", "X", "CCONJ", "SCONJ", "PUNCT", "INTJ"]
 NER = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
@@ -335,7 +335,7 @@ def test_a_file_of_withheld_labels_is_not_scored(xtreme, capsys):
 def test_scoring_imports_no_torch(xtreme):
     folder, _ = xtreme
     code = (
-        "import sys\nfrom stilts_xtreme.score import main\n"
+        "import sys\nfrom stilts_xtreme.commands.score import main\n"
         f"code = main(['--predictions', {str(folder / 'predictions')!r}, '--labels', {str(folder / 'labels')!r}, "
         "'--benchmark', 'xtreme'])\n"
         "sys.exit(code or bool({'torch', 'transformers', 'datasets', 'pytorch_lightning'} & set(sys.modules)))"

@@ -12,13 +12,14 @@ import torch
 from conftest import TINY, cell_of, composed
 from safetensors.torch import load_file
 
-from stilts_xtreme import compose, shipped
-from stilts_xtreme.cell import run
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.run import run
+from stilts_xtreme.commands.pretrain import main, ship
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.data import synthetic
-from stilts_xtreme.encoder import Source, load, load_tokenizer
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.plan import plan
-from stilts_xtreme.ship import main, ship
+from stilts_xtreme.models import shipped
+from stilts_xtreme.models.encoder import Source, load, load_tokenizer
 
 WORLD = [option for option in TINY if "model." not in option]
 MODEL = [option for option in TINY if "model." in option]

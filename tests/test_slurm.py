@@ -22,19 +22,20 @@ from hypothesis import strategies as st
 from test_engine import graphs, node
 from test_sweep import values, weights
 
-from stilts_xtreme import status
 from stilts_xtreme.__main__ import main
-from stilts_xtreme.config import make_cell
-from stilts_xtreme.config.machine import elsewhere
-from stilts_xtreme.cost import main as plan_main
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.store import Store
-from stilts_xtreme.sweep import follow, planning, record, sbatch
+from stilts_xtreme.cell.config import make_cell
+from stilts_xtreme.cell.config.machine import elsewhere
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.commands import status
+from stilts_xtreme.commands.plan import main as plan_main
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.sweep import planning, record
 from stilts_xtreme.sweep.engine import Listener
-from stilts_xtreme.sweep.follow import Follow
+from stilts_xtreme.sweep.executors import follow, sbatch
+from stilts_xtreme.sweep.executors.follow import Follow
+from stilts_xtreme.sweep.executors.sbatch import JobState
 from stilts_xtreme.sweep.graph import Graph, Node, build, chains
 from stilts_xtreme.sweep.job import Job, keep_config, rebuild
-from stilts_xtreme.sweep.sbatch import JobState
 
 submitit = pytest.importorskip("submitit")
 
@@ -392,7 +393,7 @@ def at_work(job: Job, path: str, log: str) -> None:
 def work(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Starts a job."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["stilts_xtreme.cell", "stilts_xtreme.stages", "hydra", "conftest"])
+    context.set_forkserver_preload(["stilts_xtreme.cell.run", "stilts_xtreme.training.train", "hydra", "conftest"])
     started = []
 
     def start(job: Job, path: Path) -> Any:

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from stilts_xtreme import store as module
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.files import write_atomic
-from stilts_xtreme.store import RESUME, STORE_SCHEMA, Store, disk_errors
+from stilts_xtreme.cell import store as module
+from stilts_xtreme.cell.store import STORE_SCHEMA, Store
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import RESUME, disk_errors, write_atomic
 
 KEY = "0123456789abcdef0123"
 DESCRIBE = {"kind": "train", "identity": {"seed": 0}, "parent": None}

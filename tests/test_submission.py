@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from test_score import make_folder
 
-from stilts_xtreme import benchmark as benchmarks
-from stilts_xtreme import compose, predictions, score, submission
+from stilts_xtreme.commands import score, submission
+from stilts_xtreme.core import compose
+from stilts_xtreme.report.benchmark import averages as benchmarks
+from stilts_xtreme.tasks import predictions
 
 DATASETS = {"pawsx": "paws_x", "tydiqa": "tydiqa_goldp"}
 

@@ -21,15 +21,16 @@ import pytest
 from conftest import ROOT, TINY, cell_of, check_refusal, composed
 from filelock import FileLock
 
-from stilts_xtreme import compose
-from stilts_xtreme import status as status_command
 from stilts_xtreme.__main__ import main
-from stilts_xtreme.cost import main as plan_main
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.plan import plan
-from stilts_xtreme.store import Store
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.commands import status as status_command
+from stilts_xtreme.commands.plan import main as plan_main
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.sweep import engine as engines
-from stilts_xtreme.sweep import local, planning, record, worker
+from stilts_xtreme.sweep import planning, record
+from stilts_xtreme.sweep.executors import local, worker
 from stilts_xtreme.sweep.graph import Node, build
 from stilts_xtreme.sweep.planning import PlannedCell
 from stilts_xtreme.sweep.trace import spans, waits
@@ -213,7 +214,7 @@ def test_a_job_is_what_hydra_composes(arguments: tuple[str, ...]) -> None:
 
 def test_a_plan_needs_no_torch(tmp_path: Path) -> None:
     code = (
-        "import sys; from stilts_xtreme.cost import main; "
+        "import sys; from stilts_xtreme.cell.estimate import main; "
         "main(['-m', '+study=phang2020', '+target=xnli,panx', 'seed=0,1', sys.argv[1]]); "
         "sys.exit('torch' in sys.modules)"
     )

@@ -16,9 +16,10 @@ from functools import cache
 import numpy as np
 import pytest
 
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import FORMATS, DataSpec
 from stilts_xtreme.data import synthetic
 from stilts_xtreme.data.catalogue import identity, load_spec
-from stilts_xtreme.data.schema import FORMATS, DataSpec
 from stilts_xtreme.data.synthetic import LANGUAGES, World, corpus, labels, rivals, rows, size, splits, tasks
 from stilts_xtreme.data.synthetic import vocabulary as v
 from stilts_xtreme.data.synthetic.grammar import grammar
@@ -28,7 +29,6 @@ from stilts_xtreme.data.synthetic.matching import profile
 from stilts_xtreme.data.synthetic.tasks import DATASETS
 from stilts_xtreme.data.synthetic.tasks import _meanings as meanings
 from stilts_xtreme.data.synthetic.world import Clause, Thing
-from stilts_xtreme.errors import StiltsError
 
 Rule = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
 SMALL = World(languages=len(LANGUAGES), train=60, validation=40, test=40, sentences=600)

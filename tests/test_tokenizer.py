@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from stilts_xtreme.data.synthetic import LANGUAGES, World, corpus, rows
 from stilts_xtreme.data.synthetic.languages import INVENTORY, Language
-from stilts_xtreme.pretrain import SPECIALS, texts_of, train_tokenizer, whole_words
+from stilts_xtreme.training.pretrain import SPECIALS, texts_of, train_tokenizer, whole_words
 
 VOCABULARY = 10_000
 UNSEEN = "qah"

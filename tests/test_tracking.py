@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from conftest import TINY, cell_of
 
-from stilts_xtreme import cell as cell_module
-from stilts_xtreme import tracking
-from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.cell import run as cell_module
+from stilts_xtreme.cell import tracking
+from stilts_xtreme.core.errors import StiltsError
 
 SECRET = "s3cr3t" * 8
 CELL = ("+intermediate=mnli", "+target=xnli")

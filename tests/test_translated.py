@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from conftest import cell_of
 
-from stilts_xtreme import compose
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import Columns, DataSpec
+from stilts_xtreme.core.specs import Translation
 from stilts_xtreme.data import catalogue, synthetic, translated
-from stilts_xtreme.data.schema import Columns, DataSpec
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.inputs import load_rows
-from stilts_xtreme.plan import plan
 from stilts_xtreme.report import matrix
-from stilts_xtreme.specs import Translation
+from stilts_xtreme.training.parents import load_rows
 
 DATA = DataSpec("synthetic", world={"languages": 4, "train": 60})
 WORLD = synthetic.World(languages=4, train=60)

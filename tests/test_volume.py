@@ -13,15 +13,16 @@ from conftest import cell_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stilts_xtreme.batch import Features
-from stilts_xtreme.callbacks import Select
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.inputs import load_rows
-from stilts_xtreme.plan import plan, portions
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.core.apportion import portions
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.specs import Sampling
+from stilts_xtreme.models.batch import Features
 from stilts_xtreme.report import matrix
-from stilts_xtreme.specs import Sampling
-from stilts_xtreme.stages import _volume
-from stilts_xtreme.training import Course, StepStream, share_steps
+from stilts_xtreme.training.callbacks import Select
+from stilts_xtreme.training.fit import Course, StepStream, share_steps
+from stilts_xtreme.training.parents import load_rows
+from stilts_xtreme.training.train import _volume
 
 SIZES = st.lists(st.integers(1, 5000), min_size=1, max_size=5)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_heads import FAMILY_OF, TOKENIZERS, QAModule, feature_maker, odd_texts, tries
 
-from stilts_xtreme.batch import spans
+from stilts_xtreme.models.batch import spans
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)

@@ -38,8 +38,8 @@ class GraphLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs a batch of jobs; each returns what a single run of it would, or the error that ended it."""
-        from stilts_xtreme import ending
-        from stilts_xtreme.errors import StiltsError
+        from stilts_xtreme.commands import summary
+        from stilts_xtreme.core.errors import StiltsError
         from stilts_xtreme.sweep import run
         from stilts_xtreme.sweep.planning import Composer
 
@@ -50,7 +50,7 @@ class GraphLauncher(Launcher):
         composer = Composer(self.hydra_context.config_loader, self.config)
         with self.machine():
             outcome = run.run(job_overrides, composer, begin)
-        ending.swept(outcome.results, outcome.study, outcome.output)
+        summary.swept(outcome.results, outcome.study, outcome.output)
         returns = []
         for overrides, (config, found) in zip(job_overrides, outcome.jobs, strict=True):
             job = JobReturn(
@@ -60,8 +60,8 @@ class GraphLauncher(Launcher):
                 task_name=self.config.hydra.job.name,
                 status=JobStatus.FAILED if isinstance(found, StiltsError) else JobStatus.COMPLETED,
             )
-            job.return_value = found if isinstance(found, StiltsError) else ending.objective(found)
+            job.return_value = found if isinstance(found, StiltsError) else summary.objective(found)
             returns.append(job)
         for error in outcome.errors:
-            ending.failed(error)
+            summary.failed(error)
         return returns

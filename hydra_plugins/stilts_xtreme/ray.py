@@ -31,7 +31,7 @@ class RayLauncher(GraphLauncher):
     def begin(self) -> Any:
         """An engine on Ray, once the options are checked and the cluster has answered."""
         from stilts_xtreme.sweep import run
-        from stilts_xtreme.sweep.cluster import Cluster, Options
+        from stilts_xtreme.sweep.executors.cluster import Cluster, Options
 
         self.cluster = Cluster(Options(**self.options))
         return run.engine_on(self.cluster.executor, self.retries)

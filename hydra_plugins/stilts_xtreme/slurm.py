@@ -15,7 +15,7 @@ class SlurmLauncher(GraphLauncher):
     """Jobs of SLURM, through submitit.
 
     Args:
-        options: What ``stilts_xtreme.sweep.slurm.Options`` has.
+        options: What ``stilts_xtreme.sweep.executors.slurm.Options`` has.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -27,13 +27,13 @@ class SlurmLauncher(GraphLauncher):
 
     def begin(self) -> Any:
         """Jobs, and who follows them."""
-        from stilts_xtreme.sweep.slurm import Options, slurm
+        from stilts_xtreme.sweep.executors.slurm import Options, slurm
 
         return slurm(Options(**self.options))
 
     def machine(self) -> AbstractContextManager[None]:
         """The nodes of the cluster, which have the GPUs that are asked for."""
-        from stilts_xtreme.config.machine import elsewhere
+        from stilts_xtreme.cell.config.machine import elsewhere
 
         asked = self.options["gres"] is not None or self.options["gpus_per_task"] is not None
         return elsewhere(asked, "no GPU is asked for; add hydra.launcher.gres=gpu:1, or take trainer=cpu")

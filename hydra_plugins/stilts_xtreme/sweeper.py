@@ -22,8 +22,8 @@ class MatrixSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Launches every job; one that a user's error ends does not keep the others from running."""
-        from stilts_xtreme import ending
-        from stilts_xtreme.errors import StiltsError
+        from stilts_xtreme.commands import summary
+        from stilts_xtreme.core.errors import StiltsError
 
         assert self.hydra_context is not None
         assert self.launcher is not None
@@ -38,12 +38,12 @@ class MatrixSweeper(BasicSweeper):
             found = self.launcher.launch(batch, initial_job_idx=first)
             for job in found:
                 if job.status == JobStatus.FAILED and isinstance(job._return_value, StiltsError):
-                    ending.failed(job._return_value)
+                    summary.failed(job._return_value)
                 else:
                     _ = job.return_value  # raises what the job raised
                     if not plans:
                         config: Any = OmegaConf.to_container(job.cfg, resolve=True)
-                        ending.found(config)
+                        summary.found(config)
             first += len(batch)
             returns.append(found)
         return returns

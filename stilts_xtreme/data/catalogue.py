@@ -13,10 +13,14 @@ from typing import Any
 
 import yaml
 
-from stilts_xtreme.data import hub, layout, local, mirror, readers
+from stilts_xtreme.core.conf import CONF
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.schema import FORMATS, SPLITS, Columns, DatasetSpec, DataSpec
 from stilts_xtreme.data.checks import Report, check, refuse_blind
-from stilts_xtreme.data.schema import FORMATS, SPLITS, Columns, DatasetSpec, DataSpec
-from stilts_xtreme.errors import StiltsError, unknown
+from stilts_xtreme.data.hub import layout, mirror
+from stilts_xtreme.data.hub import rows as hub
+from stilts_xtreme.data.readers import columns as readers
+from stilts_xtreme.data.readers import local
 
 _log = logging.getLogger(__name__)
 _UNSPACED = ("zh", "ja", "th")  # written without spaces between words
@@ -30,16 +34,6 @@ _TEXTS = {
     "candidates": ("text", "context"),
     "text": ("text",),
 }
-
-
-def conf_dir() -> Path:
-    """The folder of the configuration: inside the package where it was installed, beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parent / "conf"
-
-
-CONF: Path = conf_dir()
 
 
 def names() -> list[str]:
@@ -276,7 +270,7 @@ def _is_synthetic(data: DataSpec) -> bool:
 
 
 def _synthetic() -> ModuleType:
-    from stilts_xtreme.data import synthetic  # not needed for real rows
+    from stilts_xtreme.data import synthetic
 
     return synthetic
 

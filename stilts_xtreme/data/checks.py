@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from stilts_xtreme.data.schema import FORMATS, Columns, DatasetSpec
-from stilts_xtreme.errors import StiltsError, unknown
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.schema import FORMATS, Columns, DatasetSpec
 
 POLICIES = ("skip", "refuse")
 _SHOWN = 3  # ids named per problem: enough to look one up, short enough for one line

@@ -14,11 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.data import catalogue, layout, ranking, readers
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import Columns, DatasetSpec, DataSpec
+from stilts_xtreme.core.specs import Translation
+from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.checks import Report
-from stilts_xtreme.data.schema import Columns, DatasetSpec, DataSpec
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.specs import Translation
+from stilts_xtreme.data.hub import layout
+from stilts_xtreme.data.readers import columns as readers
+from stilts_xtreme.data.readers import ranking
 
 SYNTHETIC = "synthetic"
 FORMATS = ("classification", "qa", "choice")
@@ -97,7 +100,7 @@ def rows(
     paths = layout.files(theirs, "train", language, place.root) if place.root else []
     try:
         if spec.format == "qa" and paths and all(layout.extension(path) == "json" for path in paths):
-            from stilts_xtreme.predictions.answers import read_squad
+            from stilts_xtreme.data.readers.squad import read_squad
 
             parts = [read_squad(path) for path in paths]
             found = {name: [value for part in parts for value in part[name]] for name in parts[0]}

@@ -12,11 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.schema import DatasetSpec, DataSpec
+from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.schema import DatasetSpec, DataSpec
-from stilts_xtreme.data.world import world_identity, world_of
-from stilts_xtreme.errors import StiltsError, unknown
-from stilts_xtreme.specs import Mlm
+from stilts_xtreme.data.corpus import world_identity, world_of
 
 WIKIPEDIA = "wikipedia_mlm"
 

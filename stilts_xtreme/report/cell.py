@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from stilts_xtreme import published
+from stilts_xtreme.report.benchmark import published
 
 
 def curve(result: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure  # without pyplot: no display is asked for
 
-from stilts_xtreme.files import whole
+from stilts_xtreme.core.files import whole
 from stilts_xtreme.report.scaling import Family, Place, short
 
 

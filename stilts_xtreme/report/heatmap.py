@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure  # without pyplot: no display is asked for
 
-from stilts_xtreme.files import whole
+from stilts_xtreme.core.files import whole
 from stilts_xtreme.report.matrix import Matrix, mean_interval
 
 

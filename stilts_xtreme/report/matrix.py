@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.files import write_atomic
+from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.report import ladder
 
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)

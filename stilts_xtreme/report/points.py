@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.errors import StiltsError
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.matrix import row_name
 
 POINTS = "scaling.csv"
@@ -29,7 +29,7 @@ class Point:
         token_budget: Steps times the tokens of a step, padding included.
         step_flops: Operations of a step at the most.
         tokens: Tokens that it saw.
-        flops: Operations for these (:func:`stilts_xtreme.scale.flops_per_token`).
+        flops: Operations for these (:func:`stilts_xtreme.models.flops.flops_per_token`).
         intermediate: Its tasks, or ``none``.
         examples: Distinct intermediate examples.
         steps: Steps that they were trained for.

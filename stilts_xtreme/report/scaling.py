@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.files import write_atomic
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.report.matrix import BASELINE, mean_interval
 from stilts_xtreme.report.points import AXES, POINTS, Point, read, table, together
 

@@ -2,5 +2,5 @@
 
 ``planning`` turns the jobs of a multirun into cells, ``graph`` into nodes with parents and priorities, ``engine`` hands
 ready nodes to an executor (``local`` has worker processes), ``record`` keeps what happened for
-:mod:`stilts_xtreme.status`.
+:mod:`stilts_xtreme.commands.status`.
 """

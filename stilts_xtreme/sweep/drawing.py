@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from stilts_xtreme.cost import duration
+from stilts_xtreme.core.progress import duration
 from stilts_xtreme.sweep.state import State
 from stilts_xtreme.sweep.trace import Span
 

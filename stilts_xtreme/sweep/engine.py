@@ -5,7 +5,7 @@ and its evaluation too, goes before what only cheaper cells need, so that cells 
 all at the end. :mod:`stilts_xtreme.sweep.simulate` shows what that costs.
 
 The engine knows no processes and no clusters. An executor is anything that takes a ready node and reports on it: worker
-processes here (:mod:`stilts_xtreme.sweep.local`), or a simulation with a clock of its own.
+processes here (:mod:`stilts_xtreme.sweep.executors.local`), or a simulation with a clock of its own.
 """
 
 from __future__ import annotations

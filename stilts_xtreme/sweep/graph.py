@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.cost import estimate
-from stilts_xtreme.specs import Cell, Stage
-from stilts_xtreme.store import Store
+from stilts_xtreme.cell.estimate import estimate
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core.specs import Cell, Stage
 from stilts_xtreme.sweep.planning import PlannedCell
 
 CELL_SECONDS = 0.1

@@ -18,14 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stilts_xtreme.config import make_cell
-from stilts_xtreme.config.machine import elsewhere
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.files import write_atomic
-from stilts_xtreme.notice import NOTICE
-from stilts_xtreme.plan import plan
-from stilts_xtreme.sweep import record, sbatch, worker
+from stilts_xtreme.cell.config import make_cell
+from stilts_xtreme.cell.config.machine import elsewhere
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.core.preemption import NOTICE
+from stilts_xtreme.sweep import record
 from stilts_xtreme.sweep.engine import BUSY_SECONDS
+from stilts_xtreme.sweep.executors import sbatch, worker
 from stilts_xtreme.sweep.graph import Node
 
 SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)

@@ -12,8 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from stilts_xtreme.cost import duration
-from stilts_xtreme.progress import CONSOLE, say
+from stilts_xtreme.core.progress import CONSOLE, duration, say
 from stilts_xtreme.sweep.state import State
 
 

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from stilts_xtreme import compose
-from stilts_xtreme.cell import name_of
-from stilts_xtreme.config import make_cell
-from stilts_xtreme.ending import changed
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.plan import plan
-from stilts_xtreme.specs import Cell, CellPlan
+from stilts_xtreme.cell.config import make_cell
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.result import name_of
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.specs import Cell, CellPlan
 
 
 @dataclass(frozen=True)
@@ -283,3 +282,30 @@ def jobs_of(arguments: Sequence[str]) -> tuple[list[list[str]], Composer]:
     overrides = OverridesParser.create(config_loader=loader).parse_overrides([*params, *task])
     (batch,) = BasicSweeper.split_arguments(overrides, None)
     return batch, Composer(loader, master)
+
+
+def planned_cells(options: Sequence[str]) -> tuple[list[PlannedCell], list[str]]:
+    """The cells of a prepared command line as a multirun would have them, and why others are refused.
+
+    Raises:
+        StiltsError: When it has no cell.
+    """
+
+    def plan() -> list[PlannedCell | Refusal]:
+        jobs, composer = jobs_of(options)
+        return list(cells(jobs, composer.plain))
+
+    found = compose.with_hydra(plan)
+    planned = [entry for entry in found if isinstance(entry, PlannedCell)]
+    refused = list(dict.fromkeys(str(entry.error) for entry in found if isinstance(entry, Refusal)))
+    if not planned:
+        raise StiltsError(refused[0] if refused else "The sweep has no cell.")
+    return planned, refused
+
+
+def changed(config: Mapping[str, Any], option: str) -> dict[str, Any]:
+    """A configuration with an option set besides."""
+    from omegaconf import OmegaConf
+
+    merged = OmegaConf.merge(OmegaConf.create(copy.deepcopy(dict(config))), OmegaConf.from_dotlist([option]))
+    return OmegaConf.to_container(merged)  # type: ignore[return-value]

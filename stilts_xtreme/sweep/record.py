@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.files import write_atomic
-from stilts_xtreme.store import Store
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.sweep.graph import Graph
 from stilts_xtreme.sweep.planning import PlannedCell, Refusal
 from stilts_xtreme.sweep.state import State

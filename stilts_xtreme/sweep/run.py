@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme import readiness
-from stilts_xtreme.cell import read_test_rows
-from stilts_xtreme.config.machine import gpu_visible
-from stilts_xtreme.errors import StiltsError
-from stilts_xtreme.progress import say
-from stilts_xtreme.store import Store, disk_errors
-from stilts_xtreme.sweep import local, planning, record
+from stilts_xtreme.cell import preflight
+from stilts_xtreme.cell.config.machine import gpu_visible
+from stilts_xtreme.cell.run import read_test_rows
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import disk_errors
+from stilts_xtreme.core.progress import say
+from stilts_xtreme.sweep import planning, record
 from stilts_xtreme.sweep.engine import Engine, Executor, Listener, Tally
+from stilts_xtreme.sweep.executors import local
 from stilts_xtreme.sweep.graph import Graph, build
 from stilts_xtreme.sweep.live import View
 from stilts_xtreme.sweep.planning import PlannedCell, Refusal
@@ -99,7 +101,7 @@ def run(jobs: Sequence[Sequence[str]], composer: planning.Composer, begin: Begin
     failed: dict[str, str] = {}
     if planned:
         output = planning.output_of(planned)
-        readiness.check(output)
+        preflight.check(output)
         store = Store(output, planned[0].cell.on_damage)
         name = planning.sweep_name(planned)
         folder = Path(output) / "sweeps" / name

@@ -33,16 +33,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from stilts_xtreme import compose, cost
+from stilts_xtreme.cell import estimate
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.schema import DataSpec
+from stilts_xtreme.core.specs import Stage
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.schema import DataSpec
-from stilts_xtreme.errors import StiltsError, unknown
-from stilts_xtreme.specs import Stage
-from stilts_xtreme.store import Store
 from stilts_xtreme.sweep import planning
 from stilts_xtreme.sweep.engine import Engine, Report
 from stilts_xtreme.sweep.graph import Graph, Node, build
-from stilts_xtreme.sweep.preview import planned_cells
+from stilts_xtreme.sweep.planning import planned_cells
 from stilts_xtreme.sweep.trace import waits
 
 DEVICES = tuple(2**power for power in range(10))
@@ -159,7 +160,7 @@ def assumed(graph: Graph) -> Graph:
     for node in graph.nodes.values():
         if node.stage is not None and node.cell is not None:
             stage = published(node.stage)
-            seconds = cost.besides(stage) + cost.flops(node.cell, stage) / cost.DEFAULT_RATE["gpu"]
+            seconds = estimate.besides(stage) + estimate.flops(node.cell, stage) / estimate.DEFAULT_RATE["gpu"]
             node = replace(node, seconds=seconds)
         nodes.append(node)
     return Graph(nodes)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stilts_xtreme.data.schema import Columns
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.data.synthetic import tasks
 from stilts_xtreme.data.synthetic.draws import WORLD_VERSION
 from stilts_xtreme.data.synthetic.grammar import grammar, mixed
@@ -18,7 +19,6 @@ from stilts_xtreme.data.synthetic.languages import BY_CODE, INVENTORY, describe
 from stilts_xtreme.data.synthetic.tasks import DATASETS, SOURCE, Spec, generate, row_count
 from stilts_xtreme.data.synthetic.texts import document
 from stilts_xtreme.data.synthetic.world import World
-from stilts_xtreme.errors import StiltsError, unknown
 
 __all__ = [
     "DESCRIPTIONS",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stilts_xtreme.data import bitext
-from stilts_xtreme.data.schema import Columns
+from stilts_xtreme.core.schema import Columns
+from stilts_xtreme.data.readers import bitext
 
 PAIRED = 3
 """One of so many sentences has a translation in the other corpus (BUCC has far fewer: about one of forty)."""

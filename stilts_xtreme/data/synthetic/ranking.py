@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stilts_xtreme.data.ranking import marked
-from stilts_xtreme.data.schema import FORMATS, Columns
+from stilts_xtreme.core.schema import FORMATS, Columns
+from stilts_xtreme.data.readers.ranking import marked
 from stilts_xtreme.data.synthetic import entities, stories
 from stilts_xtreme.data.synthetic.entities import Mention
 from stilts_xtreme.data.synthetic.grammar import Grammar

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from stilts_xtreme.data.schema import FORMATS, Columns
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import FORMATS, Columns
 from stilts_xtreme.data.synthetic import bitext, entities, pairs, paraphrases, ranking, stories, texts
 from stilts_xtreme.data.synthetic.draws import bucket
 from stilts_xtreme.data.synthetic.entities import Mention
@@ -17,7 +18,6 @@ from stilts_xtreme.data.synthetic.languages import INVENTORY
 from stilts_xtreme.data.synthetic.matching import Matched, ambiguous
 from stilts_xtreme.data.synthetic.stories import Choice, Reading
 from stilts_xtreme.data.synthetic.world import World
-from stilts_xtreme.errors import StiltsError
 
 SOURCE = "qaa"
 _NLI = ("entailment", "neutral", "contradiction")

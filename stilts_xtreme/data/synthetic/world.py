@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
+from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.data.synthetic import vocabulary as v
 from stilts_xtreme.data.synthetic.draws import Draw
 from stilts_xtreme.data.synthetic.knowledge import Teller
 from stilts_xtreme.data.synthetic.languages import INVENTORY
-from stilts_xtreme.errors import StiltsError, unknown
 
 _RANGES: Mapping[str, tuple[int, int]] = {
     "seed": (0, 2**31 - 1),

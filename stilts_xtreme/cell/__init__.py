@@ -1,0 +1,1 @@
+"""Which stages a cell has, and how they become its result."""

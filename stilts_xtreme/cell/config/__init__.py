@@ -1,0 +1,145 @@
+"""From the composed configuration to a checked cell: everything is refused at the door, in one sentence.
+
+:mod:`.checks` has the checks of single values; :mod:`.sources`, :mod:`.phases`, :mod:`.mixing` and :mod:`.machine` make
+the parts of a cell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from stilts_xtreme.cell.config.machine import make_trainer
+from stilts_xtreme.cell.config.mixing import make_mlm, make_sampling, make_translation, make_volume
+from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
+from stilts_xtreme.cell.config.sources import layers_of, make_data, make_model
+from stilts_xtreme.core.checks import check, choice, freezable, is_number, known, number, switch, whole
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.schema import DatasetSpec
+from stilts_xtreme.core.specs import Cell, Mlm, Translation
+from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
+
+OPTIONS = (
+    *("model", "data", "benchmark", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
+    *("seed", "volume", "volume_steps", "sampling", "mlm", "translation", "languages", "baseline", "output"),
+    *("evaluation", "tagging", "retrieval", "bitext", "store", "study"),
+)
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "sampling": ("kind", "temperature", "cap"),
+    "mlm": tuple(field.name for field in dataclasses.fields(Mlm)),
+    "translation": tuple(field.name for field in dataclasses.fields(Translation)),
+    "evaluation": ("n_best", "max_answer_length", "null_threshold", "floors", "random_init"),
+    "tagging": ("first_token",),
+    "retrieval": ("layer", "pooling", "sweep"),
+    "bitext": ("threshold",),
+    "store": ("damaged",),
+    "study": ("name", "controls", "axis"),
+    "recipe": ("name", "source", "sources", "intermediate", "target"),
+    "target": ("name", "head", "metric", "train", "test", "candidates", "languages"),
+    "benchmark": ("name", "groups", "qa", "more", "tasks"),
+    "logger": ("kind", "project", "entity", "mode", "tags"),
+}
+
+
+def make_cell(cfg: Mapping[str, Any]) -> Cell:
+    """Turns a composed configuration into a checked cell.
+
+    Args:
+        cfg: The configuration as plain containers (``OmegaConf.to_container(cfg, resolve=True)``).
+
+    Returns:
+        The cell; intermediate tasks sorted by name, so that their order on the command line does not matter.
+
+    Raises:
+        StiltsError: One sentence naming the option, the value and the choices.
+    """
+    known("", cfg, OPTIONS)
+    for group, names in GROUPS.items():
+        known(group, cfg.get(group) or {}, names)
+    data = make_data(cfg["data"])
+    model = make_model(cfg["model"], data)
+    find = _finder(cfg.get("dataset") or {})
+    recipe, chosen, aim = cfg["recipe"], cfg.get("intermediate") or {}, cfg.get("target") or {}
+    check_named("intermediate", recipe["intermediate"], chosen)
+    check_named("target", recipe["target"], [aim.get("name", "")])
+    tasks = make_intermediate(chosen, recipe["intermediate"], find)
+    more = cfg["benchmark"]["more"].get(aim.get("name"), ())
+    target = make_target(aim, more, recipe["target"], find) if aim else None
+    if target is None and not tasks:
+        raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
+    mlm = make_mlm(cfg["mlm"], recipe["intermediate"] if tasks else None)
+    layers = layers_of(model)
+    alone = next(iter(chosen)) if len(chosen) == 1 else ""
+    phases = (("intermediate", alone, tasks), ("target", target.name, target.train) if target else ("target", "", ()))
+    for group, name, of_phase in phases:
+        if layers is not None and of_phase:
+            option = option_of(f"recipe.{group}", recipe[group], name, "freeze")
+            freezable(option, of_phase[0].recipe.freeze, layers)
+    whole("seed", cfg["seed"], 0)
+    choice("volume_steps", cfg["volume_steps"], ("own", "whole"))
+    axis = (cfg.get("study") or {}).get("axis")
+    if axis is not None:
+        choice("study.axis", axis, ("size", "volume"))
+    choice("store.damaged", cfg["store"]["damaged"], ("refuse", "retrain"))
+    _check_decoding(cfg["tagging"], cfg["retrieval"], cfg["bitext"])
+    return Cell(
+        model=model,
+        data=data,
+        intermediate=tuple(sorted(chosen)),
+        intermediate_tasks=tasks,
+        target=target,
+        evaluation=_evaluation(cfg["evaluation"], data.kind == "synthetic"),
+        trainer=make_trainer(cfg["trainer"]),
+        logger=dict(cfg["logger"]),
+        tagging=dict(cfg["tagging"]),
+        retrieval=dict(cfg["retrieval"]),
+        bitext=dict(cfg["bitext"]),
+        seed=cfg["seed"],
+        volume=make_volume(cfg["volume"]),
+        volume_steps=cfg["volume_steps"],
+        sampling=make_sampling(cfg["sampling"]),
+        mlm=mlm,
+        translation=make_translation(cfg["translation"], data),
+        languages=cfg["languages"],
+        baseline=switch("baseline", cfg["baseline"]),
+        output=str(cfg["output"]),
+        on_damage=cfg["store"]["damaged"],
+        recipe_name=str(recipe["name"]),
+    )
+
+
+def _finder(composed: Mapping[str, Any]) -> Find:
+    """Data sets by name: those of the configuration, and the catalogue's."""
+    specs = {name: spec_from_mapping(values) for name, values in composed.items()}
+
+    def find(name: str) -> DatasetSpec:
+        return specs[name] if name in specs else load_spec(name)
+
+    return find
+
+
+def _check_decoding(tagging: Mapping[str, Any], retrieval: Mapping[str, Any], bitext: Mapping[str, Any]) -> None:
+    choice("tagging.first_token", tagging["first_token"], ("any", "content"))
+    choice("retrieval.pooling", retrieval["pooling"], ("mean", "cls"))
+    whole("retrieval.layer", retrieval["layer"], 0, optional=True)
+    if retrieval["sweep"] not in (None, "layers"):
+        raise unknown("retrieval.sweep", retrieval["sweep"], ("null", "layers"))
+    threshold = bitext["threshold"]
+    good = threshold in ("dev", "test") or is_number(threshold)
+    check(good, "bitext.threshold", threshold, "take dev, test or a number")
+
+
+def _evaluation(values: Mapping[str, Any], synthetic: bool) -> dict[str, Any]:
+    """The options of an evaluation, ``auto`` resolved."""
+    whole("evaluation.n_best", values["n_best"], 1)
+    longest = values["max_answer_length"]
+    if longest == "auto":
+        longest = 8 if synthetic else 30  # a passage of the synthetic data has some 26 sub-tokens in all
+    good = isinstance(longest, int) and not isinstance(longest, bool) and longest >= 1
+    check(good, "evaluation.max_answer_length", longest, "it must be auto or a whole number of at least 1")
+    number("evaluation.null_threshold", values["null_threshold"], -math.inf)
+    floors, random = switch("evaluation.floors", values["floors"]), values["random_init"]
+    random = synthetic and floors if random == "auto" else switch("evaluation.random_init", random)
+    return {**values, "max_answer_length": longest, "random_init": random}

@@ -1,0 +1,133 @@
+"""What a cell trains on: recipes, the intermediate tasks and the target."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from stilts_xtreme.core.checks import check, choice, known, make, number, whole
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.schema import DatasetSpec
+from stilts_xtreme.core.specs import OPTIMISER_FIELDS, Recipe, Target, TrainTask
+from stilts_xtreme.data.catalogue import task_names
+from stilts_xtreme.tasks.metrics.scores import METRICS
+
+HEADS = ("classification", "qa", "tagging", "choice", "retrieval", "bitext", "ranking")
+
+Find = Callable[[str], DatasetSpec]
+"""A data set by its name."""
+
+
+def option_of(option: str, phase: Mapping[str, Any], task: str, field: str) -> str:
+    """The option that a task's value of a field comes from: its own, or the phase's."""
+    own = (phase.get("tasks") or {}).get(task) or {}
+    return f"{option}.tasks.{task}.{field}" if field in own else f"{option}.{field}"
+
+
+def make_recipe(option: str, phase: Mapping[str, Any], task: str = "") -> Recipe:
+    """The recipe of one task: the phase's values under the task's own.
+
+    Args:
+        option: The phase as the user writes it, such as ``recipe.target``.
+        phase: Its values.
+        task: The task's name; none: what the phase says of all.
+
+    Raises:
+        StiltsError: For an unknown field or a value out of range.
+    """
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    own = dict((phase.get("tasks") or {}).get(task) or {})
+    known(f"{option}.tasks.{task}", own, fields)
+    recipe = make(Recipe, option, {key: value for key, value in phase.items() if key != "tasks"} | own)
+    asked = {field: option_of(option, phase, task, field) for field in fields}
+    for name in ("learning_rate", "epochs", "adam_epsilon", "max_grad_norm"):
+        number(asked[name], getattr(recipe, name), 0, strict=True)
+    for name in ("warmup_ratio", "weight_decay"):
+        number(asked[name], getattr(recipe, name), 0)
+    for name, least in (("batch_size", 1), ("dev_rows", 1), ("stride", 0), ("max_length", 8), ("max_query_length", 1)):
+        whole(asked[name], getattr(recipe, name), least)
+    for name, least in (("max_steps", 1), ("eval_every", 1), ("patience", 1), ("warmup_steps", 0)):
+        whole(asked[name], getattr(recipe, name), least, optional=True)
+    check(recipe.warmup_ratio <= 1, asked["warmup_ratio"], recipe.warmup_ratio, "it is a share, at most 1")
+    number(asked["dropout"], recipe.dropout, 0, optional=True)
+    check(recipe.dropout is None or recipe.dropout < 1, asked["dropout"], recipe.dropout, "it must be below 1")
+    if recipe.freeze is not None and recipe.freeze != "embeddings":
+        rule = "it must be null, embeddings or a whole number of layers, 1 or more"
+        check(type(recipe.freeze) is int and recipe.freeze >= 1, asked["freeze"], recipe.freeze, rule)
+    choice(asked["selection"], recipe.selection, ("last", "best"))
+    return recipe
+
+
+def check_named(group: str, phase: Mapping[str, Any], own: Collection[str]) -> None:
+    """Refuses a recipe's values for a task that there is not.
+
+    Args:
+        group: ``intermediate`` or ``target``.
+        phase: The recipe's values for it.
+        own: Tasks of the cell, which may be the user's own.
+    """
+    for name in phase.get("tasks") or {}:
+        if name not in own and name not in task_names(group):
+            raise unknown(f"task of recipe.{group}.tasks", name, task_names(group))
+
+
+def make_intermediate(tasks: Mapping[str, Any], recipe: Mapping[str, Any], find: Find) -> tuple[TrainTask, ...]:
+    """The intermediate tasks, sorted by name.
+
+    Args:
+        tasks: Name -> its head, metric and data sets.
+        recipe: The phase's values.
+        find: Gives a data set.
+
+    Raises:
+        StiltsError: For an unknown field or choice, a ranking beside other tasks, or a recipe out of range.
+    """
+    made = []
+    for name, task in sorted(tasks.items()):
+        option = f"intermediate.{name}"
+        known(option, task, ("head", "metric", "datasets", "substitute_for"))
+        _check_task(option, task, ("head", "metric", "datasets"))
+        alone = "its loss is one of a whole step, so it is trained alone, not jointly with other tasks"
+        check(task["head"] != "ranking" or len(tasks) == 1, f"{option}.head", "ranking", alone)
+        own = make_recipe("recipe.intermediate", recipe, name)
+        if len(tasks) > 1:  # one optimiser serves all heads: its settings are the phase's own, not a task's
+            common = make_recipe("recipe.intermediate", recipe)
+            own = dataclasses.replace(own, **{field: getattr(common, field) for field in OPTIMISER_FIELDS})
+        specs = tuple(find(dataset) for dataset in task["datasets"])
+        made.append(TrainTask(task["head"], task["metric"], specs, own, task.get("substitute_for")))
+    return tuple(made)
+
+
+def make_target(values: Mapping[str, Any], more: Collection[str], recipe: Mapping[str, Any], find: Find) -> Target:
+    """The target task.
+
+    Args:
+        values: Its name, head, metric, data sets and languages.
+        more: Languages that the benchmark adds.
+        recipe: The phase's values.
+        find: Gives a data set.
+
+    Raises:
+        StiltsError: For an unknown choice, a recipe out of range, or candidates where there is no ranking.
+    """
+    _check_task("target", values, ("name", "head", "metric", "train", "test", "languages"))
+    name, head, metric = values["name"], values["head"], values["metric"]
+    own = make_recipe("recipe.target", recipe, name)
+    train = tuple(TrainTask(head, metric, (find(dataset),), own) for dataset in values["train"])
+    candidates = find(values["candidates"]) if values.get("candidates") else None
+    if (candidates is not None) != (head == "ranking"):
+        raise StiltsError(
+            f"target.candidates={values.get('candidates')} does not fit target.head={head}: a ranking, and nothing "
+            "else, needs the name of a data set to choose from."
+        )
+    return Target(name, head, metric, train, find(values["test"]), (*values["languages"], *more), own, candidates)
+
+
+def _check_task(option: str, values: Mapping[str, Any], fields: Collection[str]) -> None:
+    missing = [name for name in fields if name not in values]
+    if missing:  # options of a task that nobody has named
+        group = option.partition(".")[0]
+        raise StiltsError(f"{option} lacks {', '.join(missing)}: name a task (+{group}=TASK) or give them all.")
+    choice(f"{option}.head", values["head"], HEADS)
+    choice(f"{option}.metric", values["metric"], METRICS)

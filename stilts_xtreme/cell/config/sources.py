@@ -1,0 +1,93 @@
+"""What a cell starts from: data and an encoder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from stilts_xtreme.core.checks import check, choice, known, make, number, whole
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DataSpec
+from stilts_xtreme.core.specs import ModelSpec
+from stilts_xtreme.data.hub import mirror
+from stilts_xtreme.models.flops import step_flops, steps_within
+from stilts_xtreme.models.shipped import resolve
+
+PRETRAINING: Mapping[str, tuple[float, bool]] = {
+    **dict.fromkeys(("steps", "batch_tokens", "max_sentences"), (1, True)),
+    **dict.fromkeys(("warmup_ratio", "weight_decay", "mask_probability"), (0, False)),
+    "max_length": (8, True),
+    **dict.fromkeys(("learning_rate", "muon_learning_rate"), (0, False)),
+}
+"""Option of ``model.pretraining`` -> its least value and whether it is a whole number."""
+
+
+def make_data(values: Mapping[str, Any]) -> DataSpec:
+    """Where rows come from.
+
+    Raises:
+        StiltsError: For an unknown field or choice, or a root that is no folder.
+    """
+    data = make(DataSpec, "data", values)
+    choice("data.kind", data.kind, ("synthetic", "hub"))
+    choice("data.bad_rows", data.bad_rows, ("skip", "refuse"))
+    if data.root is not None and not os.path.isdir(data.root):
+        raise StiltsError(f"data.root={data.root} is not a folder; it must hold data sets as <owner>/<name>/....")
+    return data
+
+
+def make_model(values: Mapping[str, Any], data: DataSpec) -> ModelSpec:
+    """The encoder: with the folder of a shipped one, or of one that was brought into ``data.root``.
+
+    Raises:
+        StiltsError: For an unknown field or choice, a folder without an encoder, or an architecture whose pretraining
+            is not described.
+    """
+    model = resolve(make(ModelSpec, "model", values), data)
+    choice("model.weights", model.weights, ("pretrained", "random"))
+    if model.path is not None and not os.path.isfile(os.path.join(model.path, "config.json")):
+        raise StiltsError(f"model={model.path} is not a saved encoder: there is no config.json in it.")
+    one = sum(value is not None for value in (model.id, model.path, model.architecture)) == 1
+    check(one, "model", model.name, "it needs exactly one of a hub id, a folder or an architecture")
+    model = _with_pretraining(model)
+    brought = mirror.encoder(data.root, model.id, model.revision) if data.root and model.id else None
+    return dataclasses.replace(model, path=brought[0], revision=brought[1]) if brought else model
+
+
+def layers_of(model: ModelSpec) -> int | None:
+    """How many layers the encoder has, where that is known before it is loaded."""
+    shape: Any = model.architecture
+    if model.path is not None:
+        with suppress(OSError, ValueError):  # what is damaged is refused where it is loaded
+            shape = json.loads(Path(model.path, "config.json").read_text(encoding="utf-8"))
+    found = shape.get("num_hidden_layers") if isinstance(shape, Mapping) else None
+    return found if isinstance(found, int) else None
+
+
+def _with_pretraining(model: ModelSpec) -> ModelSpec:
+    """The model with its pretraining checked; a budget of operations becomes the number of steps that it pays for."""
+    if model.architecture is None:
+        return model
+    settings = dict(model.pretraining or {})
+    known("model.pretraining", settings, (*PRETRAINING, "flops"))
+    flops = settings.pop("flops", None)
+    for name, (least, is_whole) in PRETRAINING.items():
+        check(name in settings, f"model.pretraining.{name}", None, "an architecture is pretrained here and needs it")
+        if is_whole:
+            whole(f"model.pretraining.{name}", settings[name], int(least))
+        else:
+            number(f"model.pretraining.{name}", settings[name], least)
+    if flops is not None:
+        option, shape = "model.pretraining.flops", model.architecture
+        number(option, flops, 0, strict=True)
+        for name in ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size"):
+            whole(f"model.architecture.{name}", shape.get(name), 1)  # what a step takes is counted from these
+        settings["steps"] = steps_within(flops, shape, settings)
+        least_flops = f"one step of {model.name} takes {step_flops(shape, settings):.3g} operations"
+        check(settings["steps"] >= 1, option, f"{flops:g}", least_flops)
+    return dataclasses.replace(model, pretraining=settings)

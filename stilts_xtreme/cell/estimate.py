@@ -1,0 +1,112 @@
+"""What the stages of a cell cost, printed before anything runs. Free of torch, as planning is.
+
+``python -m stilts_xtreme.plan [the options of a run]`` prints the stages that the run needs, which are done, and how
+long the others will take; with ``-m``, those of a whole sweep, and the chain of stages that takes longest.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core.specs import Cell, Stage
+from stilts_xtreme.models.flops import step_flops
+
+TOKENS_PER_ROW = {
+    "classification": 40,
+    "qa": 190,
+    "tagging": 30,
+    "choice": 250,
+    "retrieval": 40,
+    "bitext": 20,
+    "ranking": 120,
+    "text": 30,
+}
+"""Rough sub-tokens in a row of real text, for estimates only."""
+
+DEFAULT_RATE = {"cpu": 4e10, "gpu": 1.5e14}
+"""Floating-point operations a second assumed while the store holds no measured training, for estimates only."""
+
+START_SECONDS = 2.0
+"""What a training or an evaluation takes besides: loading the encoder, reading rows, writing; for estimates only."""
+
+ROW_SECONDS = 3e-4
+"""Of an evaluation on one core: a test row's features, its answer written, read and scored; for estimates only."""
+
+FLOOR_SECONDS = 5e-4
+"""Of floors on one core: a test row scored, and its share of what is learnt before; for estimates only."""
+
+
+def body_parameters(cell: Cell) -> float:
+    """Parameters of the Transformer layers without the embedding: 12 * layers * hidden^2 (4 h^2 attention, 8 MLP)."""
+    shape = dict(cell.model.architecture or {})
+    if cell.model.path:
+        shape = json.loads(Path(cell.model.path, "config.json").read_text(encoding="utf-8"))
+    known = {"xlmr_large": (24, 1024), "roberta_large": (24, 1024), "xlmr_xl": (36, 2560), "xlmr_xxl": (48, 4096)}
+    known["mmbert_base"] = (22, 768)
+    layers, hidden = known.get(cell.model.name, (12, 768))
+    layers, hidden = shape.get("num_hidden_layers", layers), shape.get("hidden_size", hidden)
+    return 12.0 * layers * hidden**2
+
+
+def flops(cell: Cell, stage: Stage) -> float:
+    """Estimated operations of a stage: 6 per parameter and token in training, 2 in evaluation (Kaplan et al. 2020)."""
+    body = body_parameters(cell)
+    if stage.kind == "pretrain":
+        settings = cell.model.pretraining or {}
+        return step_flops(cell.model.architecture or {}, settings) * settings["steps"]
+    if stage.kind == "floors":
+        return 0.0  # no encoder
+    if stage.kind == "evaluate":
+        assert stage.target is not None
+        tokens = min(TOKENS_PER_ROW[stage.target.head], 2 * stage.target.recipe.max_length)
+        return 2 * body * sum(stage.rows.values()) * tokens
+    total = 0.0
+    for task in stage.tasks:
+        tokens = TOKENS_PER_ROW[task.head]
+        rows = stage.rows[task.name] * task.recipe.epochs
+        if "volume_steps" in stage.identity and isinstance(cell.volume, float):
+            rows /= cell.volume  # of a number of rows it is not known here what share they are
+        if task.recipe.max_steps:
+            most = float(task.recipe.max_steps * task.recipe.batch_size)
+            rows = min(rows, most) if rows else most  # 0 rows: their number is not known
+        total += 6 * body * rows * tokens
+    return total * (1 + cell.mlm.weight) if "mlm" in stage.identity else total
+
+
+def besides(stage: Stage) -> float:
+    """Estimated seconds of a stage that no encoder works in."""
+    if stage.kind == "floors":
+        return sum(stage.rows.values()) * FLOOR_SECONDS
+    return START_SECONDS + (sum(stage.rows.values()) * ROW_SECONDS if stage.kind == "evaluate" else 0.0)
+
+
+def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[str, float]]:
+    """Seconds of each stage: measured for a finished one, else from its operations and the rate of finished ones.
+
+    Args:
+        needs: Stages, each with a cell that needs it.
+        store: Where finished ones are.
+
+    Returns:
+        For each stage ``("measured" | "estimated", seconds)``.
+    """
+    found: list[tuple[Cell, Stage, float, float | None]] = []
+    rates = []
+    for cell, stage in needs:
+        manifest = store.manifest(stage.key) if store.done(stage.key) else None
+        operations = flops(cell, stage)  # 0 where the number of rows is not known
+        measured = manifest["made"]["seconds"] if manifest else None
+        if measured and measured > 0 and stage.kind != "evaluate" and operations > 0:
+            rates.append(operations / max(measured - besides(stage), measured / 2))
+        found.append((cell, stage, operations, measured))
+    rate = math.exp(sum(math.log(r) for r in rates) / len(rates)) if rates else None
+    return [
+        ("estimated", besides(stage) + operations / (rate or DEFAULT_RATE[cell.trainer.accelerator]))
+        if measured is None
+        else ("measured", measured)
+        for cell, stage, operations, measured in found
+    ]

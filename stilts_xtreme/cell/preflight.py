@@ -1,0 +1,114 @@
+"""Whether an output folder can be used, found out before anything is trained for it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from pathlib import Path
+
+from stilts_xtreme.cell.store import STORE_SCHEMA
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import disk_errors, write_atomic
+
+log = logging.getLogger(__name__)
+
+FOLDERS = ("", "stages", "scratch", "locks", "cells", "sweeps")
+"""What is written to below an output folder."""
+
+NO_LOCKS = (
+    "so two processes could train the same stage; set output=FOLDER on another file system, or have this one mounted "
+    "with locks (Lustre: flock; NFS: without nolock)."
+)
+
+
+def check(root: str | Path) -> None:
+    """Makes an output folder, or looks at one that is there.
+
+    Args:
+        root: The folder.
+
+    Raises:
+        StiltsError: When a newer version has written to it, a folder in it cannot be written, or locks do not work.
+    """
+    root = Path(root)
+    with disk_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        _refuse_newer(root)
+        for name in FOLDERS:
+            folder = root / name
+            if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+                raise StiltsError(f"No permission to write to {folder}; set output=FOLDER to one that can be written.")
+        if not (root / "store.json").exists():
+            write_atomic(root / "store.json", json.dumps({"schema": STORE_SCHEMA}) + "\n")
+        _refuse_without_locks(root)
+    alone = local_locks(root)
+    if alone:
+        log.warning("%s; give this output folder to processes of one machine only", alone)
+
+
+def _refuse_newer(root: Path) -> None:
+    try:
+        schema = json.loads((root / "store.json").read_text(encoding="utf-8"))["schema"]
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError) as error:
+        raise StiltsError(f"{root / 'store.json'} cannot be read; remove it, and it is written anew.") from error
+    if schema > STORE_SCHEMA:
+        raise StiltsError(
+            f"The store {root} was written by a newer version of stilts_xtreme (schema {schema}, this one reads up to "
+            f"{STORE_SCHEMA}); upgrade, or set output=FOLDER elsewhere."
+        )
+
+
+def _refuse_without_locks(root: Path) -> None:
+    """Takes a lock and tries to take it once more, as another process would."""
+    (root / "locks").mkdir(exist_ok=True)
+    place = root / "locks" / "self-test"
+    first, second = (os.open(place, os.O_RDWR | os.O_CREAT, 0o644) for _ in range(2))
+    try:
+        try:
+            fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # another process is trying the same: locks work
+        except OSError as error:
+            raise StiltsError(f"File locks do not work in {root} ({error.strerror}), {NO_LOCKS}") from error
+        try:
+            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return
+        raise StiltsError(f"File locks do not work in {root} (one was given out twice), {NO_LOCKS}")
+    finally:
+        os.close(first)
+        os.close(second)
+
+
+def local_locks(root: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
+    """Says so when the locks of a network file system hold on one machine only, by the options of its mount.
+
+    Args:
+        root: A folder.
+        mounts: The kernel's list of mounts, as in proc(5).
+
+    Returns:
+        A clause, or None when nothing is known against its locks.
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    place = root.resolve()
+    best, found = -1, None
+    for line in lines:
+        left, _, right = line.partition(" - ")
+        point = Path(left.split()[4].replace("\\040", " "))
+        if place.is_relative_to(point) and len(point.parts) >= best:
+            best = len(point.parts)
+            kind, _, options = right.split(" ", 2)
+            told = set(left.split()[5].split(",")) | set(options.split(","))
+            alone = told & {"nolock", "local_lock=all", "local_lock=flock", "localflock"}
+            if not (kind.startswith("nfs") or kind == "lustre"):
+                alone = set()
+            found = f"the locks of {point} ({kind}, {min(alone)}) hold on this machine only" if alone else None
+    return found

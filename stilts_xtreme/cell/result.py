@@ -1,0 +1,233 @@
+"""The result of a cell."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from stilts_xtreme.cell.plan import experiment
+from stilts_xtreme.cell.settings import settings
+from stilts_xtreme.core.specs import Cell, CellPlan, Stage
+from stilts_xtreme.core.versions import versions
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.models.flops import encoder_size, flops_per_token, step_flops
+
+if TYPE_CHECKING:
+    from stilts_xtreme.cell.store import Store
+
+
+def facts(cell: Cell, planned: CellPlan, store: Store, manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What a cell's result has to say for comparisons by size and by volume.
+
+    Args:
+        cell: The cell.
+        planned: Its stages, all finished.
+        store: Where they are.
+        manifests: Of each stage by its key.
+
+    Returns:
+        ``parameters`` and ``body`` of the encoder (:func:`encoder_size`).
+        ``pretraining`` of one that is pretrained here: ``steps``, ``token_budget`` (steps times ``batch_tokens``),
+        ``step_flops``, ``tokens`` that it saw and ``flops`` for these.
+        ``intermediate`` training: ``examples``, ``steps``, and ``batches`` in a pass over the examples.
+        What does not apply, or is not known, is None.
+    """
+    chain = planned.final.chain()
+    sizes = (encoder_size(store.path(stage.key)) for stage in chain)
+    size = next((found for found in sizes if found), {"parameters": None, "body": None})
+    return {
+        **size,
+        "pretraining": _pretraining(cell, planned, manifests),
+        "intermediate": _trained(cell, planned, manifests),
+    }
+
+
+def _pretraining(cell: Cell, planned: CellPlan, manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    first = planned.final.chain()[0]
+    if first.kind != "pretrain":
+        return None
+    settings, shape, info = cell.model.pretraining or {}, cell.model.architecture or {}, manifests[first.key]["info"]
+    real = {**shape, "vocab_size": info["vocabulary"]}  # little text gives fewer pieces than were asked for
+    return {
+        "steps": info["steps"],
+        "token_budget": info["steps"] * settings["batch_tokens"],
+        "step_flops": step_flops(shape, settings),
+        "tokens": info["tokens"],
+        "flops": flops_per_token(real, settings["mask_probability"]) * info["tokens"],
+    }
+
+
+def _trained(cell: Cell, planned: CellPlan, manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, int] | None:
+    if not cell.intermediate:
+        return None
+    stage = next(stage for stage in planned.final.chain() if stage.kind == "train")
+    info = manifests[stage.key]["info"]
+    units = info["features"]
+    batches = sum(math.ceil(units[task.name] / task.recipe.batch_size) for task in stage.tasks)
+    return {"examples": sum(info["rows"].values()), "steps": info["steps"], "batches": batches}
+
+
+def name_of(cell: Cell, planned: CellPlan) -> str:
+    """The cell's name: what it is, and eight digits of its stages' keys, so that two settings never share a folder."""
+    digest = hashlib.sha256(" ".join(stage.key for stage in planned.stages()).encode()).hexdigest()[:8]
+    middle = "+".join(cell.intermediate) or "none"
+    if len(cell.intermediate) > 3:
+        middle = f"{len(cell.intermediate)}tasks"
+    if cell.intermediate:
+        middle += "+mlm" * bool(cell.mlm.weight) + "+translated" * bool(cell.translation.source)
+    return "-".join([cell.model.name, middle, cell.target.name if cell.target else "only", f"seed{cell.seed}", digest])
+
+
+def unverified(cell: Cell, recipe: Mapping[str, Any]) -> list[str]:
+    """The values of a recipe that no one has read in its source, of the phases that the cell has."""
+    phases = ["intermediate"] * bool(cell.intermediate) + ["target"] * bool(cell.target and cell.target.train)
+    return [
+        f"{phase}.{name}"
+        for phase in phases
+        for name, source in (recipe["sources"].get(phase) or {}).items()
+        if str(source).startswith("UNVERIFIED")
+    ]
+
+
+def _scores(store: Store, stage: Stage) -> dict[str, Any]:
+    return json.loads((store.open(stage.key) / "scores.json").read_text(encoding="utf-8"))
+
+
+def _floors(planned: CellPlan, store: Store) -> dict[str, dict[str, float]]:
+    """Language -> floor -> score: what needs no model, and the encoder that knows nothing."""
+    found: dict[str, dict[str, float]] = {}
+    if planned.floors:
+        found = _scores(store, planned.floors)["languages"]
+    if planned.random:
+        for language, entry in _scores(store, planned.random)["languages"].items():
+            found.setdefault(language, {})["random_init"] = entry["headline"]
+    return found
+
+
+def _translation(cell: Cell) -> str | None:
+    """Which translated rows the intermediate tasks had, in words; None for none."""
+    if cell.translation.source is None or not cell.intermediate:
+        return None
+    languages = cell.translation.languages
+    which = "all its languages" if languages == "available" else ", ".join(languages)
+    return f"{'with' if cell.translation.mode == 'add' else 'in'} {which}"
+
+
+def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapping[str, bool]) -> dict[str, Any]:
+    """What ``result.json`` holds of a cell whose stages are finished.
+
+    Args:
+        cell: The cell.
+        planned: Its stages.
+        store: Where they are.
+        name: The cell's name.
+        made: Key of a stage -> whether this run made it.
+    """
+    synthetic = cell.data.kind == "synthetic"
+    manifests = {stage.key: store.manifest(stage.key) or {} for stage in planned.stages()}
+    own = {stage.key for stage in planned.final.chain()}
+    collapsed = [
+        stage.label for stage in planned.stages() if stage.key in own and manifests[stage.key]["info"].get("collapsed")
+    ]
+    result: dict[str, Any] = {
+        "cell": name,
+        "model": cell.model.name,
+        "intermediate": list(cell.intermediate),
+        "target": cell.target.name if cell.target else None,
+        "seed": cell.seed,
+        "volume": cell.volume,
+        "volume_steps": cell.volume_steps,
+        "mlm": cell.mlm.weight if cell.intermediate else 0.0,
+        "translation": _translation(cell),
+        "substitutes": {
+            name: task.substitute_for
+            for name, task in zip(cell.intermediate, cell.intermediate_tasks, strict=True)
+            if task.substitute_for
+        },
+        "recipe": cell.recipe_name,
+        "settings": settings(cell),
+        "weights": cell.model.weights,
+        "scale": facts(cell, planned, store, manifests),
+        "data": cell.data.kind,
+        "synthetic": synthetic,
+        "missing_languages": list(planned.missing),
+        "collapsed": collapsed,
+        "rows": [],
+        "comparison": [],
+        "averages": {},
+        "stages": [
+            {
+                "key": stage.key,
+                "kind": stage.kind,
+                "label": stage.label,
+                "made_now": made[stage.key],
+                "seconds": manifests[stage.key]["made"]["seconds"],
+                "info": manifests[stage.key]["info"],
+                "versions": manifests[stage.key]["made"]["versions"],
+            }
+            for stage in planned.stages()
+        ],
+        "provenance": {"versions": versions(), "platform": platform.platform()},
+    }
+    if cell.target is None:
+        result["averages"] = {
+            f"dev_{task}": value for task, value in (manifests[planned.final.key]["info"].get("dev") or {}).items()
+        }
+        return result
+    if not synthetic:
+        result["caveat"] = catalogue.caveat(cell.target.test)
+    after = _scores(store, planned.final)
+    before = _scores(store, planned.baseline) if planned.baseline else None
+    source = catalogue.source_language(cell.data)
+    result["source_language"] = source
+    floors = _floors(planned, store)
+    languages = sorted(after["languages"], key=lambda language: (language != source, language))
+    for language in languages:
+        entry = after["languages"][language]
+        common = {
+            "cell": name,
+            "model": cell.model.name,
+            "intermediate": experiment(cell) if cell.intermediate else "none",
+            "target": cell.target.name,
+            "seed": cell.seed,
+            "volume": cell.volume,
+            "language": language,
+            "n": entry["n"],
+            "synthetic": synthetic,
+            "collapsed": bool(collapsed) or bool(entry.get("one_class")),
+            "stage": planned.final.key,
+            "trained": planned.final.parent.key if planned.final.parent else None,
+        }
+        for metric, value in entry["scores"].items():
+            result["rows"].append({**common, "metric": metric, "value": value})
+        own_floors = floors.get(language, {})
+        floor = max(own_floors.items(), key=lambda item: item[1]) if own_floors else None
+        result["comparison"].append(
+            {
+                "language": language,
+                "n": entry["n"],
+                "metric": cell.target.metric,
+                "floor": floor[1] if floor else None,
+                "floor_name": floor[0] if floor else None,
+                "floors": own_floors,
+                "baseline": before["languages"][language]["headline"] if before else None,
+                "value": entry["headline"],
+                "gain": entry["headline"] - before["languages"][language]["headline"] if before else None,
+            }
+        )
+    zero_shot = [line for line in result["comparison"] if line["language"] != source]
+    for label, lines in (("all", result["comparison"]), ("zero_shot", zero_shot)):
+        for column in ("value", "baseline", "gain", "floor"):
+            values = [line[column] for line in lines if line[column] is not None]
+            if values and len(values) == len(lines):
+                result["averages"][f"{label}_{column}"] = sum(values) / len(values)
+    if "retrieval" in after:
+        result["retrieval"] = after["retrieval"]
+    for part in ("bitext", "candidates", "layers"):
+        if part in after:
+            result[part] = after[part]
+    return result

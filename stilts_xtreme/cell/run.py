@@ -1,0 +1,160 @@
+"""Runs a cell: its stages in order, then its result, table and predictions in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from stilts_xtreme.cell import preflight
+from stilts_xtreme.cell.config import make_cell
+from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.result import name_of, result_of, unverified
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core.files import disk_errors, write_atomic
+from stilts_xtreme.core.progress import say
+from stilts_xtreme.core.specs import Cell, CellPlan, Stage
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.report.benchmark import published
+from stilts_xtreme.report.cell import curve, markdown, show
+
+CURVED = ("pretrain", "train")
+"""Kinds of stages that train and have a curve."""
+
+
+def run(cfg: Mapping[str, Any], made_before: Collection[str] = ()) -> dict[str, Any]:
+    """Runs one cell to its result.
+
+    Args:
+        cfg: The composed configuration, plain.
+        made_before: Keys of stages that the same command has made in other processes.
+
+    Returns:
+        What ``result.json`` holds.
+
+    Raises:
+        StiltsError: One sentence on what is wrong; every finished stage stays.
+    """
+    cell = make_cell(cfg)
+    planned = plan(cell)
+    store = Store(cell.output, cell.on_damage)
+    name = name_of(cell, planned)
+    folder = Path(cell.output) / "cells" / name
+    if planned.missing:
+        say(f"no rows here, left out: {', '.join(planned.missing)}")
+    if cell.target is None:
+        job_type = "intermediate"
+    else:
+        job_type = "cell" if cell.intermediate else "baseline"
+    tags = [cell.model.name, cell.data.kind, *cell.intermediate, *([cell.target.name] if cell.target else [])]
+    from stilts_xtreme.cell.tracking import Tracker
+
+    group = cell.target.name if cell.target else "intermediate"
+    preflight.check(store.root)
+    # the lock of the cell: its folder, curves among it, has one writer
+    with (
+        disk_errors(store.root),
+        store.lock(name, f"the cell {name}", say),
+        Tracker(cell.logger, folder, name, group, job_type, tags, cfg) as tracker,
+    ):
+        read_test_rows(cell, planned, store)
+        made = {stage.key: _ensure(cell, stage, store, tracker) for stage in planned.stages()}
+        made.update(dict.fromkeys(made.keys() & set(made_before), True))
+        result = result_of(cell, planned, store, name, made)
+        result["unverified"] = unverified(cell, cfg["recipe"])
+        if cell.target is not None:
+            result["published"] = published.of_cell(result, cfg, cell.target.test)
+        _publish(folder, cfg, planned, store, result)
+        tracker.result(result["rows"], result["averages"])
+    show(result, folder, Console(file=sys.stdout))
+    return result
+
+
+def read_test_rows(cell: Cell, planned: CellPlan, store: Store) -> None:
+    """Refuses real rows that cannot be evaluated before hours of training, not after them."""
+    todo = [stage for stage in planned.stages() if not store.done(stage.key)]
+    if cell.target is None or cell.data.kind == "synthetic" or all(stage.kind not in CURVED for stage in todo):
+        return
+    for language in planned.final.languages:
+        catalogue.rows(cell.target.test, "test", language, cell.data)
+
+
+def _ensure(cell: Cell, stage: Stage, store: Store, tracker: Any) -> bool:
+    """Makes a stage or finds it; its curve reaches the logger either way."""
+    path, made = ensure(cell, stage, store, lambda values: tracker.point(stage.label, values), say)
+    if not made:
+        say(f"{stage.kind} {stage.label}: done before ({path})")
+        for line in (path / "curve.jsonl").read_text(encoding="utf-8").splitlines() if stage.kind in CURVED else ():
+            tracker.point(stage.label, json.loads(line))
+    return made
+
+
+def ensure(
+    cell: Cell,
+    stage: Stage,
+    store: Store,
+    on_point: Callable[[dict[str, Any]], None],
+    on_wait: Callable[[str], None],
+) -> tuple[Path, bool]:
+    """Makes one stage of a cell, whose parent is finished, or finds it.
+
+    Args:
+        cell: The cell that needs it.
+        stage: The stage.
+        store: Where its parent is, and where it goes.
+        on_point: Told every point of a training curve, if it is made now.
+        on_wait: Told when another process is making it.
+
+    Returns:
+        Its folder, and whether it was made now.
+    """
+    label = f"{stage.kind} {stage.label}"
+    describe = {
+        "kind": stage.kind,
+        "identity": stage.identity,
+        "parent": stage.parent.key if stage.parent else None,
+    }
+
+    def work(scratch: Path) -> dict[str, Any]:
+        say(label)
+        from stilts_xtreme.training import train as stages
+
+        info = stages.make(cell, stage, store.open, scratch, on_point)
+        return {**info, "hardware": hardware(cell)}
+
+    return store.ensure(stage.key, label, describe, work, on_wait)
+
+
+def hardware(cell: Cell) -> dict[str, Any]:
+    """What the numbers were made on."""
+    import torch
+
+    found = {"machine": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
+    if cell.trainer.accelerator == "gpu" and torch.cuda.is_available():  # floors may be made where there is none
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Store, result: dict[str, Any]) -> None:
+    """Writes the cell's folder: configuration, predictions and labels, then the result and its table."""
+    write_atomic(folder / "config.json", json.dumps(cfg, indent=1, ensure_ascii=False))
+    for name in ("predictions", "labels") if planned.final.kind == "evaluate" else ():
+        made = store.path(planned.final.key) / name
+        if not made.exists():  # labels of an evaluation by an earlier version
+            continue
+        fresh = folder / f".{name}"
+        shutil.rmtree(fresh, ignore_errors=True)  # of a killed run
+        shutil.copytree(made, fresh)
+        shutil.rmtree(folder / name, ignore_errors=True)
+        os.rename(fresh, folder / name)
+    if "layers" in result:
+        write_atomic(folder / "layers.csv", curve(result))
+    write_atomic(folder / "table.md", markdown(result))
+    write_atomic(folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False))

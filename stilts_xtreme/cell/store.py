@@ -1,0 +1,242 @@
+"""The stage store: every finished stage is an immutable folder under its key, made once, verified before use.
+
+Layout below the output folder::
+
+    stages/<key>/            a finished stage; manifest.json lists every file with size and digest, and is written last
+    scratch/<key>/           a stage in the making; survives a kill, so that the same command continues it
+    locks/<key>.lock         held by the process that makes the stage
+    damaged/<key>-<n>/       a stage set aside because its files no longer match its manifest
+
+A stage is made in scratch and published by renaming the folder, so no half-written stage can be taken for a whole one.
+Locks are ``filelock``'s (``flock``), released by the operating system when a process dies, and by an NFS server for the
+machine that it lost; :mod:`stilts_xtreme.cell.preflight` refuses a folder where they do not work. Nothing is decided
+by a clock: times in a manifest are for people.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import RESUME, digest, disk_errors, write_atomic
+from stilts_xtreme.core.versions import versions
+
+log = logging.getLogger(__name__)
+
+STORE_SCHEMA = 1
+
+
+class Store:
+    """Finished stages by key below one output folder."""
+
+    def __init__(self, root: str | Path, on_damage: str = "refuse"):
+        self.root = Path(root)
+        self.on_damage = on_damage
+
+    def path(self, key: str) -> Path:
+        """Folder of a finished stage, whether or not it exists."""
+        return self.root / "stages" / key
+
+    def scratch(self, key: str) -> Path:
+        """Folder in which a stage is made."""
+        return self.root / "scratch" / key
+
+    def manifest(self, key: str) -> dict[str, Any] | None:
+        """The manifest of a finished stage; None when the stage is not there or its manifest cannot be read."""
+        try:
+            found = json.loads((self.path(key) / "manifest.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
+            return None
+        if not isinstance(found, dict):
+            return None
+        if isinstance(found.get("schema"), int) and found["schema"] > STORE_SCHEMA:
+            return found  # of an unknown layout; damage() refuses it
+        if not all(isinstance(found.get(name), dict) for name in ("files", "info", "made")):
+            return None
+        whole = all(isinstance(entry, dict) and {"size", "sha256"} <= entry.keys() for entry in found["files"].values())
+        return found if whole else None
+
+    def damage(self, key: str, full: bool = True) -> str | None:
+        """What is wrong with a finished stage.
+
+        Args:
+            key: The stage's key.
+            full: Also compare every file's digest, not only its presence and size.
+
+        Returns:
+            The first mismatch in words, or None when the stage is whole or absent.
+        """
+        folder = self.path(key)
+        if not folder.exists():
+            return None
+        manifest = self.manifest(key)
+        if manifest is None:
+            return "manifest.json is missing or cannot be read"
+        if manifest.get("schema", 0) > STORE_SCHEMA:
+            raise StiltsError(
+                f"The stage {folder} was written by a newer version of stilts_xtreme (schema {manifest['schema']}, "
+                f"this one reads up to {STORE_SCHEMA}); upgrade, or set output=FOLDER elsewhere."
+            )
+        if manifest.get("key") != key:
+            return f"manifest.json belongs to another stage ({manifest.get('key')})"
+        for name, expected in manifest["files"].items():
+            file = folder / name
+            if not file.is_file():
+                return f"{name} is missing"
+            if file.stat().st_size != expected["size"]:
+                return f"{name} has {file.stat().st_size} bytes instead of {expected['size']}"
+            if full and digest(file) != expected["sha256"]:
+                return f"the content of {name} has changed"
+        return None
+
+    def done(self, key: str) -> bool:
+        """Whether a stage is finished and its files have the right sizes."""
+        return self.path(key).exists() and self.damage(key, full=False) is None
+
+    def open(self, key: str) -> Path:
+        """The folder of a finished stage, every digest checked.
+
+        Raises:
+            StiltsError: When the stage is damaged or absent.
+        """
+        self._refuse_damage(key)
+        if not self.path(key).exists():
+            raise StiltsError(f"The stage {key} is not in {self.root / 'stages'}.")
+        return self.path(key)
+
+    def _refuse_damage(self, key: str) -> None:
+        found = self.damage(key)
+        if found is None:
+            return
+        folder = self.path(key)
+        manifest = self.manifest(key) or {}
+        if self.on_damage == "refuse":
+            raise StiltsError(
+                f"The stage {manifest.get('label', key)} in {folder} is damaged: {found}; it is not used. "
+                "Give store.damaged=retrain to set it aside and make it again."
+            )
+        aside = self.root / "damaged"
+        aside.mkdir(parents=True, exist_ok=True)
+        number = 0
+        while (aside / f"{key}-{number}").exists():
+            number += 1
+        os.rename(folder, aside / f"{key}-{number}")
+        log.warning("the damaged stage %s (%s) was set aside in %s", key, found, aside / f"{key}-{number}")
+
+    @contextmanager
+    def lock(self, name: str, label: str, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Holds the lock of a name; the operating system releases it when the process dies.
+
+        Args:
+            name: What is locked: a stage's key or a cell's name.
+            label: Its name for people.
+            on_wait: Told once when another process holds it.
+        """
+        (self.root / "locks").mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.root / "locks" / f"{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if on_wait is not None:
+                on_wait(f"another process is making {label}; waiting for it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def ensure(
+        self,
+        key: str,
+        label: str,
+        describe: dict[str, Any],
+        make: Callable[[Path], dict[str, Any]],
+        on_wait: Callable[[str], None] | None = None,
+    ) -> tuple[Path, bool]:
+        """Returns the finished folder of a stage, making it first if need be; exactly one process makes it.
+
+        Args:
+            key: The stage's key.
+            label: Its name for people.
+            describe: Identity and lineage, kept in the manifest.
+            make: Fills the scratch folder it is given (which may hold an earlier, killed attempt's ``resume`` folder)
+                and returns what is worth knowing about the making.
+            on_wait: Told once when another process is already making the stage.
+
+        Returns:
+            The folder and whether this call made it.
+
+        Raises:
+            StiltsError: For a damaged stage, a full disk or a folder that cannot be written.
+        """
+        with disk_errors(self.root):
+            # a finished stage needs no lock, nor a folder that can be written
+            if self.path(key).exists() and self.damage(key) is None:
+                return self.path(key), False
+            with self.lock(key, label, on_wait):
+                self._look_again()
+                self._refuse_damage(key)
+                if self.path(key).exists():
+                    return self.path(key), False
+                self._make(key, label, describe, make)
+                return self.path(key), True
+
+    def _look_again(self) -> None:
+        """Makes a network file system ask its server what stages there are.
+
+        NFS remembers for up to a minute that a folder was not there; opening its parent ends that. Without it a process
+        that waited for the lock would make again what another machine has just published.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            os.scandir(self.root / "stages").close()
+
+    def _make(self, key: str, label: str, describe: dict[str, Any], make: Callable[[Path], dict[str, Any]]) -> None:
+        scratch = self.scratch(key)
+        scratch.mkdir(parents=True, exist_ok=True)
+        self.path(key).parent.mkdir(parents=True, exist_ok=True)
+        # Whatever a killed attempt left outside the resume folder may be half-written: only the checkpoint is trusted.
+        for entry in scratch.iterdir():
+            if entry.name != RESUME:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        start = time.monotonic()
+        info = make(scratch)
+        shutil.rmtree(scratch / RESUME, ignore_errors=True)
+        files = {}
+        for file in sorted(path for path in scratch.rglob("*") if path.is_file()):
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+            files[file.relative_to(scratch).as_posix()] = {"size": file.stat().st_size, "sha256": digest(file)}
+        manifest = {
+            "schema": STORE_SCHEMA,
+            "key": key,
+            "label": label,
+            **describe,
+            "info": info,
+            "made": {
+                "seconds": round(time.monotonic() - start, 3),
+                "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "host": socket.gethostname(),
+                "versions": versions(),
+            },
+            "files": files,
+        }
+        write_atomic(scratch / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False))
+        os.rename(scratch, self.path(key))
+        if os.name == "posix":  # the rename itself must survive a power cut
+            folder = os.open(self.path(key).parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)

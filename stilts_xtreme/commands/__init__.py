@@ -1,0 +1,1 @@
+"""What a user types and reads; ``python -m stilts_xtreme.NAME`` runs a module of this room."""

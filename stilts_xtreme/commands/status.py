@@ -1,0 +1,230 @@
+"""How a sweep stands: its grid of cells, what runs where, what failed and why.
+
+python -m stilts_xtreme.status SWEEP [--json] [--watch] [--graph=FILE.svg]
+
+SWEEP is the folder that the sweep names when it begins, or the name of one below outputs/sweeps. It is read from the
+sweep's own record, from any terminal, also when the command that ran it is gone; the same command again goes on.
+  --json    everything as JSON, a line of its own per cell in "cells"
+  --watch   the table stays and follows the sweep until it ends
+  --graph=FILE.svg   draws it: slots over time, and the stages as a tree, with durations and the critical path
+
+Example: python -m stilts_xtreme.status outputs/sweeps/phang2020-mini-0123abcd --watch
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.files import disk_errors, write_atomic
+from stilts_xtreme.report.matrix import row_name
+from stilts_xtreme.sweep import record
+from stilts_xtreme.sweep.drawing import draw
+from stilts_xtreme.sweep.executors import sbatch
+from stilts_xtreme.sweep.live import headline, running_table
+from stilts_xtreme.sweep.state import State
+from stilts_xtreme.sweep.trace import spans
+
+WATCH_SECONDS = 2.0
+QUEUE_SECONDS = 5.0
+"""How often SLURM is asked."""
+COLOURS = {"done": "green", "running": "yellow", "waiting": "dim", "failed": "bold red"}
+
+
+def find(sweep: str) -> Path:
+    """The folder of a sweep, by its path or its name.
+
+    Raises:
+        StiltsError: When there is none.
+    """
+    for folder in (Path(sweep), Path("outputs") / "sweeps" / sweep):
+        if (folder / "graph.json").exists():
+            return folder
+    place = Path(sweep).parent if Path(sweep).parent.name == "sweeps" else Path("outputs") / "sweeps"
+    raise unknown(
+        "SWEEP", Path(sweep).name, sorted(path.parent.name for path in place.glob("*/graph.json")) or ["none is there"]
+    )
+
+
+_ASKED: dict[Path, tuple[float, set[str] | None]] = {}
+
+
+def live_jobs(folder: Path) -> set[str] | None:
+    """The jobs of the sweep that SLURM runs or will run; None when it cannot be asked here."""
+    at, found = _ASKED.get(folder, (-QUEUE_SECONDS, None))
+    if time.monotonic() - at < QUEUE_SECONDS:
+        return found
+    ids = set(record.submitted(folder).values())
+    known = sbatch.states(folder.name) if ids else {}
+    found = None if known is None else {id_ for id_ in ids & known.keys() if known[id_].live}
+    _ASKED[folder] = time.monotonic(), found
+    return found
+
+
+def alive(folder: Path) -> bool:
+    """Whether somebody runs the sweep at the moment: a process that holds its lock, or jobs of SLURM."""
+    jobs = live_jobs(folder)
+    if (jobs is None or jobs) and not record.read(folder).ended:
+        return True
+    path = folder.parent.parent / "locks" / f"sweep-{folder.name}.lock"
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # a folder that cannot be written: the events have to do
+        return not read(folder, False).ended
+    lock.release()
+    return False
+
+
+def read(folder: Path, running: bool) -> State:
+    """How a sweep stands; what ran in a process or a job that is gone, waits."""
+    state, jobs = record.read(folder), live_jobs(folder)
+    for id_, status in state.status.items():
+        job = state.info[id_].get("job")
+        gone = not running if job is None else jobs is not None and job not in jobs
+        if status == "running" and gone:
+            state.status[id_], state.info[id_] = "waiting", {"note": "interrupted"}
+    return state
+
+
+def word(state: State, running: bool) -> str:
+    """The sweep in a word."""
+    if running:
+        return "running"
+    if not any(status in ("waiting", "running") for status in state.status.values()):
+        failed = state.graph["refused"] or any(status != "done" for status in state.status.values())
+        return "finished with failures" if failed else "finished"
+    return "stopped: the same command goes on"
+
+
+def as_json(folder: Path, state: State, running: bool) -> dict[str, Any]:
+    """All there is to say."""
+    return {
+        "sweep": folder.name,
+        "folder": str(folder),
+        "state": word(state, running).partition(":")[0],
+        "stages": state.counts(),
+        "seconds_left": state.eta(),
+        "cells": [{**cell, **state.cell(cell["name"])} for cell in state.graph["cells"]],
+        "refused": state.graph["refused"],
+    }
+
+
+def grid(state: State) -> Table:
+    """Cells by what they do before the target, and by target; seeds are counted."""
+    entries: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    several = len({cell["model"] for cell in state.graph["cells"]}) > 1
+    for cell in state.graph["cells"]:
+        row = f"{cell['model']} / {row_name(cell)}" if several else row_name(cell)
+        entries.setdefault((row, cell["target"] or "-"), []).append(state.cell(cell["name"]))
+    columns = list(dict.fromkeys(column for _, column in entries))
+    table = Table("after", *columns)
+    for row in dict.fromkeys(row for row, _ in entries):
+        table.add_row(row, *(_entry(entries.get((row, column), [])) for column in columns))
+    return table
+
+
+def _entry(cells: Sequence[dict[str, Any]]) -> Text:
+    text = Text()
+    for state, count in Counter(cell["state"] for cell in cells).items():
+        own = [cell for cell in cells if cell["state"] == state]
+        detail = ""
+        if state == "running":
+            stages = {entry["stage"]: entry for cell in own for entry in cell["running"]}
+            detail = "; ".join(
+                f"{entry['stage']} {entry['progress']:.0%} on {entry['host']}" for entry in stages.values()
+            )
+        elif state == "waiting":
+            detail = own[0]["waiting"][0]
+        number = f"{count} " if len(cells) > 1 else ""
+        text.append(("\n" if text else "") + f"{number}{state}", COLOURS[state])
+        if detail:
+            text.append(f"\n{detail}", "dim")
+    return text
+
+
+def render(folder: Path) -> tuple[Group, bool]:
+    """The page, and whether the sweep goes on."""
+    running = alive(folder)
+    state = read(folder, running)
+    parts: list[Any] = [Text(f"{folder.name}: {word(state, running)}"), grid(state), Text(headline(state))]
+    if running:
+        parts.append(running_table(state))
+    errors: dict[str, int] = Counter()
+    for id_, status in state.status.items():
+        if status == "failed":
+            errors[f"{state.title(id_)}: {state.info[id_]['error'].splitlines()[-1]}"] += 1
+    for refusal in state.graph["refused"]:
+        errors[refusal["error"]] += 1
+    parts += [Text(f"failed: {error}", "red") for error in errors]
+    return Group(*parts), running
+
+
+def picture(folder: Path, path: Path) -> None:
+    """Draws a sweep into a file."""
+    if path.suffix != ".svg":
+        raise StiltsError(f"--graph={path} is refused: it wants a file that ends in .svg.")
+    with disk_errors(path.parent):
+        write_atomic(path, draw(read(folder, alive(folder)), spans(record.events(folder))))
+    print(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints how a sweep stands."""
+
+    def work(options: list[str]) -> None:
+        if "--graph" in options[:-1]:  # its file as a word of its own
+            at = options.index("--graph")
+            options[at : at + 2] = [f"--graph={options[at + 1]}"]
+        flags = {option for option in options if option.startswith("-")}
+        names = [option for option in options if option not in flags]
+        pictures = [flag.partition("=")[2] for flag in flags if flag.partition("=")[0] == "--graph"]
+        for flag in sorted(flags):
+            if flag.partition("=")[0] not in ("--json", "--watch", "--graph"):
+                raise unknown("option", flag, ("--json", "--watch", "--graph"))
+        if len(names) != 1:
+            raise StiltsError(f"One sweep is wanted, not {len(names)}: python -m stilts_xtreme.status SWEEP.")
+        folder = find(names[0])
+        if pictures:
+            picture(folder, Path(pictures[0]))
+            return
+        if "--json" in flags:
+            running = alive(folder)
+            print(json.dumps(as_json(folder, read(folder, running), running), indent=1, ensure_ascii=False))
+            return
+        console = Console()
+        page, running = render(folder)
+        if "--watch" not in flags or not running:
+            console.print(page)
+            return
+        with Live(page, console=console, auto_refresh=False) as live:
+            while running:
+                time.sleep(WATCH_SECONDS)
+                page, running = render(folder)
+                live.update(page, refresh=True)
+
+    try:
+        return compose.command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

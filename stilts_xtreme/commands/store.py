@@ -1,0 +1,253 @@
+"""Looks after the stages of an output folder.
+
+python -m stilts_xtreme.store COMMAND [OPTIONS] [output=FOLDER]
+
+  ls                       every stage: kind, what it is, size, when and where it was made, how many cells need it
+  verify                   compares every file of every stage with its digest; exit code 1 if one differs
+  gc [--dry-run] [--yes]   removes what no cell and no sweep needs: stages, and the scratch of stages nobody is making;
+                           a cell is a folder in FOLDER/cells, a sweep one in FOLDER/sweeps: remove those you are done
+                           with, then collect; it asks first
+  export FILE [CELL ...]   writes cells, by name or folder (all, if none is given), with their stages into one tar file
+  import FILE              adds the stages and cells of such a file; what is there is kept, what is damaged is refused
+
+Example: python -m stilts_xtreme.store gc --dry-run output=outputs
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tarfile
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.table import Table
+
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core import compose
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.files import disk_errors
+from stilts_xtreme.core.progress import phase
+
+COMMANDS = ("ls", "verify", "gc", "export", "import")
+FLAGS = {"gc": ("--dry-run", "--yes")}
+
+
+def keys(store: Store) -> list[str]:
+    """The keys of all finished stages, the oldest first."""
+    found = [path for path in (store.root / "stages").glob("*") if path.is_dir()]
+    return [path.name for path in sorted(found, key=lambda path: (path.stat().st_mtime, path.name))]
+
+
+def size(folder: Path) -> int:
+    """Bytes below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def cell_keys(folder: Path) -> list[str]:
+    """The stages that a cell needs.
+
+    Raises:
+        StiltsError: When its result cannot be read, so that nobody knows what it needs.
+    """
+    try:
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        return [stage["key"] for stage in result["stages"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StiltsError(f"The result of the cell {folder} cannot be read; mend or remove the folder.") from error
+
+
+def needed(store: Store) -> Counter[str]:
+    """Stage -> how many cells and sweeps need it; a stage's parents are needed with it."""
+    found: Counter[str] = Counter()
+    for cell in (store.root / "cells").glob("*"):
+        if (cell / "result.json").exists():
+            found.update(set(cell_keys(cell)))
+    for graph in (store.root / "sweeps").glob("*/graph.json"):
+        nodes = json.loads(graph.read_text(encoding="utf-8"))["nodes"]
+        found.update({node["id"] for node in nodes if node["kind"] != "cell"})
+    for key in list(found):
+        parent = (store.manifest(key) or {}).get("parent")
+        while parent:  # of a chain that another version of the package wrote
+            found[parent] += 0 if parent in found else 1
+            parent = (store.manifest(parent) or {}).get("parent")
+    return found
+
+
+def listing(store: Store, console: Console) -> None:
+    """Prints the stages."""
+    users = needed(store)
+    table = Table("stage", "kind", "what", "MB", "seconds", "made", "on", "needed by", title=f"stages of {store.root}")
+    total = 0
+    for key in keys(store):
+        manifest, bytes_ = store.manifest(key), size(store.path(key))
+        total += bytes_
+        if manifest is None:
+            table.add_row(key, "?", "DAMAGED: no manifest", f"{bytes_ / 1e6:.1f}", "", "", "", str(users[key]))
+            continue
+        made = manifest["made"]
+        label = str(manifest.get("label", "")).removeprefix(f"{manifest.get('kind')} ")
+        row = (key, str(manifest.get("kind")), label, f"{bytes_ / 1e6:.1f}", f"{made['seconds']:.0f}")
+        table.add_row(*row, made["finished"], made["host"], str(users[key]))
+    console.print(table)
+    idle = sum(not users[key] for key in keys(store))
+    console.print(f"{len(keys(store))} stages, {total / 1e6:.1f} MB; {idle} that no cell and no sweep needs")
+
+
+def verify(store: Store, console: Console) -> int:
+    """Checks every digest; returns the number of damaged stages."""
+    found = {}
+    with phase("verifying", len(keys(store)), True) as bar:
+        for key in keys(store):
+            found[key] = store.damage(key)
+            bar.advance()
+    damaged = {key: what for key, what in found.items() if what}
+    for key, what in damaged.items():
+        console.print(f"{key}: {what}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{len(found)} stages, {len(damaged)} damaged")
+    return len(damaged)
+
+
+def collect(store: Store, console: Console, dry: bool, yes: bool) -> None:
+    """Removes the stages and scratch folders that nothing needs."""
+    users = needed(store)
+    going = [store.path(key) for key in keys(store) if not users[key]]
+    going += [path for path in sorted((store.root / "scratch").glob("*")) if not users[path.name]]
+    amount = sum(size(path) for path in going) / 1e6
+    for path in going:
+        console.print(f"{path}  {size(path) / 1e6:.1f} MB", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{len(going)} folders, {amount:.1f} MB, that no cell and no sweep needs")
+    if dry or not going:
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise StiltsError("store gc asks before it removes anything; give --yes where nobody can answer.")
+        if input("Remove them? [y/N] ").strip().lower() not in ("y", "yes"):
+            return
+    refuse_while_running(store)
+    users = needed(store)  # a cell may have ended while the question stood
+    removed = 0
+    for path in going:
+        if not users[path.name]:
+            aside = path.with_name(f".{path.name}.gone")  # nobody takes a half-removed stage for a whole one
+            path.rename(aside)
+            shutil.rmtree(aside)
+            removed += 1
+    console.print(f"{removed} folders removed")
+
+
+def refuse_while_running(store: Store) -> None:
+    """Refuses while any process works in the output folder: the finished parents of what it makes are no cell's yet."""
+    for path in sorted((store.root / "locks").glob("*.lock")):
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StiltsError(
+                f"A command is running in {store.root} (it holds {path.name}); collect when it has ended."
+            ) from None
+        lock.release()
+
+
+def export(store: Store, file: Path, cells: Sequence[str], console: Console) -> None:
+    """Writes cells and their stages into a tar file, whole or not at all."""
+    known = sorted(path.parent.name for path in (store.root / "cells").glob("*/result.json"))
+    chosen = []
+    for cell in cells:
+        name = Path(cell).name  # its folder names it too
+        if name not in known or (name != cell and Path(cell).resolve() != (store.root / "cells" / name).resolve()):
+            raise unknown("CELL", cell, known or ["none is there"])
+        chosen.append(name)
+    chosen = list(dict.fromkeys(chosen)) or known
+    if not chosen:
+        raise StiltsError(f"{store.root} has no cells to export.")
+    stages = sorted({key for cell in chosen for key in cell_keys(store.root / "cells" / cell)})
+    scratch = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
+    with disk_errors(file.parent):
+        try:
+            with tarfile.open(scratch, "w") as tar:
+                for key in stages:
+                    tar.add(store.open(key), f"stages/{key}")
+                for cell in chosen:
+                    tar.add(store.root / "cells" / cell, f"cells/{cell}")
+            scratch.replace(file)
+        finally:
+            scratch.unlink(missing_ok=True)
+    console.print(f"{len(chosen)} cells and {len(stages)} stages written to {file}", soft_wrap=True)
+
+
+def import_(store: Store, file: Path, console: Console) -> None:
+    """Adds the cells and stages of a tar file; every stage is verified before it is taken."""
+    if not file.is_file():
+        raise StiltsError(f"FILE={file} is not there.")
+    store.root.mkdir(parents=True, exist_ok=True)
+    with disk_errors(store.root), tempfile.TemporaryDirectory(dir=store.root, prefix=".import-") as place:
+        try:
+            with tarfile.open(file) as tar:
+                tar.extractall(place, filter="data")
+        except tarfile.TarError as error:
+            raise StiltsError(f"FILE={file} is no tar file that can be read: {error}.") from error
+        found = Store(place)
+        added = Counter[str]()
+        for key in keys(found):
+            if what := found.damage(key):
+                raise StiltsError(f"FILE={file} holds a damaged stage, {key}: {what}; nothing of it is used.")
+        for kind in ("stages", "cells"):  # a cell is nothing without its stages
+            for folder in sorted((Path(place) / kind).glob("*")):
+                goal = store.root / kind / folder.name
+                goal.parent.mkdir(parents=True, exist_ok=True)
+                if not goal.exists():
+                    folder.rename(goal)
+                    added[kind] += 1
+    console.print(f"{added['stages']} stages and {added['cells']} cells added to {store.root}", soft_wrap=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line of ``python -m stilts_xtreme.store``."""
+    status = 0
+
+    def work(words: list[str]) -> None:
+        nonlocal status
+        command, *rest = words or [""]
+        if command not in COMMANDS:
+            raise unknown("COMMAND", command, COMMANDS)
+        output, flags, names = "outputs", [], []
+        for word in rest:
+            if word.startswith("output="):
+                output = word.removeprefix("output=")
+            elif word.startswith("-"):
+                flags.append(word)
+                if word not in FLAGS.get(command, ()):
+                    raise unknown(f"option of {command}", word, FLAGS.get(command, ("none",)))
+            else:
+                names.append(word)
+        if names and command not in ("export", "import"):
+            raise StiltsError(f"store {command} takes no {names[0]}; it looks at the whole of output=FOLDER.")
+        if command in ("export", "import") and not names:
+            raise StiltsError(f"store {command} needs a FILE.")
+        if command != "import" and not Path(output).is_dir():
+            raise StiltsError(f"output={output} is not a folder.")
+        store, console = Store(output), Console(file=sys.stdout)
+        if command == "ls":
+            listing(store, console)
+        elif command == "verify":
+            status = 1 if verify(store, console) else 0
+        elif command == "gc":
+            collect(store, console, "--dry-run" in flags, "--yes" in flags)
+        elif command == "export":
+            export(store, Path(names[0]), names[1:], console)
+        else:
+            import_(store, Path(names[0]), console)
+
+    code = compose.command(sys.argv[1:] if arguments is None else arguments, (__doc__ or "").strip(), work)
+    return code or status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Checks of one value each: all is well, or one sentence names the option, the value and the choices."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+
+from stilts_xtreme.core.errors import StiltsError, unknown
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Spec = TypeVar("Spec", bound="DataclassInstance")
+
+
+def make(kind: type[Spec], option: str, values: Mapping[str, Any] | None) -> Spec:
+    """A dataclass from the values of a group of options.
+
+    Raises:
+        StiltsError: For a field that it does not have, or one that it lacks.
+    """
+    fields = {field.name for field in dataclasses.fields(kind)}
+    values = dict(values or {})
+    known(option, values, fields)
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise StiltsError(f"{option} is incomplete: {error}.") from error
+
+
+def refused(option: str, value: object, rule: str) -> StiltsError:
+    """The error for a value that breaks a rule."""
+    return StiltsError(f"{option}={value} is refused: {rule}.")
+
+
+def check(condition: bool, option: str, value: object, rule: str) -> None:
+    """Refuses a value that breaks a rule."""
+    if not condition:
+        raise refused(option, value, rule)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def number(option: str, value: object, least: float, strict: bool = False, optional: bool = False) -> None:
+    """Refuses what is no finite number of at least, or if strict above, ``least``."""
+    if value is None and optional:
+        return
+    good = is_number(value) and math.isfinite(value) and (value > least if strict else value >= least)
+    check(good, option, value, f"it must be a number {'above' if strict else 'of at least'} {least:g}")
+
+
+def whole(option: str, value: object, least: int, optional: bool = False) -> None:
+    """Refuses what is no whole number of at least ``least``."""
+    if value is None and optional:
+        return
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    check(good, option, value, f"it must be a whole number of at least {least}")
+
+
+def freezable(option: str, part: str | int | None, layers: int) -> None:
+    """Refuses to freeze all layers of an encoder, or more than it has."""
+    if isinstance(part, int) and part >= layers:
+        most = f"embeddings or 1 to {layers - 1}" if layers > 1 else "embeddings"
+        raise refused(option, part, f"the encoder has {layers} layers, of which one at least is trained; take {most}")
+
+
+def switch(option: str, value: object) -> bool:
+    """Refuses what is neither true nor false."""
+    check(isinstance(value, bool), option, value, "it must be true or false")
+    return bool(value)
+
+
+def choice(option: str, value: object, choices: Collection[str]) -> None:
+    """Refuses what is not among the choices."""
+    if value not in choices:
+        raise unknown(option, value, choices)
+
+
+def known(option: str, values: Iterable[str], names: Iterable[str]) -> None:
+    """Refuses keys that nothing reads; Hydra lets '+' add any."""
+    below = f"{option}." if option else ""
+    choices = [below + name for name in names]
+    for key in values:
+        if below + str(key) not in choices:
+            raise unknown("option", below + str(key), choices)

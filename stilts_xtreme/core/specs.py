@@ -1,0 +1,295 @@
+"""What a cell is made of: typed, frozen and plain. :mod:`stilts_xtreme.cell.config` makes and checks them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from stilts_xtreme.core.schema import DatasetSpec, DataSpec
+
+Languages = Literal["available"] | tuple[str, ...]
+"""Those that are there, or codes."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """An encoder: a hub id, a local folder, or an architecture that is pretrained here on ``corpus``.
+
+    With both an id and a folder it is the hub's encoder of this revision, brought into the folder.
+    ``shipped`` names an encoder of the package with this architecture, pretrained on the synthetic world already.
+    ``weights`` is ``pretrained``, or ``random`` for a floor: the same training from an encoder that knows nothing.
+    """
+
+    name: str
+    id: str | None = None
+    path: str | None = None
+    revision: str | None = None
+    corpus: object = None
+    architecture: Mapping[str, Any] | None = None
+    pretraining: Mapping[str, Any] | None = None
+    retrieval_layer: int | None = None
+    shipped: str | None = None
+    weights: str = "pretrained"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one training runs. Every field changes the weights, so every field is part of a stage's key.
+
+    Attributes:
+        learning_rate: Peak of the linear schedule.
+        epochs: Passes over the training rows.
+        max_steps: Optimiser steps at the most, however many the epochs have.
+        batch_size: Examples per optimiser step (windows for qa and tagging, as in the example scripts of the field).
+        warmup_ratio: Share of the steps in which the rate rises from zero; ``warmup_steps`` wins when set.
+        weight_decay: AdamW's decay of every weight but biases and layer norms.
+        max_length: Sub-tokens in a sequence, special tokens included.
+        stride: Sub-tokens that neighbouring windows of a long context share.
+        max_query_length: A longer question is cut to this many sub-tokens; of a ranking, a longer query.
+        dropout: Hidden and attention dropout in this training; None is the pretrained encoder's own, whatever the
+            trainings before had.
+        freeze: What of the encoder is not trained: None is nothing, ``embeddings``, or how many of the lowest layers
+            together with them. An encoder with random weights is trained whole all the same.
+        selection: ``last`` or ``best``: the weights of the last step or of the best score on English dev rows.
+        eval_every: Optimiser steps between two dev scores; None: once an epoch.
+        patience: Dev scores without a new best after which training ends.
+        dev_rows: Dev rows used for selection, the first ones in file order.
+    """
+
+    learning_rate: float
+    epochs: float
+    batch_size: int
+    max_length: int
+    max_steps: int | None = None
+    warmup_ratio: float = 0.1
+    warmup_steps: int | None = None
+    weight_decay: float = 0.01
+    adam_epsilon: float = 1e-8
+    max_grad_norm: float = 1.0
+    stride: int = 128
+    max_query_length: int = 64
+    dropout: float | None = None
+    freeze: str | int | None = None
+    selection: str = "last"
+    eval_every: int | None = None
+    patience: int | None = None
+    dev_rows: int = 500
+
+
+OPTIMISER_FIELDS = (
+    "learning_rate",
+    "warmup_ratio",
+    "warmup_steps",
+    "weight_decay",
+    "adam_epsilon",
+    "max_grad_norm",
+    "dropout",
+    "freeze",
+    "selection",
+    "eval_every",
+    "patience",
+)
+"""What the heads of a joint training have in common."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the tasks of a joint training share its steps; see ``conf/config.yaml``."""
+
+    kind: str = "proportional"
+    temperature: float = 2.0
+    cap: int | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What of it changes a training; empty for the plain proportional one."""
+        found: dict[str, Any] = {} if self.kind == "proportional" else {"kind": self.kind}
+        if self.kind == "temperature":
+            found["temperature"] = float(self.temperature)
+        return found if self.cap is None else {**found, "cap": self.cap}
+
+
+@dataclass(frozen=True)
+class Mlm:
+    """Masked language modelling beside the intermediate tasks; see ``conf/config.yaml``.
+
+    Attributes:
+        weight: MLM steps for every step of the tasks together; 0 is none.
+        source: ``auto``, a text data set of the catalogue, or a folder of ``<language>.txt``.
+        languages: ``available``, or a list.
+        batch_size: Texts of a step; None: the intermediate phase's own number of examples.
+        max_length: Sub-tokens of a text, the rest is cut off; None: the intermediate phase's own.
+        mask_probability: Share of the tokens that are predicted.
+        exponent: A language with n texts is drawn in proportion to n to this power.
+        max_texts: Texts of a language at the most, taken evenly from all of it.
+    """
+
+    weight: float = 0.0
+    source: str = "auto"
+    languages: Languages = "available"
+    batch_size: int | None = None
+    max_length: int | None = None
+    mask_probability: float = 0.15
+    exponent: float = 0.3
+    max_texts: int = 20_000
+
+
+@dataclass(frozen=True)
+class Translation:
+    """Rows of the intermediate tasks in other languages; see ``conf/config.yaml``.
+
+    Attributes:
+        source: A folder, a hub id, or ``synthetic``; None is none.
+        languages: ``available``, or a list.
+        mode: ``replace``: instead of the English rows; ``add``: beside them.
+        config: The configuration of a hub id that holds a language; ``{lang}`` and ``{dataset}`` are filled in.
+        revision: Of a hub id.
+    """
+
+    source: str | None = None
+    languages: Languages = "available"
+    mode: str = "replace"
+    config: str = "{lang}"
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainTask:
+    """One head and the data sets whose joined rows it learns from.
+
+    ``substitute_for`` names the task of the paper that it stands in for and must not be reported as.
+    """
+
+    head: str
+    metric: str
+    datasets: tuple[DatasetSpec, ...]
+    recipe: Recipe
+    substitute_for: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The data sets' names joined with '+': the name of the head's folder in a stage."""
+        return "+".join(spec.name for spec in self.datasets)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target task: what it trains on, one after the other, what it is evaluated on, and what a ranking ranks."""
+
+    name: str
+    head: str
+    metric: str
+    train: tuple[TrainTask, ...]
+    test: DatasetSpec
+    languages: tuple[str, ...]
+    recipe: Recipe
+    candidates: DatasetSpec | None = None
+
+
+@dataclass(frozen=True)
+class TrainerSpec:
+    """The machine: nothing here but the precision may change a result beyond rounding."""
+
+    accelerator: str = "auto"
+    precision: str = "auto"
+    devices: int = 1
+    threads: int | None = None
+    micro_batch_tokens: int = 8192
+    accumulation: int | None = None
+    gradient_checkpointing: bool = False
+    packing: bool = True
+    compact_embedding: bool = True
+    checkpoint_seconds: float = 60
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the matrix, fully resolved."""
+
+    model: ModelSpec
+    data: DataSpec
+    intermediate: tuple[str, ...]
+    intermediate_tasks: tuple[TrainTask, ...]
+    target: Target | None
+    trainer: TrainerSpec
+    logger: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    tagging: Mapping[str, Any]
+    retrieval: Mapping[str, Any]
+    bitext: Mapping[str, Any]
+    seed: int
+    volume: float | int | None
+    volume_steps: str
+    sampling: Sampling
+    mlm: Mlm
+    translation: Translation
+    languages: object
+    baseline: bool
+    output: str
+    on_damage: str
+    recipe_name: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training, one evaluation, or the floors of a target.
+
+    Attributes:
+        kind: ``pretrain``, ``train``, ``evaluate``, or ``floors`` (scores without a model).
+        label: What people call it; not part of the key.
+        identity: Everything that its result depends on, as JSON.
+        parent: The stage whose encoder it starts from; None for a pretrained encoder from outside.
+        tasks: What a ``train`` stage learns.
+        target: What an ``evaluate`` or a ``floors`` stage scores.
+        head: Name of the parent's head that continues (``train``) or is evaluated; None for a fresh head or none.
+        languages: Languages of these.
+        rows: Rows that go through the encoder once per epoch, or that floors are scored on, as far as known.
+    """
+
+    kind: str
+    label: str
+    identity: Mapping[str, Any]
+    parent: Stage | None = None
+    tasks: tuple[TrainTask, ...] = ()
+    target: Target | None = None
+    head: str | None = None
+    languages: tuple[str, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def key(self) -> str:
+        """The stage's address: 20 hexadecimal digits of SHA-256 over its identity."""
+        text = json.dumps(self.identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def chain(self) -> list[Stage]:
+        """This stage and its ancestors, the first one first."""
+        return [*(self.parent.chain() if self.parent else ()), self]
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What a cell runs: its own chain, and the same target without the intermediate task to compare with.
+
+    Attributes:
+        final: The last stage: the evaluation, or the intermediate training of a cell without a target.
+        baseline: The evaluation of the baseline; None where there is nothing to compare.
+        missing: Languages of the target without rows here.
+        floors: The scores that need no model.
+        random: The evaluation after the target training of an encoder with random weights, the last of the floors.
+    """
+
+    final: Stage
+    baseline: Stage | None
+    missing: tuple[str, ...]
+    floors: Stage | None = None
+    random: Stage | None = None
+
+    def stages(self) -> list[Stage]:
+        """All distinct stages, parents before children."""
+        ends = [stage for stage in (self.random, self.baseline, self.final, self.floors) if stage is not None]
+        return list({stage.key: stage for end in ends for stage in end.chain()}.values())

@@ -1,0 +1,1 @@
+"""One file per layout in which rows are published or kept."""

@@ -1,0 +1,126 @@
+"""Bitext mining: corpora of two languages and the pairs of their sentences, from BUCC's own files or the hub's copy.
+
+BUCC 2018 comes as ``<l>-en.<corpus>.<l>`` and ``.en`` (id, tab, sentence) and ``.gold`` (id, tab, id), for the corpora
+``sample`` and ``training``. XTREME scores the training corpus and chooses the threshold on the sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import Columns
+
+FOREIGN, ENGLISH = "foreign", "english"
+CORPORA = {"sample": ("sample", "dev"), "test": ("training", "test")}
+"""Raw split -> names of its corpus: BUCC's own, and XTREME's."""
+
+
+def files(root: str | Path, language: str, raw_split: str) -> list[Path]:
+    """The user's three files of a corpus below ``FOLDER/local/bucc2018``: foreign, English, gold; or none."""
+    folder = Path(root) / "local" / "bucc2018"
+    for corpus in CORPORA.get(raw_split, ()):
+        for place in (folder / f"{language}-en", folder):
+            found = [place / f"{language}-en.{corpus}.{end}" for end in (language, "en", "gold")]
+            if all(path.is_file() for path in found):
+                return found
+    return []
+
+
+def read_files(paths: Sequence[Path]) -> Columns:
+    """The canonical rows of BUCC's own files, with BUCC's ids.
+
+    Raises:
+        StiltsError: A line that is not two fields, an id twice, or a gold pair of unknown sentences; names file and
+            line.
+    """
+    foreign, english, gold = ([(n, *_fields(path, n, line)) for n, line in _lines(path)] for path in paths)
+    corpora = []
+    for path, rows in zip(paths, (foreign, english), strict=False):
+        corpus: dict[str, str] = {}
+        for n, key, text in rows:
+            if key in corpus:
+                raise StiltsError(f"{path} line {n}: the id {key!r} occurs more than once; take the file as it came.")
+            corpus[key] = text
+        corpora.append(corpus)
+    for n, one, other in gold:
+        if one not in corpora[0] or other not in corpora[1]:
+            raise StiltsError(
+                f"{paths[2]} line {n}: the pair {one} {other} names a sentence that its corpus lacks; bring the three "
+                "files of one release."
+            )
+    pairs = [(one, other) for _, one, other in gold]
+    return columns(list(corpora[0].items()), list(corpora[1].items()), pairs, str(paths[0].parent))
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    lines = path.read_text("utf-8").split("\n")
+    return [(n, line.rstrip("\r")) for n, line in enumerate(lines, 1) if line.strip()]
+
+
+def _fields(path: Path, n: int, line: str) -> tuple[str, str]:
+    one, tab, other = line.partition("\t")
+    if not tab:
+        raise StiltsError(f"{path} line {n}: expected two fields with a tab between them, found no tab.")
+    return one, other
+
+
+def read_lists(foreign: Sequence[str], english: Sequence[str], gold: Sequence[Sequence[int]], where: str) -> Columns:
+    """The canonical rows of the hub's copy: two lists of sentences and pairs of positions in them, counted from 1.
+
+    The copy has no ids: sentences are numbered, ``foreign:1`` and ``english:1`` being the first ones.
+
+    Raises:
+        StiltsError: A pair outside of the lists.
+    """
+    for pair in gold:
+        if len(pair) != 2 or not (1 <= pair[0] <= len(foreign) and 1 <= pair[1] <= len(english)):
+            raise StiltsError(
+                f"{where}: the gold pair {list(pair)} is outside of the {len(foreign)} and {len(english)} sentences; "
+                "positions count from 1."
+            )
+    one, other = (
+        [(f"{side}:{n}", text) for n, text in enumerate(texts, 1)]
+        for side, texts in ((FOREIGN, foreign), (ENGLISH, english))
+    )
+    return columns(one, other, [(f"{FOREIGN}:{pair[0]}", f"{ENGLISH}:{pair[1]}") for pair in gold], where)
+
+
+def columns(
+    foreign: Sequence[tuple[str, str]], english: Sequence[tuple[str, str]], gold: Sequence[tuple[str, str]], where: str
+) -> Columns:
+    """Rows of the format ``bitext``.
+
+    Args:
+        foreign: Ids and sentences of one language.
+        english: Ids and sentences of the other.
+        gold: Pairs of their ids.
+        where: How an error names the source.
+
+    Raises:
+        StiltsError: No gold pairs, or nothing but gold pairs: copies that hold only those make mining easy, and their
+            scores are not BUCC's.
+    """
+    if not gold:
+        raise StiltsError(f"{where} has no gold pairs, so nothing can be scored.")
+    if {one for one, _ in gold} == dict(foreign).keys() and {other for _, other in gold} == dict(english).keys():
+        raise gold_only(where)
+    partners: dict[str, list[str]] = {}
+    for one, other in gold:
+        partners.setdefault(one, []).append(other)
+    rows = [*foreign, *english]
+    return {
+        "id": [key for key, _ in rows],
+        "text": [text for _, text in rows],
+        "side": [FOREIGN] * len(foreign) + [ENGLISH] * len(english),
+        "gold": [*(partners.get(key, []) for key, _ in foreign), *([] for _ in english)],
+    }
+
+
+def gold_only(where: str) -> StiltsError:
+    """The refusal of a copy that holds the gold pairs without the corpora they are hidden in."""
+    return StiltsError(
+        f"{where} holds only the gold pairs, not the corpora they are mined from: take mteb/BUCC or BUCC's own files "
+        "below FOLDER/local/bucc2018."
+    )

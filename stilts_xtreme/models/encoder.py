@@ -1,0 +1,262 @@
+"""The shared encoder: loaded as Hugging Face's own module, given ragged batches, answering with flat hidden states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedModel,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.models import packing
+from stilts_xtreme.models.batch import Batch, padded_places, send
+from stilts_xtreme.models.packed_layout import Layout, layout
+
+DROPOUTS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "embedding_dropout",
+    "attention_dropout",
+    "mlp_dropout",
+)
+"""What the architectures call their hidden and attention dropout."""
+
+UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, StrictDataclassError)
+"""What the libraries raise about a missing, damaged or nonsensical checkpoint."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an encoder is loaded from: a folder or a hub id with its revision.
+
+    With ``random`` only its shape and tokenizer are taken; the weights are drawn anew, always the same ones.
+    """
+
+    place: str
+    revision: str | None = None
+    random: bool = False
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder."""
+        return Path(self.place).is_dir()
+
+
+def unloadable(source: Source, error: Exception) -> StiltsError:
+    """The sentence for what a library raised about a checkpoint."""
+    text = " ".join(str(error).split())
+    if not source.local and ("connect" in text.lower() or "offline" in text.lower() or "resolve" in text.lower()):
+        return StiltsError(
+            f"The encoder {source.place} is not on this machine and the hub cannot be reached; run "
+            f"'hf download {source.place}' where there is a network, or give model=FOLDER."
+        )
+    return StiltsError(f"The encoder {source.place} cannot be loaded: {text[:300]}")
+
+
+def load_config(source: Source) -> Any:
+    """The configuration of an encoder.
+
+    Raises:
+        StiltsError: When it cannot be had, or is not an encoder with a masked-language-model head.
+    """
+    try:
+        config = AutoConfig.from_pretrained(source.place, revision=source.revision)
+    except UNREADABLE as error:
+        raise unloadable(source, error) from error
+    if type(config) not in MODEL_FOR_MASKED_LM_MAPPING or getattr(config, "is_encoder_decoder", False):
+        raise StiltsError(
+            f"The checkpoint {source.place} is a {config.model_type} model, not a masked-language-model encoder "
+            "such as XLM-R, BERT, DeBERTa or ModernBERT."
+        )
+    return config
+
+
+def load_tokenizer(source: Source) -> Any:
+    """The fast tokenizer of an encoder; byte-level ones mark the start of a word (needed for pre-split words)."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source.place, revision=source.revision, add_prefix_space=True)
+    except UNREADABLE as error:
+        raise unloadable(source, error) from error
+    if not tokenizer.is_fast:
+        raise StiltsError(
+            f"The encoder {source.place} has no fast tokenizer; character offsets are needed for answers."
+        )
+    return tokenizer
+
+
+class Encoder(nn.Module):
+    """A base model without a head.
+
+    Attributes:
+        base: Hugging Face's base model; its pooler is taken out when the checkpoint has no weights for it, and is
+            otherwise lent to the heads that use one.
+        pooler: The checkpoint's own pooler, or None.
+        replaced: The checkpoint's own values of the configuration where a recipe's dropout stands in their place.
+        origin: The pretrained checkpoint that its training began with, if fresh heads are to begin with it too.
+        packed: Whether it is given sequences end to end, without padding; see :mod:`stilts_xtreme.models.packing`.
+    """
+
+    def __init__(
+        self,
+        base: PreTrainedModel,
+        pooler: nn.Module | None,
+        replaced: Mapping[str, float] | None = None,
+        origin: Source | None = None,
+        packed: bool = False,
+    ):
+        super().__init__()
+        self.base = base
+        self.pooler = pooler
+        self.replaced = dict(replaced or {})
+        self.origin = origin
+        self.packed = packed
+
+    @property
+    def config(self) -> Any:
+        """The base model's configuration."""
+        return self.base.config
+
+    def forward(self, batch: Batch, layer: int | None = None) -> torch.Tensor:
+        """Encodes a ragged batch.
+
+        Args:
+            batch: Sequences end to end, T tokens in all.
+            layer: Position in ``hidden_states`` (0 is the embedding); None is the last layer's output.
+
+        Returns:
+            Hidden states [T, H], in the order of ``batch.ids``.
+        """
+        if self.packed:
+            return packing.run(self.base, batch.ids, batch.types, self._layout(batch), layer)
+        output, places = self._padded(batch, layer is not None)
+        return _tokens(output.last_hidden_state if layer is None else output.hidden_states[layer], places)
+
+    def layers(self, batch: Batch) -> list[torch.Tensor]:
+        """Encodes a ragged batch; all of ``hidden_states``, each [T, H], the embedding first."""
+        if self.packed:
+            return packing.run_layers(self.base, batch.ids, batch.types, self._layout(batch))
+        output, places = self._padded(batch, True)
+        return [_tokens(hidden, places) for hidden in output.hidden_states]
+
+    def _layout(self, batch: Batch) -> Layout:
+        return layout(batch.lengths, batch.ids.device)
+
+    def _padded(self, batch: Batch, all_layers: bool) -> tuple[Any, torch.Tensor]:
+        """The base model's output for padded sequences [S, L], and where tokens are in it, row by row [T]."""
+        shape, places = padded_places(batch.lengths)
+        places = send(places, batch.ids.device)
+
+        def padded(tokens: torch.Tensor, padding: int) -> torch.Tensor:
+            return tokens.new_full((shape[0] * shape[1],), padding).index_copy_(0, places, tokens).view(shape)
+
+        inputs = {
+            "input_ids": padded(batch.ids, self.config.pad_token_id or 0),
+            "attention_mask": padded(torch.ones_like(batch.ids), 0),
+        }
+        if batch.types is not None:
+            inputs["token_type_ids"] = padded(batch.types, 0)
+        return self.base(**inputs, output_hidden_states=all_layers, return_dict=True), places
+
+    def first_tokens(self, batch: Batch) -> torch.Tensor:
+        """The last layer's hidden states [S, H] of the first token of every sequence."""
+        if self.packed:
+            return packing.run_first_tokens(self.base, batch.ids, batch.types, self._layout(batch))
+        return self(batch)[batch.firsts()]
+
+    def tokens(self, batch: Batch, wanted: torch.Tensor) -> torch.Tensor:
+        """The last layer's hidden states [N, H] of the tokens at ``wanted`` [N], positions in ``batch.ids``."""
+        if self.packed:
+            return packing.run_tokens(self.base, batch.ids, batch.types, self._layout(batch), wanted)
+        return self(batch).index_select(0, wanted)
+
+
+def _tokens(hidden: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """The tokens [T, H] of padded hidden states [S, L, H]."""
+    return hidden.reshape(-1, hidden.shape[-1]).index_select(0, places)
+
+
+def from_checkpoint(kind: Any, source: Source, config: Any) -> tuple[Any, dict[str, Any]]:
+    """A model of an Auto class in single precision, and what its checkpoint lacked.
+
+    Raises:
+        StiltsError: When it cannot be loaded.
+    """
+    try:
+        return kind.from_pretrained(
+            source.place,
+            revision=source.revision,
+            config=config,
+            dtype=torch.float32,
+            # what was brought from the hub is what its repository holds, which may be older than safetensors
+            use_safetensors=True if source.local and source.revision is None else None,
+            output_loading_info=True,
+        )
+    except UNREADABLE as error:
+        raise unloadable(source, error) from error
+
+
+def load(
+    source: Source,
+    gradient_checkpointing: bool = False,
+    dropout: float | None = None,
+    origin: Source | None = None,
+    packed: bool = True,
+) -> Encoder:
+    """Loads an encoder in single precision, from a base or a task checkpoint.
+
+    Args:
+        source: Where it is.
+        gradient_checkpointing: Whether to hold fewer activations and compute them again.
+        dropout: Replaces the checkpoint's own hidden and attention dropout; None keeps it.
+        origin: The pretrained checkpoint from which fresh heads take what it has of them; None makes them all new.
+        packed: Whether to leave padding out where the architecture allows it.
+
+    Raises:
+        StiltsError: For a missing, damaged or foreign checkpoint, or one whose weights do not cover the encoder.
+    """
+    config = load_config(source)
+    replaced = {name: getattr(config, name) for name in DROPOUTS if dropout is not None and hasattr(config, name)}
+    for name in replaced:
+        setattr(config, name, dropout)
+    if source.random:
+        torch.manual_seed(0)  # as a pretrained encoder is the same for every seed of a run
+        base = AutoModel.from_config(config, dtype=torch.float32)
+        if hasattr(base, "pooler"):
+            base.pooler = None
+        return _ready(base, None, gradient_checkpointing, replaced, None, packed)
+    base, report = from_checkpoint(AutoModel, source, config)
+    missing = sorted(report["missing_keys"])
+    unfilled = [name for name in missing if "pooler" not in name]
+    wrong = sorted(str(entry) for entry in report.get("mismatched_keys", ()))
+    if unfilled or wrong:
+        raise StiltsError(
+            f"The checkpoint {source.place} does not fit its architecture ({config.model_type}): "
+            f"{len(unfilled)} weights are missing and {len(wrong)} have another shape, such as {(unfilled + wrong)[0]}."
+        )
+    pooler = getattr(base, "pooler", None)
+    of_head = (getattr(config, "stilts_xtreme", None) or {}).get("pooler") == "head"
+    if of_head or any("pooler" in name for name in missing):
+        pooler = None  # a head that wants one brings its own, drawn from the run's seed or its own checkpoint
+    if hasattr(base, "pooler"):
+        base.pooler = None
+    return _ready(base, pooler, gradient_checkpointing, replaced, origin, packed)
+
+
+def _ready(
+    base: Any, pooler: Any, checkpointing: bool, replaced: dict[str, Any], origin: Source | None, packed: bool
+) -> Encoder:
+    if checkpointing:
+        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return Encoder(base, pooler, replaced, origin, packed and packing.use(base))

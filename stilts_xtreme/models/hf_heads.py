@@ -1,0 +1,189 @@
+"""Hugging Face's own heads, unplugged from their encoder.
+
+A head is the ``AutoModelFor...`` of the encoder's class with its encoder taken out, so that its layers, initialisation,
+dropout and state names are exactly those that ``save_pretrained`` and ``pipeline()`` expect, for every architecture
+that has one.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForMultipleChoice,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    PreTrainedModel,
+)
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.models.encoder import Encoder, Source, from_checkpoint, load_config
+
+HEAD_CLASSES: dict[str, Any] = {
+    "classification": AutoModelForSequenceClassification,
+    "qa": AutoModelForQuestionAnswering,
+    "tagging": AutoModelForTokenClassification,
+    "choice": AutoModelForMultipleChoice,
+    "mlm": AutoModelForMaskedLM,
+}
+
+
+class Unplugged(nn.Module):
+    """Stands where a head's encoder was, and hands on hidden states that were computed elsewhere."""
+
+    def __init__(self, pooler: nn.Module | None):
+        super().__init__()
+        self.pooler = pooler
+        self.hidden: torch.Tensor | None = None
+
+    def forward(self, *_: Any, **__: Any) -> BaseModelOutputWithPooling:
+        """Returns the hidden states given last, pooled where the architecture pools inside its encoder."""
+        pooled = self.pooler(self.hidden) if self.pooler is not None else None
+        return BaseModelOutputWithPooling(last_hidden_state=self.hidden, pooler_output=pooled)
+
+
+class HeadModel(nn.Module):
+    """Hugging Face's ``AutoModelFor...`` without its encoder: hidden states in, logits out."""
+
+    def __init__(self, model: PreTrainedModel, kind: str, shared_pooler: nn.Module | None):
+        super().__init__()
+        self.kind = kind
+        self.model = model
+        base = model.base_model
+        pooler = getattr(base, "pooler", None)
+        if pooler is not None and shared_pooler is not None:
+            pooler = shared_pooler
+        setattr(model, model.base_model_prefix, Unplugged(pooler))
+
+    @property
+    def plug(self) -> Unplugged:
+        """The encoder's stand-in."""
+        return getattr(self.model, self.model.base_model_prefix)
+
+    def forward(self, hidden: torch.Tensor) -> Any:
+        """Runs the head on hidden states [S, L, H].
+
+        Returns:
+            Hugging Face's output; for multiple choice one logit for each sequence [S, 1].
+        """
+        self.plug.hidden = hidden
+        shape = (hidden.shape[0], 1, hidden.shape[1]) if self.kind == "choice" else hidden.shape[:2]
+        dummy = torch.zeros(shape, dtype=torch.long, device=hidden.device)
+        try:
+            return self.model(input_ids=dummy, return_dict=True)
+        finally:
+            self.plug.hidden = None
+
+
+def head_of(encoder: Encoder, kind: str, labels: tuple[str, ...] = (), continues: Source | None = None) -> HeadModel:
+    """Makes the head of a format for an encoder: fresh, or continuing from a task checkpoint.
+
+    Part of a fresh head may be pretrained: ModernBERT's dense layer and norm before the classifier are those of its
+    masked-language-model head. They are taken from the encoder's origin, not from a training in between, so that the
+    same task begins alike with and without one.
+
+    Args:
+        encoder: The encoder that it will be used with.
+        kind: A key of :data:`HEAD_CLASSES`.
+        labels: Label names for classification and tagging.
+        continues: A saved model of the same format whose head weights to take.
+
+    Raises:
+        StiltsError: When the architecture has no such head, or the saved model no head that can continue.
+    """
+    config = type(encoder.config).from_dict(encoder.config.to_dict())
+    # names that an earlier task left in the config are not this head's
+    names = labels if kind in ("classification", "tagging") else ()
+    config.id2label = dict(enumerate(names or ("LABEL_0", "LABEL_1")))
+    config.label2id = {name: position for position, name in config.id2label.items()}
+    config.problem_type = "single_label_classification" if kind == "classification" else None
+    if hasattr(config, "classifier_pooling"):
+        config.classifier_pooling = "cls"  # a head sees the first token's hidden state, in every architecture alike
+    if type(config) not in HEAD_CLASSES[kind]._model_mapping:
+        raise StiltsError(f"{config.model_type} has no {kind} head in transformers.")
+    if continues is not None:
+        model = _continued(continues, kind, config)
+    elif kind == "mlm":
+        config.tie_word_embeddings = True
+        model = HEAD_CLASSES[kind].from_config(config)
+    else:
+        model = _fresh(kind, config)
+        if encoder.origin is not None:
+            _take_pretrained(model, encoder.origin, config)
+    model.float()
+    head = HeadModel(model, kind, encoder.pooler)
+    if kind == "mlm" and config.tie_word_embeddings:  # the output matrix is the input embedding, though made apart
+        head.model.get_output_embeddings().weight = encoder.base.get_input_embeddings().weight
+    return head
+
+
+def _fresh(kind: str, config: Any) -> PreTrainedModel:
+    """A model whose head is initialised as Hugging Face does, and whose encoder takes neither memory nor time."""
+    with torch.device("meta"):
+        model = HEAD_CLASSES[kind].from_config(config)
+    setattr(model, model.base_model_prefix, Unplugged(getattr(model.base_model, "pooler", None)))
+    model.to_empty(device="cpu")
+    model.initialize_weights()
+    return model
+
+
+def _outside(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """The weights that are not the encoder's."""
+    inside = f"{model.base_model_prefix}."
+    return {name: value for name, value in model.state_dict().items() if not name.startswith(inside)}
+
+
+def _take_pretrained(model: PreTrainedModel, source: Source, config: Any) -> None:
+    """Copies what a fresh head and the checkpoint's masked-language-model head have in common, by name and shape."""
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in _outside(HEAD_CLASSES["mlm"].from_config(config)).items()}
+    common = {name: value for name, value in _outside(model).items() if shapes.get(name) == value.shape}
+    if not common:  # as in most architectures, whose checkpoint is then not read again
+        return
+    pretrained, report = from_checkpoint(HEAD_CLASSES["mlm"], source, load_config(source))
+    found = _outside(pretrained)
+    with torch.no_grad():
+        for name in common.keys() - set(report["missing_keys"]):
+            common[name].copy_(found[name])
+
+
+def _continued(source: Source, kind: str, config: Any) -> PreTrainedModel:
+    """The saved model whose head goes on.
+
+    Raises:
+        StiltsError: When its labels are others, or it has no weights for such a head.
+    """
+    saved = load_config(source)
+    before, now = ([c.id2label[at] for at in sorted(c.id2label)] for c in (saved, config))
+    if kind in ("classification", "tagging") and before != now:
+        raise StiltsError(
+            f"The head in {source.place} knows the labels {', '.join(before)}, in this order, and cannot continue on "
+            f"{', '.join(now)}."
+        )
+    model, report = from_checkpoint(HEAD_CLASSES[kind], source, config)
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise StiltsError(f"The checkpoint {source.place} has no weights for a {kind} head, such as {missing[0]}.")
+    return model
+
+
+def assemble(encoder: Encoder, head: HeadModel) -> PreTrainedModel:
+    """The head with the encoder plugged in: a plain Hugging Face model that shares the weights of both.
+
+    The head stays as it is; the returned model is a shallow copy of its module.
+    """
+    whole = copy.copy(head.model)
+    whole._modules = dict(head.model._modules)
+    base = copy.copy(encoder.base)
+    base._modules = dict(encoder.base._modules)
+    base._modules["pooler"] = head.plug.pooler if hasattr(encoder.base, "pooler") else None
+    if base._modules["pooler"] is None and not hasattr(encoder.base, "pooler"):
+        base._modules.pop("pooler")
+    whole._modules[head.model.base_model_prefix] = base
+    return whole

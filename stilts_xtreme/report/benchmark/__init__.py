@@ -1,0 +1,1 @@
+"""The averages of XTREME and XTREME-R, published figures, and submissions."""

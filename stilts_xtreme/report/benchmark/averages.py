@@ -1,0 +1,140 @@
+"""XTREME and XTREME-R: their tasks, languages, groups and averages, from ``conf/benchmark`` and ``conf/target``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stilts_xtreme.core.conf import CONF
+from stilts_xtreme.core.errors import unknown
+from stilts_xtreme.data.catalogue import load_spec
+from stilts_xtreme.tasks.metrics import METRICS
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of a benchmark.
+
+    Attributes:
+        name: The folder of its files.
+        format: A key of :data:`stilts_xtreme.tasks.predictions.EXTENSIONS`.
+        metric: A key of :data:`stilts_xtreme.tasks.metrics.METRICS`.
+        languages: ISO 639-1 codes, in the benchmark's order.
+        labels: What a line of a file may say; empty where it is no label.
+    """
+
+    name: str
+    format: str
+    metric: str
+    languages: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark.
+
+    Attributes:
+        name: Its choice in ``conf/benchmark``.
+        groups: Group -> names of its tasks.
+        tasks: Name -> task, in the order of the groups.
+        qa: The scores whose mean stands for question answering in the overall score.
+    """
+
+    name: str
+    groups: Mapping[str, tuple[str, ...]]
+    tasks: Mapping[str, Task]
+    qa: tuple[str, ...]
+
+
+def names() -> list[str]:
+    """Names of the benchmarks."""
+    return sorted(path.stem for path in (CONF / "benchmark").glob("*.yaml"))
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def load(name: str) -> Benchmark:
+    """Reads a benchmark.
+
+    Raises:
+        StiltsError: There is no such benchmark.
+    """
+    if name not in names():
+        raise unknown("benchmark", name, names())
+    raw = _yaml(CONF / "benchmark" / f"{name}.yaml")
+    tasks = {}
+    for group in raw["groups"].values():
+        for task in group:
+            entry = raw["tasks"].get(task) or _yaml(CONF / "target" / f"{task}.yaml")
+            languages = (*entry["languages"], *raw["more"].get(task, ()))
+            tasks[task] = Task(task, entry["head"], entry["metric"], languages, _labels(entry))
+    return Benchmark(name, {group: tuple(members) for group, members in raw["groups"].items()}, tasks, tuple(raw["qa"]))
+
+
+def _labels(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The labels of a target's files: names, or positions where the answer is one of several choices."""
+    if entry["head"] not in ("classification", "tagging", "choice"):
+        return ()
+    names = load_spec(entry["test"]).labels
+    return (*names, *map(str, range(len(names)))) if entry["head"] == "choice" else names
+
+
+def average(task: Task, scores: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """The scores of a task by language with their means, as evaluate.py lays them out.
+
+    Args:
+        task: The task.
+        scores: Language -> metric -> percent.
+
+    Returns:
+        ``{metric: {language: value}}``, ``avg_<metric>`` and ``avg_metric``: the mean over languages of the metric's
+        main scores (exact match and F1 for question answering).
+    """
+    metrics = list(dict.fromkeys(metric for values in scores.values() for metric in values))
+    table: dict[str, Any] = {
+        metric: {language: values[metric] for language, values in scores.items() if metric in values}
+        for metric in metrics
+    }
+    means = {f"avg_{metric}": sum(values.values()) / len(values) for metric, values in table.items()}
+    main = METRICS[task.metric].main
+    return {**table, **means, "avg_metric": sum(means[f"avg_{metric}"] for metric in main) / len(main)}
+
+
+def overall(benchmark: Benchmark, scores: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """The means over tasks.
+
+    Args:
+        benchmark: The benchmark.
+        scores: Task -> what :func:`average` returned; only tasks with all languages.
+
+    Returns:
+        For each group whose tasks are all there the mean of their ``avg_metric``; if all tasks are there also
+        ``all_task``, the benchmark's own overall score, and the two ways to count question answering that are in use:
+        ``all_task_qa_em_f1`` (XTREME: the mean of exact match and F1) and ``all_task_qa_f1`` (XTREME-R).
+    """
+    means: dict[str, float] = {}
+    if set(benchmark.tasks) <= set(scores):
+
+        def total(qa: tuple[str, ...]) -> float:
+            values = [
+                sum(scores[name][f"avg_{metric}"] for metric in qa) / len(qa)
+                if task.format == "qa"
+                else scores[name]["avg_metric"]
+                for name, task in benchmark.tasks.items()
+            ]
+            return sum(values) / len(values)
+
+        means["all_task"] = total(benchmark.qa)
+        means["all_task_qa_em_f1"] = total(("exact_match", "f1"))
+        means["all_task_qa_f1"] = total(("f1",))
+    for group, members in benchmark.groups.items():
+        if set(members) <= set(scores):
+            means[group] = sum(scores[name]["avg_metric"] for name in members) / len(members)
+    return means

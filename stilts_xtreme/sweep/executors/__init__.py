@@ -1,0 +1,1 @@
+"""Where the stages of a sweep are made: worker processes, Ray, SLURM."""

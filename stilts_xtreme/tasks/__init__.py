@@ -1,0 +1,1 @@
+"""Task formats: their modules, metrics, prediction files and floors."""

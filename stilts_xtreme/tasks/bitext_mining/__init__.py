@@ -1,0 +1,1 @@
+"""Translated pairs of sentences in two corpora."""

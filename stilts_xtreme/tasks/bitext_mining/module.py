@@ -1,0 +1,52 @@
+"""Bitext mining: nothing is trained; sentences of two corpora are pooled hidden states, pairs have the best margins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from stilts_xtreme.core.schema import Columns
+from stilts_xtreme.data.readers.bitext import ENGLISH, FOREIGN
+from stilts_xtreme.models.batch import Features
+from stilts_xtreme.models.search import mine
+from stilts_xtreme.tasks.head import encode
+from stilts_xtreme.tasks.pooling import PoolingModule
+
+
+class BitextModule(PoolingModule):
+    """Which sentences of one corpus are translations of sentences of the other?"""
+
+    format = "bitext"
+
+    def features(self, rows: Columns, tokenizer: Any) -> Features:
+        """One unit per sentence, without surrounding white space."""
+        texts = [text.strip() for text in rows["text"]]
+        parts = encode(tokenizer, self.encoder.config, texts, None, self.options.max_length)
+        return Features(**parts, units=np.ones(len(texts), np.int64), rows=np.arange(len(texts)))
+
+    def decode(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[tuple[str, str, float]]:
+        """Mined pairs of ids with their margin scores, the best first; a threshold cuts the list.
+
+        As in XTREME's code, mining goes over different sentences, and a sentence that its corpus has more than once is
+        not paired in the end.
+        """
+        texts = [text.strip() for text in rows["text"]]
+        sides = {}
+        for side in (FOREIGN, ENGLISH):
+            first: dict[str, int] = {}
+            here = [at for at, name in enumerate(rows["side"]) if name == side]
+            for at in here:
+                first.setdefault(texts[at], at)
+            often = Counter(texts[at] for at in here)
+            kept = list(first.values())
+            sides[side] = (kept, {at for at in kept if often[texts[at]] > 1})
+        (foreign, twice), (english, twice_english) = sides[FOREIGN], sides[ENGLISH]
+        found = mine(outputs[0][foreign], outputs[0][english], str(self.device))
+        return [
+            (rows["id"][foreign[one]], rows["id"][english[other]], score)
+            for one, other, score in found
+            if foreign[one] not in twice and english[other] not in twice_english
+        ]

@@ -1,0 +1,193 @@
+"""Trained models on disk: plain ``save_pretrained`` folders that ``AutoModelFor...`` and ``pipeline()`` load.
+
+A stage holds ``models/<task>/`` for each of its heads. The encoder of a joint training is written once, as a weight
+shard of its own that the task folders share as hard links.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from stilts_xtreme.core.specs import Cell, Stage
+from stilts_xtreme.models.encoder import Encoder, Source
+from stilts_xtreme.models.hf_heads import HEAD_CLASSES, assemble
+from stilts_xtreme.tasks.head import HeadModule
+
+ENCODER_SHARD = "model-00001-of-00002.safetensors"
+HEAD_SHARD = "model-00002-of-00002.safetensors"
+PIPELINES = {"classification": "text-classification", "tagging": "token-classification", "mlm": "fill-mask"}
+"""Formats that ``pipeline()`` knows; transformers 5 has none for questions and for multiple choice."""
+
+HUB_TAGS = {
+    **PIPELINES,
+    **{"qa": "question-answering", "choice": "multiple-choice", "ranking": "sentence-similarity"},
+}
+"""What the hub calls the formats."""
+
+
+def model_folder(stage: Path, name: str | None = None) -> Path:
+    """The folder of a stage's model: of the named head, else any (they share the encoder)."""
+    if name is not None:
+        return stage / "models" / name
+    return sorted(entry for entry in (stage / "models").iterdir() if entry.is_dir())[0]
+
+
+def save(
+    stage: Path, encoder: Encoder, heads: Mapping[str, HeadModule], tokenizer: Any, lineage: Sequence[Mapping[str, Any]]
+) -> None:
+    """Writes every head with the encoder as a folder of its own.
+
+    Args:
+        stage: The stage's folder; ``models/`` is made in it.
+        encoder: The shared encoder.
+        heads: Task name -> its module.
+        tokenizer: Saved beside each model.
+        lineage: What the encoder went through, from pretraining to this stage; kept in ``config.json`` and the card.
+    """
+    shared: Path | None = None
+    for name, module in heads.items():
+        folder = stage / "models" / name
+        folder.mkdir(parents=True)
+        whole = encoder.base if module.head is None else assemble(encoder, module.head)
+        config = type(whole.config).from_dict(whole.config.to_dict())
+        config.architectures = [type(whole).__name__]
+        config.dtype = "float32"
+        for option, value in encoder.replaced.items():  # a recipe's dropout ends with its stage
+            setattr(config, option, value)
+        # a pooler that came with the encoder goes on with it, one that a head brought is the head's alone
+        brought = module.head is not None and module.head.plug.pooler is not None
+        pooler = "head" if brought and encoder.pooler is None else None
+        config.stilts_xtreme = {"task": name, "pooler": pooler, "lineage": [dict(step) for step in lineage]}
+        config.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        inside, outside = _split(whole)
+        if encoder.pooler is not None:  # also where the head does not use it: the next one may
+            prefix = f"{whole.base_model_prefix}.pooler."
+            outside.update({f"{prefix}{key}": _plain(value) for key, value in encoder.pooler.state_dict().items()})
+        if shared is None:
+            save_file(inside, folder / ENCODER_SHARD, metadata={"format": "pt"})
+            shared = folder / ENCODER_SHARD
+        else:
+            _link(shared, folder / ENCODER_SHARD)
+        if outside:
+            save_file(outside, folder / HEAD_SHARD, metadata={"format": "pt"})
+        index = {
+            "metadata": {
+                "total_size": sum(t.numel() * t.element_size() for t in (*inside.values(), *outside.values()))
+            },
+            "weight_map": {**dict.fromkeys(inside, ENCODER_SHARD), **dict.fromkeys(outside, HEAD_SHARD)},
+        }
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+        (folder / "README.md").write_text(_card(name, module, encoder.config, lineage), encoding="utf-8")
+
+
+def _link(source: Path, destination: Path) -> None:
+    try:
+        os.link(source, destination)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, destination)
+
+
+def _split(whole: Any) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    prefix = f"{whole.base_model_prefix}."
+    tied = set(getattr(whole, "all_tied_weights_keys", None) or {}) if whole.config.tie_word_embeddings else set()
+    inside: dict[str, torch.Tensor] = {}
+    outside: dict[str, torch.Tensor] = {}
+    for name, value in whole.state_dict().items():
+        if name in tied:
+            continue
+        if whole.base_model is whole:  # an encoder without a head
+            name = prefix + name
+        # a pooler may be one head's own, so it is not in the shard that the heads share
+        (inside if name.startswith(prefix) and not name.startswith(f"{prefix}pooler.") else outside)[name] = _plain(
+            value
+        )
+    return inside, outside
+
+
+def _plain(value: torch.Tensor) -> torch.Tensor:
+    return value.detach().float().cpu().contiguous() if value.is_floating_point() else value.detach().cpu()
+
+
+def _card(name: str, module: HeadModule, config: Any, lineage: Sequence[Mapping[str, Any]]) -> str:
+    steps = "\n".join(f"{at}. {step['what']}" for at, step in enumerate(lineage, 1))
+    synthetic = any(step.get("synthetic") for step in lineage)
+    warning = "\n**Trained on synthetic data: a rehearsal, of no use on real text.**\n" if synthetic else ""
+    task = PIPELINES.get(module.format)
+    if task:
+        use = f'from transformers import pipeline\n\nmodel = pipeline("{task}", model="PATH OF THIS FOLDER")'
+    else:
+        kind = HEAD_CLASSES[module.format].__name__ if module.head is not None else "AutoModel"
+        use = f'from transformers import {kind}\n\nmodel = {kind}.from_pretrained("PATH OF THIS FOLDER")'
+    front = ["---", "library_name: transformers", f"pipeline_tag: {HUB_TAGS[module.format]}", "---"]
+    return (
+        "\n".join(front)
+        + f"""
+
+# {name} ({config.model_type})
+
+A {module.format} model for cross-lingual transfer, trained with stilts_xtreme.
+{warning}
+## What it went through
+
+{steps}
+
+Labels: {", ".join(module.labels) or "none"}. Sequences of up to {module.options.max_length} tokens.{_vectors(module)}
+
+```python
+{use}
+```
+"""
+    )
+
+
+def _vectors(module: HeadModule) -> str:
+    """How vectors are made with a model that has no head."""
+    if module.head is not None:
+        return ""
+    return "\nA text's vector is the last hidden state of its first token; vectors are compared by their cosine."
+
+
+def lineage(cell: Cell, stage: Stage) -> list[dict[str, Any]]:
+    """What an encoder went through, one entry per training, the first one first."""
+    steps: list[dict[str, Any]] = []
+    if cell.model.architecture is None:
+        place = cell.model.id or Path(str(cell.model.path)).name
+        if any(ancestor.identity.get("weights") == "random" for ancestor in stage.chain()):
+            place += ", its weights drawn anew"
+        synthetic = cell.model.shipped is not None
+        steps.append({"what": f"pretrained: {place}", "revision": cell.model.revision, "synthetic": synthetic})
+    for ancestor in stage.chain():
+        if ancestor.kind not in ("pretrain", "train"):
+            continue
+        entry: dict[str, Any] = {"key": ancestor.key, "synthetic": cell.data.kind == "synthetic"}
+        if ancestor.kind == "pretrain":
+            entry["what"] = f"pretrained by masked language modelling: {ancestor.label}"
+        else:
+            names = " and ".join(task.name for task in ancestor.tasks)
+            entry["what"] = f"trained on {names} (seed {cell.seed}, recipe {cell.recipe_name})"
+            if "mlm" in ancestor.identity:
+                languages = len(ancestor.identity["mlm"]["languages"])
+                entry["what"] += f" with masked language modelling in {languages} languages"
+            if "translation" in ancestor.identity:
+                entry["what"] += f", {ancestor.label.partition(' [')[2].rstrip(']')} rows"
+        if entry["synthetic"]:
+            entry["what"] += ", synthetic data"
+        steps.append(entry)
+    return steps
+
+
+def source_of(stage: Path | None, hub: Source | None, name: str | None = None) -> Source:
+    """Where to load an encoder from: a finished stage, or a model from outside."""
+    if stage is not None:
+        return Source(str(model_folder(stage, name)))
+    assert hub is not None
+    return hub

@@ -1,0 +1,1 @@
+"""Scores without knowledge of the languages."""

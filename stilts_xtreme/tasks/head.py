@@ -1,0 +1,167 @@
+"""What every head shares: the interface of a task format, and how texts become features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import Columns
+from stilts_xtreme.models.batch import Batch, Features, padded_places, send
+from stilts_xtreme.models.encoder import Encoder, Source
+from stilts_xtreme.models.hf_heads import HeadModel, head_of
+from stilts_xtreme.tasks.module import StageModule, Step
+
+SHORTEST = 8
+"""The least ``max_length``: the special tokens of a pair and a few of its own."""
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """What features and decoding depend on beside the rows; see ``conf/config.yaml`` and :class:`specs.Recipe`."""
+
+    max_length: int = 128
+    stride: int = 32
+    max_query_length: int = 64
+    first_token: str = "any"
+    n_best: int = 20
+    max_answer_length: int = 30
+    null_threshold: float | None = None
+    layer: int | None = None
+    pooling: str = "mean"
+    sweep: bool = False
+
+
+class HeadModule(StageModule):
+    """One task format on the shared encoder.
+
+    Attributes:
+        format: The format's name, a key of :data:`data.schema.FORMATS`.
+        labels: Label names, in the order of the logits.
+        head: Hugging Face's head without its encoder; None for retrieval.
+    """
+
+    format: ClassVar[str]
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        labels: Sequence[str],
+        options: HeadOptions,
+        continues: Source | None = None,
+        with_head: bool = True,
+    ):
+        super().__init__(encoder)
+        self.labels = tuple(labels)
+        self.options = options
+        self.head: HeadModel | None = head_of(encoder, self.format, self.labels, continues) if with_head else None
+        if options.max_length < SHORTEST:
+            raise StiltsError(f"max_length={options.max_length} leaves no room for text; give at least {SHORTEST}.")
+        limit = position_limit(encoder)
+        if limit is not None and options.max_length > limit:
+            raise StiltsError(
+                f"max_length={options.max_length} is more than the {limit} tokens that {encoder.config.model_type} "
+                "takes."
+            )
+
+    def features(self, rows: Columns, tokenizer: Any) -> Features:
+        """Turns canonical rows into features; labels are included where the rows have them."""
+        raise NotImplementedError
+
+    def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
+        """What decoding needs: tensors over units, sequences or tokens of the batch (:attr:`over`)."""
+        raise NotImplementedError
+
+    over: ClassVar[str] = "unit"
+    """What the first axis of the outputs counts: ``unit``, ``sequence`` or ``token``."""
+
+    def decode(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> Any:
+        """Turns outputs, in the order of the features, into one prediction per row."""
+        raise NotImplementedError
+
+    def predict_step(self, batch: Batch, index: int = 0) -> tuple[np.ndarray, ...]:
+        """Outputs of a batch as single-precision arrays in memory."""
+        return tuple(
+            output.float().cpu().numpy() if output.is_floating_point() else output.cpu().numpy()
+            for output in self.outputs(batch.to(self.device))
+        )
+
+    def first_tokens(self, batch: Batch) -> torch.Tensor:
+        """Hidden states [S, 1, H] of the first token of every sequence."""
+        return self.encoder.first_tokens(batch)[:, None]
+
+    def terms(self, step: Step) -> float:
+        """Units of the step: the loss is a mean over examples."""
+        return len(step.units)
+
+
+def position_limit(encoder: Encoder) -> int | None:
+    """The longest sequence that an encoder takes; RoBERTa's family spends the positions up to the padding id."""
+    limit = getattr(encoder.config, "max_position_embeddings", None)
+    table = getattr(getattr(encoder.base, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return limit if limit is None or padding is None else limit - (padding + 1)
+
+
+def segment_ids(tokenizer: Any, config: Any) -> bool:
+    """Whether the encoder tells the two sentences of a pair apart by segment ids."""
+    return "token_type_ids" in tokenizer.model_input_names and getattr(config, "type_vocab_size", 0) > 1
+
+
+def flat(sequences: Sequence[Sequence[int]], dtype: Any = np.int32) -> tuple[np.ndarray, np.ndarray]:
+    """Lists end to end [T] and their lengths [S]."""
+    lengths = np.fromiter((len(sequence) for sequence in sequences), np.int64, len(sequences))
+    joined = np.fromiter((value for sequence in sequences for value in sequence), dtype, int(lengths.sum()))
+    return joined, lengths
+
+
+AT_A_TIME = 5_000
+"""Texts that a tokenizer is given at a time: it keeps what it cuts off of all of them until it is done."""
+
+
+def encode(tokenizer: Any, config: Any, first: list[str], second: list[str] | None, max_length: int) -> dict[str, Any]:
+    """Ids, lengths and segment ids of single texts or pairs, cut to ``max_length`` by shortening the longer text.
+
+    A pair whose second text is empty is a single text, as it is when a saved model is given one text.
+    """
+    with_types = segment_ids(tokenizer, config)
+    paired = np.fromiter((bool(text) for text in second or [""] * len(first)), bool, len(first))
+    ids: list[list[int]] = [[] for _ in first]
+    types: list[list[int]] = [[] for _ in first]
+    for pairs in (False, True):
+        chosen = np.flatnonzero(paired == pairs)
+        for begin in range(0, len(chosen), AT_A_TIME):
+            some = chosen[begin : begin + AT_A_TIME]
+            encoded = tokenizer(
+                [first[position] for position in some],
+                [second[position] for position in some] if pairs and second is not None else None,
+                truncation="longest_first",
+                max_length=max_length,
+                return_attention_mask=False,
+                return_token_type_ids=with_types,
+            )
+            for at, position in enumerate(some):
+                ids[position] = encoded["input_ids"][at]
+                if with_types:
+                    types[position] = encoded["token_type_ids"][at]
+    joined, lengths = flat(ids)
+    return {"ids": joined, "lengths": lengths, "types": flat(types, np.int8)[0] if with_types else None}
+
+
+def grouped_cross_entropy(scores: torch.Tensor, lengths: torch.Tensor, gold: torch.Tensor) -> torch.Tensor:
+    """Sum of cross-entropies, each over one group of a flat list of scores.
+
+    Args:
+        scores: Scores [N] of all groups, one after the other.
+        lengths: Scores in each group [G], on the host.
+        gold: Position of the right one within its group [G].
+    """
+    shape, places = padded_places(lengths)
+    padded = torch.full((shape[0] * shape[1],), float("-inf"), device=scores.device)
+    padded = padded.index_copy(0, send(places, scores.device), scores.float()).view(shape)
+    return nn.functional.cross_entropy(padded, gold, reduction="sum")

@@ -1,0 +1,24 @@
+"""One file per task format: how rows become features, the LightningModule, and how its output is decoded."""
+
+from __future__ import annotations
+
+from stilts_xtreme.tasks.bitext_mining.module import BitextModule
+from stilts_xtreme.tasks.classification.module import ClassificationModule
+from stilts_xtreme.tasks.head import HeadModule, HeadOptions
+from stilts_xtreme.tasks.multiple_choice.module import ChoiceModule
+from stilts_xtreme.tasks.question_answering.module import QAModule
+from stilts_xtreme.tasks.ranking.module import RankingModule
+from stilts_xtreme.tasks.retrieval.module import RetrievalModule
+from stilts_xtreme.tasks.tagging.module import TaggingModule
+
+HEADS: dict[str, type[HeadModule]] = {
+    "classification": ClassificationModule,
+    "qa": QAModule,
+    "tagging": TaggingModule,
+    "choice": ChoiceModule,
+    "retrieval": RetrievalModule,
+    "bitext": BitextModule,
+    "ranking": RankingModule,
+}
+
+__all__ = ["HEADS", "HeadModule", "HeadOptions"]

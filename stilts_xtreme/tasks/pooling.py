@@ -1,0 +1,53 @@
+"""Sentence vectors: hidden states of a layer, pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.models.batch import Batch, send
+from stilts_xtreme.models.encoder import Encoder, Source
+from stilts_xtreme.tasks.head import HeadModule, HeadOptions
+
+
+class PoolingModule(HeadModule):
+    """Sentences as vectors; what is found with them is the matter of the heads that extend it."""
+
+    def __init__(self, encoder: Encoder, labels: Sequence[str], options: HeadOptions, continues: Source | None = None):
+        super().__init__(encoder, labels, options, continues, with_head=False)
+        self.layer = retrieval_layer(encoder.config, options.layer)
+        if not 0 <= self.layer <= encoder.config.num_hidden_layers:
+            raise StiltsError(
+                f"retrieval.layer={self.layer} is not there: the encoder has hidden_states[0] to "
+                f"hidden_states[{encoder.config.num_hidden_layers}]."
+            )
+
+    def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
+        """Unit-length sentence vectors [U, H] of the layer, with ``sweep`` of every layer of ``hidden_states``."""
+        if self.options.sweep:
+            return tuple(self._pooled(hidden, batch) for hidden in self.encoder.layers(batch))
+        return (self._pooled(self.encoder(batch, layer=self.layer), batch),)
+
+    def _pooled(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """The mean over all tokens, or the first token, at unit length."""
+        hidden = hidden.float()
+        if self.options.pooling == "cls":
+            pooled = hidden[batch.firsts()]
+        else:
+            lengths = batch.lengths
+            owner = send(torch.repeat_interleave(torch.arange(len(lengths)), lengths), hidden.device)
+            pooled = torch.zeros(len(lengths), hidden.shape[-1], device=hidden.device)
+            pooled = pooled.index_add(0, owner, hidden) / send(lengths, hidden.device)[:, None]
+        return torch.nn.functional.normalize(pooled, dim=-1)
+
+
+def retrieval_layer(config: Any, chosen: int | None) -> int:
+    """The position in ``hidden_states`` to pool: the chosen one, else 14/24 of the depth, rounded.
+
+    Source: the study's code takes ``hidden_states[14]`` of XLM-R large's 24 layers (nyu-mll/jiant), and so do XTREME's
+    and XTREME-R's scripts: their layer 13 is counted without the embeddings.
+    """
+    return chosen if chosen is not None else round(14 * config.num_hidden_layers / 24)

@@ -1,0 +1,1 @@
+"""A span of a passage as the answer to a question."""

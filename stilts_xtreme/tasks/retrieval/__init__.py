@@ -1,0 +1,1 @@
+"""The translation of a sentence among those of another language."""

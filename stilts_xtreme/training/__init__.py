@@ -1,0 +1,1 @@
+"""Optimiser steps: the trainings and evaluations that stages are made of."""

@@ -1,0 +1,79 @@
+"""Masked language modelling as one more task of an intermediate training: its head, its text, its steps.
+
+Phang et al. 2020 mix multilingual MLM into intermediate training against forgetting. Here its steps are a multiple of
+the tasks' own (``mlm.weight``) and are drawn among them at random, as those of a joint training are; the pretrained
+head goes on, its output matrix tied to the embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from stilts_xtreme.core.progress import say
+from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.data import unlabelled
+from stilts_xtreme.models.batch import order
+from stilts_xtreme.models.encoder import Encoder, Source
+from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks.masked_lm.module import MLMModule
+from stilts_xtreme.training.fit import Course
+
+NAME = "mlm"
+"""The name of its folder in a stage, and of its loss in a curve."""
+
+
+def mixed_in(cell: Cell, encoder: Encoder, tokenizer: Any, source: Source, task_steps: int) -> tuple[MLMModule, Course]:
+    """The head, and its share of a training.
+
+    Args:
+        cell: For its seed, data and ``mlm`` options.
+        encoder: The shared encoder.
+        tokenizer: Its tokenizer.
+        source: The pretrained checkpoint, whose head goes on; fresh where its weights are drawn anew.
+        task_steps: Optimiser steps of all tasks together.
+
+    Raises:
+        StiltsError: For a checkpoint without such a head, or text that is not there.
+    """
+    mlm = cell.mlm
+    assert mlm.batch_size is not None
+    assert mlm.max_length is not None
+    options = HeadOptions(max_length=mlm.max_length)
+    head = MLMModule(encoder, tokenizer, options, mlm.mask_probability, None if source.random else source)
+    steps, batch = max(1, round(mlm.weight * task_steps)), mlm.batch_size
+    texts = unlabelled.texts(mlm, cell.data)
+    drawn = draw(texts, steps * batch, mlm.exponent, cell.seed)
+    total = sum(map(len, drawn.values()))
+    say(f"  {NAME}: {total:,} texts in {len(drawn)} languages, {steps:,} steps")
+    features = head.features({"text": [text for language in sorted(drawn) for text in drawn[language]]}, tokenizer)
+    return head, Course(NAME, features, batch, steps)
+
+
+def draw(texts: Mapping[str, list[str]], wanted: int, exponent: float, seed: int) -> dict[str, list[str]]:
+    """Texts of each language in proportion to the number of its texts to the power of ``exponent``.
+
+    Args:
+        texts: Language -> texts, at least one each.
+        wanted: Texts in all; no more than there are.
+        exponent: 1 takes languages as they are, 0 all alike.
+        seed: Decides which texts of a language.
+
+    Returns:
+        Language -> texts; where a language has fewer than its share, all of them come again and again.
+    """
+    names = sorted(texts)
+    sizes = np.array([len(texts[name]) for name in names], np.float64)
+    exact = min(wanted, int(sizes.sum())) * sizes**exponent / (sizes**exponent).sum()
+    counts = np.floor(exact).astype(int)
+    remainders = np.argsort(-(exact - counts), kind="stable")
+    counts[remainders[: round(float(exact.sum())) - int(counts.sum())]] += 1
+    found = {}
+    for name, count in zip(names, counts, strict=True):
+        size = len(texts[name])
+        rounds = -(-int(count) // size)
+        positions = [at for turn in range(rounds) for at in order(seed, f"{NAME} {name}", turn, size)][:count]
+        found[name] = [texts[name][at] for at in positions]
+    return found

@@ -1,0 +1,140 @@
+"""What a training or an evaluation starts from: encoder, options of a head, rows and labels."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import getproxies
+
+from huggingface_hub import constants
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.progress import say
+from stilts_xtreme.core.schema import FORMATS, Columns, DatasetSpec
+from stilts_xtreme.core.specs import Cell, Recipe, Stage, Target, TrainTask
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.data import translated as translations
+from stilts_xtreme.data.checks import Report
+from stilts_xtreme.models.encoder import Source
+from stilts_xtreme.tasks.checkpoint import model_folder
+from stilts_xtreme.tasks.modules import HeadOptions
+
+FolderOf = Callable[[str], Path]
+"""The folder of a finished stage by its key, verified."""
+
+OFFLINE = constants.HF_HUB_OFFLINE
+"""Whether the user told the hub's client to stay offline."""
+
+
+def encoder_source(cell: Cell, stage: Stage, folder_of: FolderOf) -> Source:
+    """Where the encoder of a stage comes from: its parent's folder, verified, or the model from outside."""
+    if stage.parent is not None and stage.parent.kind != "pretrain":
+        return Source(str(model_folder(folder_of(stage.parent.key), stage.head)))
+    return pretrained_source(cell, stage, folder_of)
+
+
+def pretrained_source(cell: Cell, stage: Stage, folder_of: FolderOf) -> Source:
+    """The pretrained encoder that the chain of a stage began with."""
+    first = stage.chain()[0]
+    random = any(ancestor.identity.get("weights") == "random" for ancestor in stage.chain())
+    if first.kind == "pretrain":
+        return Source(str(model_folder(folder_of(first.key))), random=random)
+    if cell.model.path is not None:
+        return Source(cell.model.path, cell.model.revision if cell.model.id else None, random)
+    _offline_if_unreachable()
+    return Source(str(cell.model.id), cell.model.revision, random)
+
+
+def _offline_if_unreachable() -> None:
+    """Tells the hub's client when there is no network; by itself it tries for half a minute before it says so.
+
+    Asked anew each time, so that a short failure does not make a whole sweep go without the hub.
+    """
+    # behind a proxy the host itself need not be reachable; which proxy is taken is the client's affair
+    proxies = [url for kind, url in getproxies().items() if kind in ("http", "https", "all")]
+    constants.HF_HUB_OFFLINE = OFFLINE or not any(_connects(url) for url in (*proxies, constants.ENDPOINT))
+
+
+def _connects(url: str) -> bool:
+    place = urlparse(url if "://" in url else f"http://{url}")
+    try:
+        port = place.port or {"http": 80, "https": 443}.get(place.scheme, 1080)
+        socket.create_connection((place.hostname or "", port), timeout=5).close()
+    except (OSError, ValueError):  # ValueError: no port that could be one
+        return False
+    return True
+
+
+def head_options(cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
+    """What a task's features and decoding depend on."""
+    return HeadOptions(
+        max_length=recipe.max_length,
+        stride=recipe.stride,
+        max_query_length=recipe.max_query_length,
+        first_token=cell.tagging["first_token"],
+        n_best=cell.evaluation["n_best"],
+        max_answer_length=cell.evaluation["max_answer_length"],
+        null_threshold=cell.evaluation["null_threshold"] if metric == "squad_v2" else None,
+        layer=cell.retrieval["layer"] if cell.retrieval["layer"] is not None else cell.model.retrieval_layer,
+        pooling=cell.retrieval["pooling"],
+        sweep=cell.retrieval["sweep"] == "layers",
+    )
+
+
+def load_rows(cell: Cell, task: TrainTask, split: str, translated: bool = False) -> Columns:
+    """The joined rows of a task's data sets; what was wrong with them is said.
+
+    They are English, unless ``translated`` puts translations in their place or beside them.
+    """
+    joined: Columns = {}
+    for spec in task.datasets:
+        for rows, report in _parts(cell, spec, split, translated):
+            if report.problems:
+                say(f"  {report}")
+            for name, values in rows.items():
+                joined.setdefault(name, []).extend(values)
+    if not joined or not next(iter(joined.values())):
+        raise StiltsError(f"{task.name}: its {split} split has no usable rows.")
+    return joined
+
+
+def _parts(cell: Cell, spec: DatasetSpec, split: str, translated: bool) -> Iterator[tuple[Columns, Report]]:
+    """The checked rows of a data set, language after language."""
+    english = catalogue.unchecked(spec, split, catalogue.source_language(cell.data), cell.data)
+    if not translated or cell.translation.mode == "add":
+        yield catalogue.checked(english, spec, split, catalogue.source_language(cell.data), cell.data)
+    for language in translations.languages(cell.translation, spec, cell.data) if translated else ():
+        yield translations.rows(cell.translation, spec, language, cell.data, english)
+
+
+def load_candidates(cell: Cell, target: Target) -> Columns:
+    """What a ranking chooses from, of all languages that are there; what was wrong with them is said.
+
+    Raises:
+        StiltsError: When an id is that of two candidates.
+    """
+    spec = target.candidates
+    assert spec is not None
+    joined: Columns = {name: [] for name in FORMATS["candidates"]}
+    for language in catalogue.languages(spec, "test", cell.data):
+        rows, report = catalogue.rows(spec, "test", language, cell.data)
+        if report.problems:
+            say(f"  {report}")
+        for name, values in rows.items():
+            joined[name].extend(values)
+    twice = len(joined["id"]) - len(set(joined["id"]))
+    if twice:
+        raise StiltsError(f"{spec.name}: {twice} candidates have an id that another one has.")
+    return joined
+
+
+def task_labels(cell: Cell, task: TrainTask) -> tuple[str, ...]:
+    """Label names of a task; data sets that share a head must agree on them."""
+    found = {catalogue.labels(spec, cell.data) for spec in task.datasets}
+    if len(found) > 1:
+        raise StiltsError(
+            f"{task.name}: its data sets have different labels ({'; '.join(map(', '.join, sorted(found)))})."
+        )
+    return found.pop()

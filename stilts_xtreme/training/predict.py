@@ -1,0 +1,92 @@
+"""Outputs of a head for many examples, as one stream sorted by length."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+import numpy as np
+import torch
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.progress import Phase
+from stilts_xtreme.core.specs import TrainerSpec
+from stilts_xtreme.models.batch import Features, stream
+from stilts_xtreme.tasks.modules import HeadModule
+
+
+def precision_context(spec: TrainerSpec) -> contextlib.AbstractContextManager:
+    """The arithmetic of prediction, the same as in training."""
+    if spec.precision.startswith("bf16"):
+        return torch.autocast(device_of(spec), dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+log = logging.getLogger(__name__)
+
+
+def predict(head: HeadModule, features: Features, spec: TrainerSpec, bar: Phase | None) -> list[np.ndarray]:
+    """The head's outputs for all units, as one length-sorted stream, in the order of the features.
+
+    Args:
+        head: The head, on its device.
+        features: The units.
+        spec: The machine.
+        bar: Moved on by finished units.
+
+    Returns:
+        The arrays of ``head.outputs``, each over all units, sequences or tokens; without units each has length 0.
+    """
+    if not len(features):  # what the outputs look like, a made-up unit tells
+        one = Features(ids=np.zeros(1, np.int32), lengths=np.ones(1, np.int64), units=np.ones(1, np.int64))
+        return [array[:0] for array in predict(head, one, spec, None)]
+    was_training = head.training
+    head.eval()
+    budget = 2 * spec.micro_batch_tokens  # no gradients are held
+    try:
+        while True:
+            try:
+                return _predict(head, features, spec, budget, bar)
+            except torch.OutOfMemoryError:
+                pass
+            # outside of the handler, whose traceback holds the tensors
+            widest = int((features.unit_widest * features.units).max())
+            if budget <= widest:
+                raise StiltsError(
+                    f"Out of memory on the device even with one example of {widest} tokens at a time; take a smaller "
+                    "model or recipe.*.max_length."
+                )
+            budget //= 2
+            torch.cuda.empty_cache()
+            log.warning("out of memory: batches of prediction now hold at most %d tokens", budget)
+    finally:
+        head.train(was_training)
+
+
+def _predict(
+    head: HeadModule, features: Features, spec: TrainerSpec, budget: int, bar: Phase | None
+) -> list[np.ndarray]:
+    whole: list[np.ndarray] = []
+    done = 0
+    try:
+        with torch.inference_mode(), precision_context(spec):
+            for units, batch in stream(features, budget):
+                found = head.predict_step(batch)
+                if not whole:
+                    whole = [np.zeros((features.count(head.over), *part.shape[1:]), part.dtype) for part in found]
+                where = features.positions(units, head.over)
+                for array, part in zip(whole, found, strict=True):
+                    array[where] = part
+                done += len(units)
+                if bar is not None:
+                    bar.advance(len(units))
+    except torch.OutOfMemoryError:
+        if bar is not None:
+            bar.advance(-done)
+        raise
+    return whole
+
+
+def device_of(spec: TrainerSpec) -> str:
+    """The torch device of a trainer."""
+    return "cuda" if spec.accelerator == "gpu" else "cpu"

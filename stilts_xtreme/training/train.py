@@ -1,0 +1,233 @@
+"""Makes one stage from its parent's folder into a scratch folder; how a training stage goes is here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers.utils import logging as transformers_logging
+
+from stilts_xtreme.core.apportion import portions
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import RESUME
+from stilts_xtreme.core.progress import phase, say
+from stilts_xtreme.core.schema import Columns
+from stilts_xtreme.core.specs import Cell, Stage
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.models import sparse_embedding
+from stilts_xtreme.models.batch import order
+from stilts_xtreme.models.encoder import load, load_tokenizer
+from stilts_xtreme.models.freezing import freeze
+from stilts_xtreme.tasks.checkpoint import lineage, save
+from stilts_xtreme.tasks.joint import JointModule
+from stilts_xtreme.tasks.metrics.scores import METRICS, headline
+from stilts_xtreme.tasks.module import Optimisation, StageModule
+from stilts_xtreme.tasks.modules import HEADS, HeadModule
+from stilts_xtreme.tasks.predictions import gold
+from stilts_xtreme.training import mlm
+from stilts_xtreme.training.callbacks import Guard, Select
+from stilts_xtreme.training.evaluate import evaluate, make_floors
+from stilts_xtreme.training.fit import Course, StepStream, fit, share_steps, steps_of, write_curve
+from stilts_xtreme.training.parents import (
+    FolderOf,
+    encoder_source,
+    head_options,
+    load_rows,
+    pretrained_source,
+    task_labels,
+)
+from stilts_xtreme.training.predict import predict
+from stilts_xtreme.training.pretrain import pretrain
+
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+PointSink = Callable[[dict[str, Any]], None]
+
+
+def make(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point: PointSink) -> dict[str, Any]:
+    """Makes a stage whose parent is finished.
+
+    Args:
+        cell: The cell that needs it.
+        stage: The stage.
+        folder_of: Gives the folder of a finished stage, such as its parent.
+        scratch: The folder to fill.
+        on_point: Told every point of a training curve.
+
+    Returns:
+        Facts for the manifest.
+    """
+    if cell.trainer.threads:
+        torch.set_num_threads(cell.trainer.threads)
+    if stage.kind == "pretrain":
+        return pretrain(cell, stage, scratch, on_point)
+    if stage.kind == "train":
+        return train(cell, stage, folder_of, scratch, on_point)
+    if stage.kind == "floors":
+        return make_floors(cell, stage, scratch)
+    return evaluate(cell, stage, folder_of, scratch)
+
+
+def train(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point: PointSink) -> dict[str, Any]:
+    """Trains the encoder on the stage's tasks, jointly if there are several, and saves a model per head."""
+    source = encoder_source(cell, stage, folder_of)
+    first = stage.tasks[0].recipe
+    origin = pretrained_source(cell, stage, folder_of)
+    encoder = load(
+        source,
+        cell.trainer.gradient_checkpointing,
+        first.dropout,
+        None if origin.random else origin,
+        cell.trainer.packing,
+    )
+    group = "intermediate" if stage.tasks == cell.intermediate_tasks else "target"
+    freeze(encoder, first.freeze, f"recipe.{group}.freeze")
+    tokenizer = load_tokenizer(source)
+    torch.manual_seed(cell.seed)  # the fresh heads' weights
+    heads: dict[str, HeadModule] = {}
+    courses, rows_of = [], {}
+    translated = "translation" in stage.identity
+    read = [load_rows(cell, task, "train", translated) for task in stage.tasks]
+    whole = [len(rows["id"]) for rows in read]
+    loaded = _volume(read, stage, cell.seed)
+    del read
+    for task, rows, count in zip(stage.tasks, loaded, whole, strict=True):
+        continues = source if stage.head is not None else None
+        head = HEADS[task.head](
+            encoder, task_labels(cell, task), head_options(cell, task.recipe, task.metric), continues
+        )
+        say(f"  {task.name}: {len(rows['id']):,} rows")
+        features = head.features(rows, tokenizer)
+        units = len(features)
+        if stage.identity.get("volume_steps") == "whole":  # of questions and of words, windows in the same proportion
+            units = round(units * count / len(rows["id"]))
+        steps = steps_of(units, task.recipe.batch_size, task.recipe.epochs, task.recipe.max_steps)
+        heads[task.name] = head
+        courses.append(Course(task.name, features, task.recipe.batch_size, steps))
+        rows_of[task.name] = len(rows["id"])
+    del loaded
+    if len(courses) > 1:
+        courses = share_steps(courses, cell.sampling)
+    if "mlm" in stage.identity:
+        task_steps = sum(course.steps for course in courses)
+        heads[mlm.NAME], course = mlm.mixed_in(cell, encoder, tokenizer, source, task_steps)
+        courses.append(course)
+    elif cell.trainer.compact_embedding:  # masked language modelling moves every row, as output and at random
+        sparse_embedding.shrink(encoder, [course.features.ids for course in courses])
+    steps_stream = StepStream(courses, cell.seed)
+    total = len(steps_stream)
+    warmup = first.warmup_steps if first.warmup_steps is not None else int(first.warmup_ratio * total)
+    module: StageModule = JointModule(encoder, heads) if len(heads) > 1 else next(iter(heads.values()))
+    module.optimisation = Optimisation(
+        learning_rate=first.learning_rate,
+        steps=total,
+        warmup=warmup,
+        weight_decay=first.weight_decay,
+        epsilon=first.adam_epsilon,
+        max_grad_norm=first.max_grad_norm,
+        seed=cell.seed,
+        budget=cell.trainer.micro_batch_tokens,
+        accumulation=cell.trainer.accumulation,
+    )
+    scorer = _dev_scorer(cell, stage, heads, tokenizer)  # before training, which a refusal would be the end of
+    with phase(f"training {stage.label}", total, cell.trainer.progress) as bar:
+        guard = Guard(bar, stage.label, on_point)
+        callbacks: list[Any] = [guard]
+        if first.selection == "best":
+            assert scorer is not None
+            every = first.eval_every or math.ceil(total / max(1.0, first.epochs))
+            callbacks.append(Select(guard, scratch / RESUME, scorer, every, first.patience))
+        trainer = fit(module, steps_stream, cell.trainer, callbacks, scratch / RESUME)
+    chosen = None
+    if first.selection == "best":
+        callbacks[1].load_best(module)
+        chosen = {"step": callbacks[1].best_step, "dev": callbacks[1].best}
+    sparse_embedding.restore(encoder)
+    save(scratch, encoder, heads, tokenizer, lineage(cell, stage))
+    write_curve(scratch, guard.curve)
+    loss = _last_tenth([point["loss"] for point in guard.curve if "loss" in point])
+    of_first = f"loss_{stage.tasks[0].name}"
+    of_tasks = _last_tenth([point[of_first] for point in guard.curve if of_first in point]) if len(heads) > 1 else loss
+    return {
+        "tasks": list(heads),
+        "rows": rows_of,
+        "features": {course.task: len(course.features) for course in courses},
+        "steps": trainer.global_step,
+        "steps_of": {course.task: course.steps for course in courses},
+        "loss": loss,
+        "collapsed": _collapsed(stage, courses, of_tasks),
+        "selected": chosen,
+        "dev": scorer() if scorer is not None else None,
+    }
+
+
+def _last_tenth(losses: list[float]) -> float:
+    tail = losses[-max(1, len(losses) // 10) :]
+    return sum(tail) / len(tail)
+
+
+def _volume(loaded: list[Columns], stage: Stage, seed: int) -> list[Columns]:
+    """The examples that the stage's volume leaves, in the order of the rows.
+
+    They are the first ones of a permutation that the seed alone decides, so that a smaller volume is part of a larger
+    one; of a number in all this holds for each task up to the rounding of its share.
+    """
+    volume = stage.identity.get("volume")
+    if volume is None:
+        return loaded
+    sizes = [len(rows["id"]) for rows in loaded]
+    kept = []
+    for task, rows, size, count in zip(stage.tasks, loaded, sizes, portions(sizes, volume), strict=True):
+        chosen = np.sort(order(seed, f"volume {task.name}", 0, size)[:count]).tolist()
+        kept.append({name: [values[at] for at in chosen] for name, values in rows.items()})
+    return kept
+
+
+def _collapsed(stage: Stage, courses: Sequence[Course], loss: float) -> bool:
+    """Whether training ended where it began: at the loss of guessing evenly among the classes."""
+    if len(stage.tasks) > 1 or stage.tasks[0].head not in ("classification", "choice"):
+        return False
+    features = courses[0].features
+    if stage.tasks[0].head == "choice":
+        guess = float(np.log(features.units).mean())
+    else:
+        guess = math.log(len(np.unique(features.labels["label"][1])))
+    return loss >= 0.98 * guess
+
+
+def _dev_scorer(
+    cell: Cell, stage: Stage, heads: dict[str, HeadModule], tokenizer: Any
+) -> Callable[[], dict[str, float]] | None:
+    """A function that scores every head on its English dev rows with the weights of the moment.
+
+    None where a task has no dev rows and none are needed to select by.
+    """
+    dev = {}
+    for task in stage.tasks:
+        try:
+            loaded = load_rows(cell, task, "validation")
+        except StiltsError as error:
+            if task.recipe.selection == "best" or cell.data.bad_rows == "refuse":
+                raise
+            say(f"  no dev score: {error}")
+            return None
+        rows = {name: values[: task.recipe.dev_rows] for name, values in loaded.items()}
+        dev[task.name] = (task, rows, heads[task.name].features(rows, tokenizer))
+
+    source = catalogue.source_language(cell.data)
+
+    def score() -> dict[str, float]:
+        found = {}
+        for name, (task, rows, features) in dev.items():
+            head = heads[name]
+            answers = head.decode(rows, features, predict(head, features, cell.trainer, None))
+            scores = METRICS[task.metric].score(answers, gold(task.head, rows, head.labels), source)
+            found[name] = headline(task.metric, scores)
+        return found
+
+    return score
