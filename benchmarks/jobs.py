@@ -1,4 +1,4 @@
-"""What is trained in the benchmarks: a head for each format, and rows of drawn lengths, for both sides."""
+"""The trainings of the benchmarks: a head for each format, and rows of drawn lengths, for both sides."""
 
 from __future__ import annotations
 

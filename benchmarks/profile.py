@@ -1,4 +1,4 @@
-"""What the time of a training step goes into: padded and packed, by kind of operation.
+"""The time of a training step by kind of operation, padded and packed.
 
 python -m benchmarks.profile [--head pairs|tagging|qa|choice] [--size mini|minilm|base] [--steps N]
 

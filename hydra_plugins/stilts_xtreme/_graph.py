@@ -1,4 +1,4 @@
-"""What the launchers that plan before they run have in common. Hydra does not look for plugins in ``_`` modules."""
+"""The common part of the launchers that plan before they run. Hydra does not look for plugins in ``_`` modules."""
 
 import os
 from collections.abc import Sequence

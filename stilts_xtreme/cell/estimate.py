@@ -1,4 +1,4 @@
-"""What the stages of a cell cost, printed before anything runs. Free of torch, as planning is.
+"""The estimate of a plan: time of each stage, printed before anything runs. Free of torch, as planning is.
 
 ``python -m stilts_xtreme.plan [the options of a run]`` prints the stages that the run needs, which are done, and how
 long the others will take; with ``-m``, those of a whole sweep, and the chain of stages that takes longest.

@@ -1,4 +1,4 @@
-"""Whether an output folder can be used, found out before anything is trained for it."""
+"""Checks of an output folder before anything is trained for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cells need from the hub, told by the identities of their stages. Free of torch, as planning is."""
+"""The list of what cells need from the hub, read from the identities of their stages. Free of torch, as planning is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cell was set to, as its user writes it: what tells two cells of one name apart."""
+"""The options of a cell as its user writes them; they tell two cells of one name apart."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a user types and reads; ``python -m stilts_xtreme.NAME`` runs a module of this room."""
+"""The commands of the package: ``python -m stilts_xtreme.NAME`` runs the module NAME of this room."""

@@ -1,4 +1,4 @@
-"""How a sweep stands: its grid of cells, what runs where, what failed and why.
+"""The state of a sweep: its grid of cells, the running stages, the failures and their reasons.
 
 python -m stilts_xtreme.status SWEEP [--json] [--watch] [--graph=FILE.svg]
 

@@ -1,4 +1,4 @@
-"""What a command ends with: the errors of its cells, each said once, and the matrix of a sweep."""
+"""The end of a command's output: each error of its cells once, and the matrix of a sweep."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every room uses and no word of the domain is in: errors, checks, typed specs, files, progress, composition."""
+"""The parts that every room uses: errors, checks, specs, files, progress, composition. They know no task and no model."""

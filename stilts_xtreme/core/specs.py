@@ -1,4 +1,4 @@
-"""What a cell is made of: typed, frozen and plain. :mod:`stilts_xtreme.cell.config` makes and checks them."""
+"""The specification of a cell: typed, frozen and plain. :mod:`stilts_xtreme.cell.config` makes and checks it."""
 
 from __future__ import annotations
 

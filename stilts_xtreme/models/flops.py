@@ -1,4 +1,4 @@
-"""What an encoder, its pretraining and an intermediate training amount to, in parameters, tokens and operations.
+"""Size and compute of an encoder and its trainings: parameters, tokens and floating-point operations.
 
 Free of torch, as planning is.
 """

@@ -1,4 +1,4 @@
-"""How far baselines are above their floors, in the source language and by the share of text that pretraining saw."""
+"""The distance of baselines from their floors, in the source language and by the share of text in pretraining."""
 
 from __future__ import annotations
 

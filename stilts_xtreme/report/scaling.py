@@ -1,4 +1,4 @@
-"""What intermediate training gives by the size of the encoder, or by the volume of its rows: a table and curves.
+"""Gain of intermediate training by the size of the encoder or the volume of its rows: a table and curves.
 
 The sweeps ``+study=sizes`` and ``+study=volumes`` end with this report. Whatever they held equal is found in what was
 trained, so that the points of several sweeps may be put together:

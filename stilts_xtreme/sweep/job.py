@@ -1,4 +1,4 @@
-"""What a job of a cluster does: makes nodes of a sweep in order, and tells their events in the sweep's folder.
+"""A job of a cluster: it makes nodes of a sweep in order and writes their events into the sweep's folder.
 
 A job is given names only. It plans its nodes again from the configurations in the sweep's folder.
 """

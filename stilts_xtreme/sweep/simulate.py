@@ -1,4 +1,4 @@
-"""How long a sweep would take on many devices: the real plan and the real engine, on a clock that does no work.
+"""A simulation of a sweep on many devices: the real plan and the real engine, on a clock that does no work.
 
 python -m stilts_xtreme.sweep.simulate --xtreme-r [--devices=1,8,64]
 python -m stilts_xtreme.sweep.simulate OPTIONS OF A MULTIRUN [--devices=1,8,64]

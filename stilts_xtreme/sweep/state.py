@@ -1,4 +1,4 @@
-"""How a sweep stands, as far as its events tell."""
+"""The state of a sweep, as its events tell it."""
 
 from __future__ import annotations
 

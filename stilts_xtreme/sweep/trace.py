@@ -1,4 +1,4 @@
-"""What the events of a launch say about its slots: who was in which slot when, and whether one waited in vain."""
+"""The use of a launch's slots, read from its events: which stage was in which slot when, and who waited in vain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every head shares: the interface of a task format, and how texts become features."""
+"""The common part of all heads: the interface of a task format, and features made from texts."""
 
 from __future__ import annotations
 

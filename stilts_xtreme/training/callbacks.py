@@ -1,4 +1,4 @@
-"""What watches a training: a guard against NaN with the curve, selection on dev rows, checkpoints."""
+"""Callbacks of a training: a guard against NaN that keeps the curve, selection on dev rows, checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training or an evaluation starts from: encoder, options of a head, rows and labels."""
+"""The inputs of a training or an evaluation: encoder, options of a head, rows and labels."""
 
 from __future__ import annotations
 

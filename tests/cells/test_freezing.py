@@ -1,4 +1,4 @@
-"""What is frozen stays as it was, and the rest learns as it would have."""
+"""Frozen parts stay as they were, and the rest learns as it would have."""
 
 from __future__ import annotations
 

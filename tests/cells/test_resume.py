@@ -1,4 +1,4 @@
-"""What interrupts a training - a kill, Ctrl-C, NaN, memory, patience - and that nothing is lost by it."""
+"""Interruptions of a training - a kill, Ctrl-C, NaN, memory, patience - lose nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the hub's data sets."""
+"""Known facts about the hub's data sets."""
 
 from __future__ import annotations
 

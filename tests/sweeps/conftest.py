@@ -1,4 +1,4 @@
-"""What tests of sweeps share."""
+"""Fixtures that the tests of sweeps share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cell runs on: this machine, or another one that a sweep sends it to."""
+"""The devices, launchers and memory that a cell runs on, here or on a machine that a sweep sends it to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes into an intermediate training beside its tasks' own rows, and how much of everything."""
+"""Checked options of everything beside and within the rows of an intermediate training: mixing, volume, translation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cell trains on: recipes, the intermediate tasks and the target."""
+"""Checked options of what a cell trains on: recipes, intermediate tasks and target."""
 
 from __future__ import annotations
 

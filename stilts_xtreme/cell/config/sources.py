@@ -1,4 +1,4 @@
-"""What a cell starts from: data and an encoder."""
+"""Checked options of what a cell starts from: data and encoder."""
 
 from __future__ import annotations
 

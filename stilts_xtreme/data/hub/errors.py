@@ -1,4 +1,4 @@
-"""What the hub's client raises, in one sentence; addresses, which may be signed, and tokens are in none."""
+"""The errors of the hub's client as one sentence each. They never show an address, which may be signed, or a token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is true in a world and what is usual in it, and a stream of choices that knows both."""
+"""The facts and the habits of a world, and a stream of choices that knows both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said, before any language says it: options of a world, and clauses without words."""
+"""The options of a world, and its clauses: what is said, before any language says it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What two texts share, without a model and in any script: words, trigrams, windows and tf-idf neighbours."""
+"""Overlap of two texts, without a model and in any script: words, trigrams, windows and tf-idf neighbours."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What answers a query, among many candidates."""
+"""Ranking: the candidates that answer a query, found among many."""

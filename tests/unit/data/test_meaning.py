@@ -1,4 +1,4 @@
-"""What synthetic rows mean: each label and each right answer is derived again from the meanings, by other code."""
+"""The meaning of synthetic rows: each label and each right answer is derived again from the meanings, by other code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many intermediate examples are trained on, and how joint tasks share their steps."""
+"""The volume of an intermediate training, and the shares of joint tasks in its steps."""
 
 from __future__ import annotations
 
