@@ -1,4 +1,4 @@
-"""The common part of all benchmarks: turns in rounds, two clocks, the load of others, the machine, a table, the command line.
+"""The common part of all benchmarks: turns in rounds, two clocks, the load of others, the machine, a table, options.
 
 A *way* is one of the things compared: a function that is given a :class:`Clock`, does its work within it, and returns
 facts about the outcome by which one sees that the others did the same work. The first way is this project's.

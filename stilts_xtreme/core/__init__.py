@@ -1,1 +1,1 @@
-"""The parts that every room uses: errors, checks, specs, files, progress, composition. They know no task and no model."""
+"""The parts that every room uses: errors, checks, specs, files, progress, composition. They name no task or model."""
