@@ -16,7 +16,12 @@ TAGS = ("O", "B-X", "I-X", "B-Y")
 CLASSES = ("yes", "no", "maybe")
 
 
-LABELS = {"classification": CLASSES, "tagging": TAGS, "choice": ("0", "1", "2")}
+LABELS = {
+    "classification": CLASSES,
+    "tagging": TAGS,
+    "choice": ("0", "1", "2"),
+    **dict.fromkeys(("qa", "retrieval", "bitext", "ranking"), ()),
+}
 
 
 def tries(number: int) -> Any:
