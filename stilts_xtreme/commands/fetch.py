@@ -31,6 +31,7 @@ from typing import Any
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.requirements import Needs
 from stilts_xtreme.core import compose
+from stilts_xtreme.core.command import command
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.progress import CONSOLE, say
 from stilts_xtreme.core.specs import Cell
@@ -228,7 +229,7 @@ def _disk(root: Path) -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fetches from the command line."""
     try:
-        return compose.command(sys.argv[1:] if arguments is None else arguments, str(__doc__).strip(), _work)
+        return command(sys.argv[1:] if arguments is None else arguments, str(__doc__).strip(), _work)
     except KeyboardInterrupt:
         print("interrupted: the same command goes on with the files that are missing", file=sys.stderr)
         return 130

@@ -10,6 +10,7 @@ from stilts_xtreme.cell.estimate import estimate
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
+from stilts_xtreme.core.command import command
 from stilts_xtreme.core.progress import duration
 from stilts_xtreme.core.specs import Cell, CellPlan
 
@@ -35,7 +36,7 @@ Examples
   python -m stilts_xtreme.plan +intermediate=mnli +target=xnli
   python -m stilts_xtreme.plan -m '+intermediate=glob(*)' '+target=glob(*)' seed=0,1,2"""
     )
-    return compose.command(sys.argv[1:] if arguments is None else arguments, page, work)
+    return command(sys.argv[1:] if arguments is None else arguments, page, work)
 
 
 def show(cell: Cell, planned: CellPlan, store: Store) -> None:

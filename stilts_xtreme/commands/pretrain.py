@@ -25,6 +25,7 @@ from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
+from stilts_xtreme.core.command import command
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.specs import Cell
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def work(options: list[str]) -> None:
         print(f"written to {ship(options)}")
 
-    return compose.command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
+    return command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
 
 
 def ship(arguments: Sequence[str]) -> Path:

@@ -27,7 +27,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from stilts_xtreme.core import compose
+from stilts_xtreme.core.command import command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import disk_errors, write_atomic
 from stilts_xtreme.report.matrix import row_name
@@ -221,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 live.update(page, refresh=True)
 
     try:
-        return compose.command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
+        return command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
     except KeyboardInterrupt:
         return 0
 

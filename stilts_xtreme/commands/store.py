@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stilts_xtreme.cell.store import Store
-from stilts_xtreme.core import compose
+from stilts_xtreme.core.command import command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import disk_errors
 from stilts_xtreme.core.progress import phase
@@ -245,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             import_(store, Path(names[0]), console)
 
-    code = compose.command(sys.argv[1:] if arguments is None else arguments, (__doc__ or "").strip(), work)
+    code = command(sys.argv[1:] if arguments is None else arguments, (__doc__ or "").strip(), work)
     return code or status
 
 

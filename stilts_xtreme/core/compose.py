@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,31 +101,6 @@ def sentence(error: Exception) -> StiltsError | None:
     if missing:
         return unknown("option", missing.group(1), *_options(missing.group(1)))
     return StiltsError(" ".join(str(error).split()).rstrip(".") + ".")
-
-
-def command(arguments: Sequence[str], page: str, work: Callable[[list[str]], None]) -> int:
-    """Runs a command other than the Hydra application.
-
-    Args:
-        arguments: The command line without the program's name.
-        page: What ``--help`` prints.
-        work: Does it; a user's error ends in one sentence.
-
-    Returns:
-        The exit code.
-    """
-    if not arguments or {"-h", "--help"} & set(arguments):
-        print(page)
-        return 0 if arguments else 2
-    try:
-        work(list(arguments))
-    except Exception as error:
-        known = sentence(error)
-        if known is None or os.environ.get("HYDRA_FULL_ERROR"):
-            raise
-        print(f"error: {known}", file=sys.stderr)
-        return 1
-    return 0
 
 
 def _options(option: str) -> tuple[list[str], list[str]]:

@@ -36,6 +36,7 @@ from rich.table import Table
 from stilts_xtreme.cell import estimate
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
+from stilts_xtreme.core.command import command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import Stage
@@ -190,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for sentence in refused:
             print(f"left out: {sentence}", file=sys.stderr)
 
-    return compose.command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
+    return command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
 
 
 def show(graph: Graph, found: Sequence[Simulated]) -> None:

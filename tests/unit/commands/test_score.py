@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from support.scoring import make_folder, run
 
-from stilts_xtreme.commands.score import main, score_folder
+from stilts_xtreme.commands.score import main
 from stilts_xtreme.report.benchmark import averages as benchmarks
+from stilts_xtreme.report.benchmark.scorer import score_folder
 
 
 @pytest.fixture
