@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.models import packing
+from stilts_xtreme.models import packing, shipped
 from stilts_xtreme.models.batch import Batch, padded_places, send
 from stilts_xtreme.models.packed_layout import Layout, layout
 
@@ -106,6 +107,7 @@ class Encoder(nn.Module):
         replaced: The checkpoint's own values of the configuration where a recipe's dropout stands in their place.
         origin: The pretrained checkpoint that its training began with, if fresh heads are to begin with it too.
         packed: Whether it is given sequences end to end, without padding; see :mod:`stilts_xtreme.models.packing`.
+        source: The checkpoint that it was loaded from, which has its tokenizer; None for one made in memory.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Encoder(nn.Module):
         replaced: Mapping[str, float] | None = None,
         origin: Source | None = None,
         packed: bool = False,
+        source: Source | None = None,
     ):
         super().__init__()
         self.base = base
@@ -122,6 +125,7 @@ class Encoder(nn.Module):
         self.replaced = dict(replaced or {})
         self.origin = origin
         self.packed = packed
+        self.source = source
 
     @property
     def config(self) -> Any:
@@ -235,7 +239,7 @@ def load(
         base = AutoModel.from_config(config, dtype=torch.float32)
         if hasattr(base, "pooler"):
             base.pooler = None
-        return _ready(base, None, gradient_checkpointing, replaced, None, packed)
+        return _ready(base, None, gradient_checkpointing, replaced, None, packed, source)
     base, report = from_checkpoint(AutoModel, source, config)
     missing = sorted(report["missing_keys"])
     unfilled = [name for name in missing if "pooler" not in name]
@@ -251,12 +255,36 @@ def load(
         pooler = None  # a head that wants one brings its own, drawn from the run's seed or its own checkpoint
     if hasattr(base, "pooler"):
         base.pooler = None
-    return _ready(base, pooler, gradient_checkpointing, replaced, origin, packed)
+    return _ready(base, pooler, gradient_checkpointing, replaced, origin, packed, source)
 
 
 def _ready(
-    base: Any, pooler: Any, checkpointing: bool, replaced: dict[str, Any], origin: Source | None, packed: bool
+    base: Any,
+    pooler: Any,
+    checkpointing: bool,
+    replaced: dict[str, Any],
+    origin: Source | None,
+    packed: bool,
+    source: Source,
 ) -> Encoder:
     if checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return Encoder(base, pooler, replaced, origin, packed and packing.use(base))
+    return Encoder(base, pooler, replaced, origin, packed and packing.use(base), source)
+
+
+def source_named(place: str) -> Source:
+    """Where an encoder is that a user names: one of the package's own, a folder, or a hub id.
+
+    Raises:
+        StiltsError: When it is none of these.
+    """
+    if place in shipped.names():
+        return Source(str(shipped.FOLDER / place))
+    if Path(place).expanduser().is_dir():
+        return Source(str(Path(place).expanduser()))
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", place):
+        return Source(place)
+    raise StiltsError(
+        f"encoder={place} is neither a folder nor a hub id such as owner/name, nor one of the package's own encoders: "
+        f"{', '.join(shipped.names())}."
+    )

@@ -13,9 +13,9 @@ from torch import nn
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.batch import Batch, Features, padded_places, send
-from stilts_xtreme.models.encoder import Encoder, Source
+from stilts_xtreme.models.encoder import Encoder, Source, load, load_tokenizer, source_named
 from stilts_xtreme.models.hf_heads import HeadModel, head_of
-from stilts_xtreme.tasks.module import StageModule, Step
+from stilts_xtreme.tasks.module import Optimisation, StageModule, Step
 
 SHORTEST = 8
 """The least ``max_length``: the special tokens of a pair and a few of its own."""
@@ -40,25 +40,45 @@ class HeadOptions:
 class HeadModule(StageModule):
     """One task format on the shared encoder.
 
+    Args:
+        encoder: An encoder, or what names one: a hub id, a folder, or one of the package's own such as ``mini``.
+        labels: Label names, in the order of the logits; none for question answering, retrieval, mining and ranking,
+            and for multiple choice.
+        options: What features and decoding depend on; None takes the defaults of :class:`HeadOptions`.
+        continues: A saved model of the same format whose head goes on; None begins with a fresh head.
+        with_head: Whether it has layers of its own; of the formats of this package only classification, tagging,
+            question answering and multiple choice have.
+        optimisation: How it is trained; needed by ``trainer.fit`` alone.
+        tokenizer: The encoder's tokenizer; None loads it from where the encoder was loaded.
+
     Attributes:
-        format: The format's name, a key of :data:`data.schema.FORMATS`.
+        format: The format's name, a key of :data:`core.schema.FORMATS`.
         labels: Label names, in the order of the logits.
         head: Hugging Face's head without its encoder; None for retrieval.
+
+    Raises:
+        StiltsError: For an encoder that cannot be loaded, or a ``max_length`` that it does not take.
     """
 
     format: ClassVar[str]
 
     def __init__(
         self,
-        encoder: Encoder,
-        labels: Sequence[str],
-        options: HeadOptions,
+        encoder: Encoder | str,
+        labels: Sequence[str] = (),
+        options: HeadOptions | None = None,
         continues: Source | None = None,
         with_head: bool = True,
+        *,
+        optimisation: Optimisation | None = None,
+        tokenizer: Any = None,
     ):
-        super().__init__(encoder)
+        encoder = load(source_named(encoder)) if isinstance(encoder, str) else encoder
+        options = options if options is not None else HeadOptions()
+        super().__init__(encoder, optimisation)
         self.labels = tuple(labels)
         self.options = options
+        self._tokenizer = tokenizer
         self.head: HeadModel | None = head_of(encoder, self.format, self.labels, continues) if with_head else None
         if options.max_length < SHORTEST:
             raise StiltsError(f"max_length={options.max_length} leaves no room for text; give at least {SHORTEST}.")
@@ -68,6 +88,21 @@ class HeadModule(StageModule):
                 f"max_length={options.max_length} is more than the {limit} tokens that {encoder.config.model_type} "
                 "takes."
             )
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer of the encoder, loaded when it is first asked for.
+
+        Raises:
+            StiltsError: When the encoder was made in memory and its tokenizer was not given.
+        """
+        if self._tokenizer is None:
+            if self.encoder.source is None:
+                raise StiltsError(
+                    f"{type(self).__name__} has an encoder that was made in memory; give its tokenizer=... too."
+                )
+            self._tokenizer = load_tokenizer(self.encoder.source)
+        return self._tokenizer
 
     def features(self, rows: Columns, tokenizer: Any) -> Features:
         """Turns canonical rows into features; labels are included where the rows have them."""

@@ -8,14 +8,14 @@ from torch import nn
 from stilts_xtreme.models.batch import Batch
 from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.tasks.head import HeadModule
-from stilts_xtreme.tasks.module import StageModule, Step
+from stilts_xtreme.tasks.module import Optimisation, StageModule, Step
 
 
 class JointModule(StageModule):
     """Several heads on one encoder, each step of one of them."""
 
-    def __init__(self, encoder: Encoder, heads: dict[str, HeadModule]):
-        super().__init__(encoder)
+    def __init__(self, encoder: Encoder, heads: dict[str, HeadModule], optimisation: Optimisation | None = None):
+        super().__init__(encoder, optimisation)
         self.names = tuple(heads)
         # a LightningModule inside a ModuleDict must not be taken for the trained one: names carry no dots
         self.heads = nn.ModuleDict({f"head{position}": heads[name] for position, name in enumerate(heads)})

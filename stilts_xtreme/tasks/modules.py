@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from stilts_xtreme.tasks.bitext_mining.module import BitextModule
+from stilts_xtreme.tasks.bitext_mining.module import BitextMiningModule
 from stilts_xtreme.tasks.classification.module import ClassificationModule
 from stilts_xtreme.tasks.head import HeadModule, HeadOptions
-from stilts_xtreme.tasks.multiple_choice.module import ChoiceModule
-from stilts_xtreme.tasks.question_answering.module import QAModule
+from stilts_xtreme.tasks.multiple_choice.module import MultipleChoiceModule
+from stilts_xtreme.tasks.question_answering.module import QuestionAnsweringModule
 from stilts_xtreme.tasks.ranking.module import RankingModule
 from stilts_xtreme.tasks.retrieval.module import RetrievalModule
 from stilts_xtreme.tasks.tagging.module import TaggingModule
 
 HEADS: dict[str, type[HeadModule]] = {
     "classification": ClassificationModule,
-    "qa": QAModule,
+    "qa": QuestionAnsweringModule,
     "tagging": TaggingModule,
-    "choice": ChoiceModule,
+    "choice": MultipleChoiceModule,
     "retrieval": RetrievalModule,
-    "bitext": BitextModule,
+    "bitext": BitextMiningModule,
     "ranking": RankingModule,
 }
 

@@ -11,18 +11,29 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models.batch import Batch, send
 from stilts_xtreme.models.encoder import Encoder, Source
 from stilts_xtreme.tasks.head import HeadModule, HeadOptions
+from stilts_xtreme.tasks.module import Optimisation
 
 
 class PoolingModule(HeadModule):
     """Sentences as vectors; what is found with them is the matter of the heads that extend it."""
 
-    def __init__(self, encoder: Encoder, labels: Sequence[str], options: HeadOptions, continues: Source | None = None):
-        super().__init__(encoder, labels, options, continues, with_head=False)
-        self.layer = retrieval_layer(encoder.config, options.layer)
-        if not 0 <= self.layer <= encoder.config.num_hidden_layers:
+    def __init__(
+        self,
+        encoder: Encoder | str,
+        labels: Sequence[str] = (),
+        options: HeadOptions | None = None,
+        continues: Source | None = None,
+        *,
+        optimisation: Optimisation | None = None,
+        tokenizer: Any = None,
+    ):
+        super().__init__(encoder, labels, options, continues, False, optimisation=optimisation, tokenizer=tokenizer)
+        config = self.encoder.config
+        self.layer = retrieval_layer(config, self.options.layer)
+        if not 0 <= self.layer <= config.num_hidden_layers:
             raise StiltsError(
                 f"retrieval.layer={self.layer} is not there: the encoder has hidden_states[0] to "
-                f"hidden_states[{encoder.config.num_hidden_layers}]."
+                f"hidden_states[{config.num_hidden_layers}]."
             )
 
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:

@@ -56,8 +56,8 @@ class Guard(pl.Callback):
         self.sums[batch.task] = self.sums.get(batch.task, 0.0) + loss
         self.counts[batch.task] = self.counts.get(batch.task, 0) + 1
         self.bar.advance()
-        every = max(1, module.optimisation.steps // CURVE_POINTS)
-        if (batch.index + 1) % every == 0 or batch.index + 1 == module.optimisation.steps:
+        every = max(1, module.steps // CURVE_POINTS)
+        if (batch.index + 1) % every == 0 or batch.index + 1 == module.steps:
             mean = self.check(batch.index + 1)
             rate = module.schedules()[0].get_last_lr()[0]
             point = {"step": batch.index + 1, "loss": mean, "learning_rate": rate, "task": batch.task}
@@ -102,7 +102,7 @@ class Select(pl.Callback):
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
         """Scores at every ``every``-th and at the last step."""
         done = batch.index + 1
-        if done % self.every and done != module.optimisation.steps:
+        if done % self.every and done != module.steps:
             return
         scores = self.score()
         mean = sum(scores.values()) / len(scores)
@@ -154,7 +154,7 @@ class Checkpoint(pl.Callback):
 
         Never after the last step, be it the last by patience: a run continued from there would take another one.
         """
-        if trainer.should_stop or batch.index + 1 == module.optimisation.steps:
+        if trainer.should_stop or batch.index + 1 == module.steps:
             return
         if time.monotonic() - self.last < self.seconds and not NOTICE.given:
             return

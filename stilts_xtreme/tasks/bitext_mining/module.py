@@ -16,7 +16,7 @@ from stilts_xtreme.tasks.head import encode
 from stilts_xtreme.tasks.pooling import PoolingModule
 
 
-class BitextModule(PoolingModule):
+class BitextMiningModule(PoolingModule):
     """Which sentences of one corpus are translations of sentences of the other?"""
 
     format = "bitext"

@@ -14,7 +14,7 @@ from stilts_xtreme.models.batch import Batch, Features, spans
 from stilts_xtreme.tasks.head import HeadModule, encode, grouped_cross_entropy
 
 
-class ChoiceModule(HeadModule):
+class MultipleChoiceModule(HeadModule):
     """One of any number of choices; the loss is the mean over examples of the cross-entropy over an example's choices.
 
     A sequence is (context, question + choice); without a context it is (question, choice), as the field's scripts have

@@ -14,7 +14,7 @@ from stilts_xtreme.tasks.head import HeadModule, grouped_cross_entropy, segment_
 from stilts_xtreme.tasks.question_answering.windows import TEXTS, Frame, Passages, Windows
 
 
-class QAModule(HeadModule):
+class QuestionAnsweringModule(HeadModule):
     """Start and end of the answer among a window's tokens; position 0 stands for "not in this window".
 
     The loss is the mean over windows of the mean of the two cross-entropies, over real tokens only. Hugging Face's QA

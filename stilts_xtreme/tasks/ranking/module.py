@@ -27,7 +27,7 @@ from stilts_xtreme.models.encoder import Encoder, Source
 from stilts_xtreme.models.search import ranks, top_k
 from stilts_xtreme.tasks.head import HeadModule, HeadOptions, encode, position_limit
 from stilts_xtreme.tasks.metrics.ranking import TOP
-from stilts_xtreme.tasks.module import Step
+from stilts_xtreme.tasks.module import Optimisation, Step
 
 SCALE = 100.0
 """What similarities are multiplied by before the softmax."""
@@ -67,13 +67,22 @@ class RankingModule(HeadModule):
     format = "ranking"
     over = "sequence"
 
-    def __init__(self, encoder: Encoder, labels: Sequence[str], options: HeadOptions, continues: Source | None = None):
-        super().__init__(encoder, labels, options, continues, with_head=False)
-        limit = position_limit(encoder)
-        if limit is not None and options.max_query_length > limit:
+    def __init__(
+        self,
+        encoder: Encoder | str,
+        labels: Sequence[str] = (),
+        options: HeadOptions | None = None,
+        continues: Source | None = None,
+        *,
+        optimisation: Optimisation | None = None,
+        tokenizer: Any = None,
+    ):
+        super().__init__(encoder, labels, options, continues, False, optimisation=optimisation, tokenizer=tokenizer)
+        limit = position_limit(self.encoder)
+        if limit is not None and self.options.max_query_length > limit:
             raise StiltsError(
-                f"max_query_length={options.max_query_length} is more than the {limit} tokens that "
-                f"{encoder.config.model_type} takes."
+                f"max_query_length={self.options.max_query_length} is more than the {limit} tokens that "
+                f"{self.encoder.config.model_type} takes."
             )
         self.pool: Pool | None = None
 
@@ -132,8 +141,7 @@ class RankingModule(HeadModule):
         batches = list(self.micro_batches(step))
         if len(batches) == 1:
             return super()._accumulate(step)
-        assert self.optimisation is not None
-        seed = self.optimisation.seed * 1_000_003 + step.index
+        seed = self.setting().seed * 1_000_003 + step.index
 
         def found(at: int) -> torch.Tensor:
             torch.manual_seed(seed * 1009 + at + 1)  # the same dropout both times

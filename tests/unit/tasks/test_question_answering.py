@@ -20,7 +20,7 @@ from stilts_xtreme.models.batch import Features
 from stilts_xtreme.models.hf_heads import assemble
 from stilts_xtreme.tasks.module import Step
 from stilts_xtreme.tasks.modules import HeadOptions
-from stilts_xtreme.tasks.question_answering.module import QAModule
+from stilts_xtreme.tasks.question_answering.module import QuestionAnsweringModule
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
@@ -77,7 +77,12 @@ def test_gold_positions_give_back_the_answer(name, data):
     finish = data.draw(st.integers(min(begin + 1, len(context)), len(context)))
     answer = context[begin:finish]
     module = feature_maker(
-        QAModule, FAMILY_OF[name], max_length=length, stride=stride, max_query_length=16, max_answer_length=10**6
+        QuestionAnsweringModule,
+        FAMILY_OF[name],
+        max_length=length,
+        stride=stride,
+        max_query_length=16,
+        max_answer_length=10**6,
     )
     rows = qa_rows(context, question, begin, finish)
     features = module.features(rows, tokenizer)
@@ -123,7 +128,7 @@ def test_gold_positions_give_back_the_answer(name, data):
 def test_windows_overlap_and_end_with_the_context(name):
     tokenizer = TOKENIZERS[name]()
     context = " ".join(f"fox{at} jumps" for at in range(60))
-    module = feature_maker(QAModule, FAMILY_OF[name], max_length=40, stride=10)
+    module = feature_maker(QuestionAnsweringModule, FAMILY_OF[name], max_length=40, stride=10)
     begin = context.index("fox30 jumps")
     features = module.features(qa_rows(context, "the fox?", begin, begin + len("fox30 jumps")), tokenizer)
     first, last = np.asarray(features.extra["first"]), np.asarray(features.extra["last"])
@@ -148,7 +153,12 @@ def test_long_and_empty_questions_leave_room(name, length, question):
     context = "Nairobi is the capital of Kenya. " * 8
     for stride in (0, 5000):
         module = feature_maker(
-            QAModule, FAMILY_OF[name], max_length=length, stride=stride, max_query_length=64, max_answer_length=200
+            QuestionAnsweringModule,
+            FAMILY_OF[name],
+            max_length=length,
+            stride=stride,
+            max_query_length=64,
+            max_answer_length=200,
         )
         features = module.features(qa_rows(context, question, 0, 7), tokenizer)
         assert features.lengths.max() <= length
@@ -161,7 +171,7 @@ def test_long_and_empty_questions_leave_room(name, length, question):
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_a_short_question_is_not_cut(name):
     tokenizer = TOKENIZERS[name]()
-    features = feature_maker(QAModule, FAMILY_OF[name], max_length=64, max_query_length=32).features(
+    features = feature_maker(QuestionAnsweringModule, FAMILY_OF[name], max_length=64, max_query_length=32).features(
         qa_rows("Kenya", " What is the capital? ", 0, 5), tokenizer
     )
     assert features.ids.tolist() == tokenizer("What is the capital?", "Kenya")["input_ids"]
@@ -175,7 +185,7 @@ def test_a_short_question_is_not_cut(name):
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_unanswerable_empty_and_spaced_answers(name):
     tokenizer = TOKENIZERS[name]()
-    module = feature_maker(QAModule, FAMILY_OF[name], max_length=64)
+    module = feature_maker(QuestionAnsweringModule, FAMILY_OF[name], max_length=64)
 
     def golds(context: str, begin: int | None, finish: int | None) -> list[tuple[int, int]]:
         features = module.features(qa_rows(context, "why?", begin, finish), tokenizer)
@@ -197,7 +207,7 @@ def test_unanswerable_empty_and_spaced_answers(name):
 
 @pytest.mark.parametrize("text", ["cafe\u0301", "\u1112\u1161\u11ab", "Vie\u0323\u0302t"])
 def test_an_answer_keeps_its_combining_marks(text):
-    module = feature_maker(QAModule, max_length=64)
+    module = feature_maker(QuestionAnsweringModule, max_length=64)
     context = f"the {text}, fox"
     rows = qa_rows(context, "why?", 4, 4 + len(text))
     features = module.features(rows, unigram())
@@ -234,7 +244,9 @@ def brute_force(features: Features, rows: Any, outputs: list[np.ndarray], settin
     st.sampled_from([None, -2.0, 0.0, 1.0]),
 )
 def test_decoding_equals_brute_force(seed, n_best, max_answer_length, null_threshold):
-    module = feature_maker(QAModule, n_best=n_best, max_answer_length=max_answer_length, null_threshold=null_threshold)
+    module = feature_maker(
+        QuestionAnsweringModule, n_best=n_best, max_answer_length=max_answer_length, null_threshold=null_threshold
+    )
     features = module.features(ROWS["qa"], unigram())
     generator = np.random.default_rng(seed)
     outputs = [generator.normal(size=len(features.ids)).astype(np.float32) for _ in range(2)]
@@ -248,7 +260,7 @@ def test_decoding_equals_brute_force(seed, n_best, max_answer_length, null_thres
 def test_null_threshold_takes_and_withholds():
     rows = qa_rows("fox", "why?", None, None)
     for threshold, answered in ((None, True), (1.5, True), (0.5, False)):
-        module = feature_maker(QAModule, null_threshold=threshold)
+        module = feature_maker(QuestionAnsweringModule, null_threshold=threshold)
         features = module.features(rows, unigram())
         score = np.zeros(len(features.ids), np.float32)
         score[0] = 0.5  # the null score is one above the best span

@@ -10,7 +10,7 @@ from support.encoders import FAMILY_OF, TOKENIZERS, odd_texts
 from support.features import feature_maker, tries
 
 from stilts_xtreme.models.batch import spans
-from stilts_xtreme.tasks.question_answering.module import QAModule
+from stilts_xtreme.tasks.question_answering.module import QuestionAnsweringModule
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
@@ -21,7 +21,9 @@ def test_windows_are_those_of_the_tokenizer(name, data):
     contexts = data.draw(st.lists(odd_texts, min_size=1, max_size=3))
     rows = data.draw(st.lists(st.tuples(st.integers(0, len(contexts) - 1), odd_texts), min_size=1, max_size=5))
     length, stride = data.draw(st.sampled_from([12, 24, 64])), data.draw(st.sampled_from([0, 1, 5, 1000]))
-    module = feature_maker(QAModule, FAMILY_OF[name], max_length=length, stride=stride, max_query_length=16)
+    module = feature_maker(
+        QuestionAnsweringModule, FAMILY_OF[name], max_length=length, stride=stride, max_query_length=16
+    )
     columns = {
         "id": [str(at) for at in range(len(rows))],
         "context": [contexts[at] for at, _ in rows],
@@ -69,7 +71,7 @@ def ids_of(tokenizer, text: str) -> list[int]:
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_a_passage_is_encoded_once(name, monkeypatch):
     tokenizer = TOKENIZERS[name]()
-    module = feature_maker(QAModule, FAMILY_OF[name], max_length=64)
+    module = feature_maker(QuestionAnsweringModule, FAMILY_OF[name], max_length=64)
     contexts = ["Nairobi is the capital of Kenya.", "กรุงเทพ is the capital of Thailand."]
     rows = {
         "id": list("abcdef"),

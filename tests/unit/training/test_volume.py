@@ -185,7 +185,7 @@ def test_selection_is_by_the_plain_mean_of_the_tasks(tmp_path) -> None:
     guard: Any = SimpleNamespace(point=points.append)
     select = Select(guard, tmp_path, lambda: next(scores), 1, None)
     module: Any = torch.nn.Linear(1, 1)
-    module.optimisation = SimpleNamespace(steps=3)
+    module.steps = 3
     for index in range(3):
         select.on_train_batch_end(None, module, None, SimpleNamespace(index=index), index)  # type: ignore[arg-type]
     assert (select.best, select.best_step) == (52.0, 2)
