@@ -1,20 +1,18 @@
-"""The synthetic benchmark: parallel, disjoint, balanced, and not solvable by counting words."""
+"""The synthetic benchmark: every data set, parallel, disjoint and balanced, the same in every process."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import subprocess
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
+from support.synthetic import MULTILINGUAL, OF_FORMAT, SMALL
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import FORMATS, DataSpec
@@ -23,23 +21,20 @@ from stilts_xtreme.data.catalogue import identity, load_spec
 from stilts_xtreme.data.synthetic import LANGUAGES, World, corpus, labels, rivals, rows, size, splits, tasks
 from stilts_xtreme.data.synthetic import vocabulary as v
 from stilts_xtreme.data.synthetic.grammar import grammar
-from stilts_xtreme.data.synthetic.knowledge import Teller, knowledge
-from stilts_xtreme.data.synthetic.languages import INVENTORY, Language, conversions, lexicon
+from stilts_xtreme.data.synthetic.knowledge import Teller
+from stilts_xtreme.data.synthetic.languages import INVENTORY, conversions, lexicon
 from stilts_xtreme.data.synthetic.matching import profile
 from stilts_xtreme.data.synthetic.tasks import DATASETS
 from stilts_xtreme.data.synthetic.tasks import _meanings as meanings
-from stilts_xtreme.data.synthetic.world import Clause, Thing
 
-Rule = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
-SMALL = World(languages=len(LANGUAGES), train=60, validation=40, test=40, sentences=600)
-MULTILINGUAL = [name for name, spec in DATASETS.items() if spec.multilingual and spec.format != "candidates"]
-OF_FORMAT = {form: [name for name, spec in DATASETS.items() if spec.format == form] for form in FORMATS}
+
 PROMISED = (
     "mnli snli anli qqp squad_v1 squad_v2 hellaswag cosmos_qa commonsense_qa ccg ud_tags xnli paws_x xcopa copa siqa "
     "udpos "
     "panx xquad mlqa tydiqa_goldp tatoeba bucc2018 squad_sentences lareqa lareqa_candidates mewsli_x mewsli_x_pairs "
     "mewsli_x_candidates"
 )
+
 
 # Whenever rows are meant to change, raise their Spec.version, or WORLD_VERSION if texts change with them, and put the
 # new digests here.
@@ -74,6 +69,8 @@ GOLDEN = {
     "xnli": "04a197cb97f7",
     "xquad": "de84f0d5fc86",
 }
+
+
 GOLDEN_VERSION = 3
 
 
@@ -356,21 +353,6 @@ def test_names_are_valid_iob2_and_ambiguous() -> None:
     assert sum(len(kinds - {""}) > 1 for kinds in types.values()) >= 5
 
 
-def test_words_of_two_kinds_are_the_same_in_every_language() -> None:
-    world = World(languages=len(LANGUAGES), train=20, validation=20, test=600)
-    noun, verb = labels("udpos").index("NOUN"), labels("udpos").index("VERB")
-    for code in LANGUAGES:
-        seen: dict[str, set[int]] = {}
-        columns = rows(world, "udpos", "test", code)
-        for tokens, tags in zip(columns["tokens"], columns["tags"], strict=True):
-            for token, tag in zip(tokens, tags, strict=True):
-                seen.setdefault(token, set()).add(tag)
-        assert sum({noun, verb} <= tags for tags in seen.values()) >= 15, code
-        words = lexicon(0, code).words
-        assert all(words[one] == words[other] for one, other in conversions(0))
-    assert len(conversions(0)) > 100
-
-
 def test_supertags_depend_on_the_arguments_of_a_verb() -> None:
     world = World(train=600, validation=20, test=20)
     columns, seen = rows(world, "ccg", "train", "qaa"), {}
@@ -378,248 +360,6 @@ def test_supertags_depend_on_the_arguments_of_a_verb() -> None:
         for token, tag in zip(tokens, tags, strict=True):
             seen.setdefault(token, set()).add(labels("ccg")[tag])
     assert sum({r"S\NP", r"(S\NP)/NP"} <= tags for tags in seen.values()) >= 5
-
-
-SCRIPTS = "LATIN CYRILLIC DEVANAGARI THAI ARABIC LATIN CJK CYRILLIC LATIN HANGUL GREEK GEORGIAN"
-
-
-def test_scripts_really_occur() -> None:
-    text = {code: " ".join(rows(SMALL, "tatoeba", "test", code)["text_a"]) for code in LANGUAGES[1:]}
-    text["qaa"] = " ".join(rows(SMALL, "tatoeba", "test", "qab")["text_b"])
-    for code, script in zip(LANGUAGES, SCRIPTS.split(), strict=True):
-        letters = [char for char in text[code] if unicodedata.category(char)[0] in "LM"]
-        assert {unicodedata.name(char).split()[0] for char in letters} == {script}, code
-    assert any(unicodedata.bidirectional(char) in ("R", "AL") for char in text["qae"])
-    assert any(unicodedata.category(char) == "Mc" for char in text["qac"])
-    assert "\u094d" in text["qac"]
-    assert any(unicodedata.category(char) == "Mn" for char in text["qad"])
-    assert " " not in "".join(rows(SMALL, "xnli", "test", "qag")["text_a"])
-    # No spaces inside a sentence: the hypothesis is one sentence of several words.
-    assert " " not in "".join(rows(SMALL, "xnli", "test", "qad")["text_b"])
-    assert all(value == unicodedata.normalize("NFC", value) for value in text.values())
-
-
-def test_resource_shares_show_in_the_corpus() -> None:
-    world, most = World(), 0
-    for language in INVENTORY:
-        meant = world.sentences * language.share
-        ends = language.stop + language.mark
-        found = sum(char in ends for text in corpus(world, language.code) for char in text)
-        most = max(most, found)
-        # Bare answers end in nothing, and the last document may be longer than what was left.
-        assert 0.85 * meant <= found <= meant + 10, language.code
-    assert most > 17_000
-    shares = Counter(language.share for language in INVENTORY)
-    assert shares == {1.0: 4, 0.1: 5, 0.01: 2, 0.0: 1}
-
-
-def test_some_documents_mix_in_words_of_the_source_language() -> None:
-    names = {lexicon(0, "qaa").words[name] for name in v.NAMES}
-    source = set(lexicon(0, "qaa").words.values()) - names
-    share = {}
-    for mixed in (0, 10, 100):
-        texts = corpus(World(sentences=6000, mixed=mixed), "qab")
-        share[mixed] = np.mean([any(word.strip(".?") in source for word in text.split()) for text in texts])
-    assert share[0] == 0
-    assert 0.05 < share[10] < 0.12
-    assert share[100] > 0.85
-    assert corpus(World(sentences=600, mixed=100), "qaa") == corpus(World(sentences=600, mixed=0), "qaa")
-
-
-def test_a_language_without_text_has_all_its_rows() -> None:
-    (unseen,) = [language.code for language in INVENTORY if not language.share]
-    assert corpus(World(), unseen) == []
-    for name in MULTILINGUAL:
-        for split in set(splits(name)) - {"train"}:
-            assert len(rows(SMALL, name, split, unseen)["id"]) == size(SMALL, name, split)
-    # Its letters are those of a language with text: what pretraining has not seen is words, not characters.
-    letters = {code: set("".join(rows(SMALL, "xnli", "test", code)["text_a"])) for code in (unseen, "qab", "qaa")}
-    assert letters[unseen] <= letters["qab"] | letters["qaa"]
-
-
-def forms(seed: int, language: Language) -> set[str]:
-    """Every word of a language that its grammar can write, affixes and all."""
-    known = lexicon(seed, language.code)
-    nouns = {known.words[noun] for noun in v.NOUNS}
-    if language.plural:
-        nouns |= {known.plural + noun if language.plural == "prefix" else noun + known.plural for noun in nouns}
-    objects = nouns | {known.words[name] for name in (*v.NAMES, "they")}
-    cases = {word + known.object_case for word in objects}
-    return {*known.words.values(), *nouns, *cases}
-
-
-@pytest.mark.parametrize("seed", [0, 1, 5])
-def test_no_two_languages_have_a_word_in_common_but_the_shared_names(seed: int) -> None:
-    names = {lexicon(seed, "qaa").words[name] for name in v.NAMES}
-    for one, two in itertools.combinations(INVENTORY, 2):
-        common = forms(seed, one) & forms(seed, two)
-        assert common <= names
-        # The same fifth of the names everywhere.
-        assert len(common) == len(v.NAMES) // 5, (one.code, two.code)
-        same = [n for n in v.NAMES if lexicon(seed, one.code).words[n] == lexicon(seed, two.code).words[n]]
-        assert len(same) == len(common)
-
-
-@pytest.mark.parametrize("dataset", ["udpos", "panx"])
-def test_tokens_in_common_are_digits_punctuation_and_shared_names(dataset: str) -> None:
-    tokens = {code: set(itertools.chain(*rows(SMALL, dataset, "test", code)["tokens"])) for code in LANGUAGES}
-    names = {lexicon(0, "qaa").words[name] for name in v.NAMES}
-    for one, two in itertools.combinations(LANGUAGES, 2):
-        words = {token for token in tokens[one] & tokens[two] if not token.isdigit() and token not in ".?"}
-        assert words <= names
-        # Names are the anchors that the test means to allow: there are some.
-        assert words or dataset != "panx"
-
-
-def overlap(first: str, second: str) -> list[float]:
-    """Counts that need no knowledge of the words: how many are shared, how many pairs of neighbours are."""
-    a, b = first.split(), second.split()
-    pairs_a, pairs_b = set(itertools.pairwise(a)), set(itertools.pairwise(b))
-    counts = [
-        len(a),
-        len(b),
-        len(set(a) & set(b)),
-        len(set(b) - set(a)),
-        len(pairs_a & pairs_b),
-        len(pairs_b - pairs_a),
-    ]
-    return [float(count) for count in counts]
-
-
-def nearest_profile(train: np.ndarray, answers: np.ndarray, test: np.ndarray, classes: int) -> np.ndarray:
-    """Predicts the most frequent label of the same counts in training, the strongest rule on counts alone."""
-    table: dict[tuple[float, ...], np.ndarray] = {}
-    # Lengths are left out of the key: with them most profiles of the test rows would not have been seen.
-    for features, answer in zip(train, answers, strict=True):
-        table.setdefault(tuple(features[2:]), np.zeros(classes))[answer] += 1
-    return np.array([table.get(tuple(features[2:]), np.ones(classes)).argmax() for features in test])
-
-
-def logistic(train: np.ndarray, answers: np.ndarray, test: np.ndarray, classes: int) -> np.ndarray:
-    """Predicts by logistic regression, fitted by 200 steps of Adam with a small penalty on the weights."""
-    truth = np.eye(classes, dtype=np.float32)[answers]
-    weights = np.zeros((train.shape[1], classes), np.float32)
-    first, second = np.zeros_like(weights), np.zeros_like(weights)
-    for step in range(1, 201):
-        scores = train @ weights
-        likely = np.exp(scores - scores.max(1, keepdims=True))
-        likely /= likely.sum(1, keepdims=True)
-        slope = train.T @ (likely - truth) / len(train) + 0.002 * weights
-        first, second = 0.9 * first + 0.1 * slope, 0.99 * second + 0.01 * slope**2
-        weights -= 0.05 * first / (1 - 0.9**step) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
-    return (test @ weights).argmax(1)
-
-
-@cache
-def halves(dataset: str) -> tuple[dict[str, list], dict[str, list]]:
-    """Training and validation rows to measure floors on."""
-    world = World(train=4000, validation=1000, test=20)
-    return rows(world, dataset, "train", "qaa"), rows(world, dataset, "validation", "qaa")
-
-
-# What a rule on the surface may reach. Three standard errors of 1000 rows are 4.5 (three labels) or 4.7 points (two).
-COUNTS = [("mnli", 0.54), ("xnli", 0.54), ("snli", 0.57), ("anli", 0.50), ("qqp", 0.61), ("paws_x", 0.74)]
-ALONE = [("mnli", 0.45), ("xnli", 0.45), ("snli", 0.45), ("anli", 0.39), ("qqp", 0.60), ("paws_x", 0.68)]
-
-
-@pytest.mark.parametrize("dataset", [name for name, _ in COUNTS])
-def test_the_majority_label_is_chance(dataset: str) -> None:
-    train, dev = halves(dataset)
-    share = 1 / len(labels(dataset))
-    hits = np.mean(np.array(dev["label"]) == np.bincount(train["label"]).argmax())
-    assert abs(hits - share) < 4 * np.sqrt(share * (1 - share) / len(dev["label"]))
-
-
-@pytest.mark.parametrize("rule", [nearest_profile, logistic])
-@pytest.mark.parametrize(("dataset", "bound"), COUNTS)
-def test_word_overlap_alone_does_not_give_the_label(dataset: str, bound: float, rule: Rule) -> None:
-    train, dev = halves(dataset)
-    features = [np.array([overlap(*pair) for pair in zip(c["text_a"], c["text_b"], strict=True)]) for c in (train, dev)]
-    if rule is logistic:
-        # One weight for each value of each count.
-        features = [
-            np.concatenate([np.eye(25, dtype=np.float32)[column.astype(int).clip(0, 24)] for column in part.T], axis=1)
-            for part in features
-        ]
-    guess = rule(features[0], np.array(train["label"]), features[1], len(labels(dataset)))
-    accuracy = float(np.mean(guess == np.array(dev["label"])))
-    assert 1 / len(labels(dataset)) - 0.06 < accuracy < bound
-
-
-@pytest.mark.parametrize(("dataset", "bound"), ALONE)
-def test_the_second_sentence_alone_does_not_give_the_label(dataset: str, bound: float) -> None:
-    train, dev = halves(dataset)
-    places: dict[str, int] = {}
-    for text in train["text_b"]:
-        for word in text.split():
-            places.setdefault(word, len(places))
-    features = [np.zeros((len(part["text_b"]), len(places)), np.float32) for part in (train, dev)]
-    for part, texts in zip(features, (train["text_b"], dev["text_b"]), strict=True):
-        for i, text in enumerate(texts):
-            part[i, [places[word] for word in text.split() if word in places]] = 1
-    guess = logistic(features[0], np.array(train["label"]), features[1], len(labels(dataset)))
-    assert np.mean(guess == np.array(dev["label"])) < bound
-
-
-CHOICES = [("hellaswag", 0.36), ("cosmos_qa", 0.30), ("commonsense_qa", 0.30), ("copa", 0.56), ("siqa", 0.39)]
-
-
-@pytest.mark.parametrize(("dataset", "bound"), CHOICES)
-def test_choices_alone_do_not_give_the_right_one(dataset: str, bound: float) -> None:
-    train, dev = halves(dataset)
-
-    def parts(choice: str) -> set[tuple[str, ...]]:
-        words = sorted(set(choice.rstrip(".").split()))
-        return {*itertools.combinations(words, 2), *((word,) for word in words)}
-
-    right: Counter[tuple[str, ...]] = Counter()
-    seen: Counter[tuple[str, ...]] = Counter()
-    for choices, label in zip(train["choices"], train["label"], strict=True):
-        for i, choice in enumerate(choices):
-            seen.update(parts(choice))
-            right.update(parts(choice) if i == label else ())
-    share = 1 / len(labels(dataset))
-
-    def score(choice: str) -> float:
-        return float(sum(np.log((right[part] + 4 * share) / (seen[part] + 4)) for part in parts(choice) & seen.keys()))
-
-    guess = [int(np.argmax([score(choice) for choice in choices])) for choices in dev["choices"]]
-    assert np.mean(np.array(guess) == np.array(dev["label"])) < bound
-
-
-def test_the_logistic_rule_finds_what_is_there() -> None:
-    generator = np.random.default_rng(0)
-    points = generator.random((3000, 20), dtype=np.float32)
-    answers = (points[:, 0] > points[:, 1]).astype(int) + (points[:, 0] > points[:, 2])
-    assert np.mean(logistic(points[:2000], answers[:2000], points[2000:], 3) == answers[2000:]) > 0.75
-
-
-def test_translations_share_no_word_with_the_source() -> None:
-    for code in splits("tatoeba")["test"]:
-        columns = rows(SMALL, "tatoeba", "test", code)
-        assert columns["text_b"] == rows(SMALL, "tatoeba", "test", "qab")["text_b"]
-        for other, source in zip(columns["text_a"], columns["text_b"], strict=True):
-            assert not set(other.rstrip(".").split()) & set(source.rstrip(".").split())
-            assert all(unicodedata.category(char)[0] in "LMPZ" for char in other + source)
-            assert not any(map(str.isdigit, other))
-        assert len(set(columns["text_b"])) == len(columns["text_b"])
-
-
-def test_knowledge_that_questions_need_is_in_the_corpus() -> None:
-    text, say, known = "\n".join(corpus(World(), "qaa")), grammar(0, "qaa"), knowledge(0)
-    found = []
-    for row in meanings(World(), "commonsense_qa", "validation"):
-        kind = row.question.company[1].head if row.question.company else row.question.agent.head
-        one, every = Thing(kind, det="a"), Thing(kind, det="every")
-        statements = {
-            "pred": [Clause("isa", "", every, Thing(v.HYPERNYM[kind], det="a"))],
-            "place": [Clause("at", "", one, place=Thing(known.place[kind], det="the"))],
-            "how": [Clause("be", known.quality[kind], subject) for subject in (one, every)],
-            "patient": [Clause("event", known.use[kind], Thing("person", det="a"), company=("with", one))],
-        }[row.question.ask]
-        told = [(statement,) for statement in statements] + [(row.question, row.choices[row.label])]
-        found.append(any(say.text(clauses) in text for clauses in told))
-    assert np.mean(found) > 0.9
 
 
 @pytest.mark.parametrize(
