@@ -27,7 +27,6 @@ from stilts_xtreme.data.synthetic.matching import profile
 from stilts_xtreme.data.synthetic.tasks import DATASETS
 from stilts_xtreme.data.synthetic.tasks import _meanings as meanings
 
-
 PROMISED = (
     "mnli snli anli qqp squad_v1 squad_v2 hellaswag cosmos_qa commonsense_qa ccg ud_tags xnli paws_x xcopa copa siqa "
     "udpos "
