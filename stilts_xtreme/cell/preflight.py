@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
 import os
+import uuid
 from pathlib import Path
 
 from stilts_xtreme.cell.store import STORE_SCHEMA
@@ -30,7 +32,8 @@ def check(root: str | Path) -> None:
         root: The folder.
 
     Raises:
-        StiltsError: When a newer version has written to it, a folder in it cannot be written, or locks do not work.
+        StiltsError: When a newer version has written to it, a folder in it cannot be written, locks do not work, or its
+            folders lie on several file systems.
     """
     root = Path(root)
     with disk_errors(root):
@@ -43,6 +46,7 @@ def check(root: str | Path) -> None:
         if not (root / "store.json").exists():
             write_atomic(root / "store.json", json.dumps({"schema": STORE_SCHEMA}) + "\n")
         _refuse_without_locks(root)
+        _refuse_two_file_systems(root)
     alone = local_locks(root)
     if alone:
         log.warning("%s; give this output folder to processes of one machine only", alone)
@@ -82,6 +86,27 @@ def _refuse_without_locks(root: Path) -> None:
     finally:
         os.close(first)
         os.close(second)
+
+
+def _refuse_two_file_systems(root: Path) -> None:
+    """Moves an empty folder as a finished stage is moved: by a rename, which no two file systems share."""
+    probe = f".self-test-{uuid.uuid4().hex}"
+    for name in ("stages", "damaged"):
+        if not (root / name).exists():
+            continue
+        (root / "scratch").mkdir(exist_ok=True)
+        (root / "scratch" / probe).mkdir()
+        try:
+            os.rename(root / "scratch" / probe, root / name / probe)
+            (root / name / probe).rmdir()
+        except OSError as error:
+            (root / "scratch" / probe).rmdir()
+            if error.errno != errno.EXDEV:
+                raise
+            raise StiltsError(
+                f"{root / 'scratch'} and {root / name} lie on two file systems, so a finished stage cannot be "
+                "published by a rename; put both on one, or set output=FOLDER elsewhere."
+            ) from error
 
 
 def local_locks(root: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:

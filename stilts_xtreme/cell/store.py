@@ -206,15 +206,18 @@ class Store:
         scratch = self.scratch(key)
         scratch.mkdir(parents=True, exist_ok=True)
         self.path(key).parent.mkdir(parents=True, exist_ok=True)
+        resume, aside = scratch / RESUME, scratch.with_name(f"{key}.{RESUME}")
+        if aside.exists() and not resume.exists():  # a kill came between the two renames below
+            os.rename(aside, resume)
         # Whatever a killed attempt left outside the resume folder may be half-written: only the checkpoint is trusted.
         for entry in scratch.iterdir():
             if entry.name != RESUME:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         start = time.monotonic()
         info = make(scratch)
-        shutil.rmtree(scratch / RESUME, ignore_errors=True)
         files = {}
-        for file in sorted(path for path in scratch.rglob("*") if path.is_file()):
+        for file in sorted(path for path in scratch.rglob("*") if path.is_file() and resume not in path.parents):
+            os.chmod(file, 0o666 & ~_umask())  # safetensors writes for the owner alone
             with file.open("rb") as opened:
                 os.fsync(opened.fileno())
             files[file.relative_to(scratch).as_posix()] = {"size": file.stat().st_size, "sha256": digest(file)}
@@ -233,10 +236,22 @@ class Store:
             "files": files,
         }
         write_atomic(scratch / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False))
+        # the checkpoint lives until the stage is published: to hash the files of a large model takes minutes
+        if resume.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+            os.rename(resume, aside)
         os.rename(scratch, self.path(key))
+        shutil.rmtree(aside, ignore_errors=True)
         if os.name == "posix":  # the rename itself must survive a power cut
             folder = os.open(self.path(key).parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+def _umask() -> int:
+    """The modes that this process withholds; asking sets it, so it is put back at once."""
+    found = os.umask(0o077)
+    os.umask(found)
+    return found

@@ -32,10 +32,13 @@ from rich.table import Table
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.command import command
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.core.files import disk_errors
+from stilts_xtreme.core.files import digest_of, disk_errors
 from stilts_xtreme.core.progress import phase
 
 COMMANDS = ("ls", "verify", "gc", "export", "import")
+IMPORTING = ".import-"
+"""What the folder begins with into which an import unpacks."""
+
 FLAGS = {"gc": ("--dry-run", "--yes")}
 
 
@@ -43,6 +46,11 @@ def keys(store: Store) -> list[str]:
     """The keys of all finished stages, the oldest first."""
     found = [path for path in (store.root / "stages").glob("*") if path.is_dir()]
     return [path.name for path in sorted(found, key=lambda path: (path.stat().st_mtime, path.name))]
+
+
+def key_of(folder: Path) -> str:
+    """The key of the stage that a folder belongs to; a checkpoint that waits beside its scratch has it before a dot."""
+    return folder.name.partition(".")[0] or folder.name
 
 
 def size(folder: Path) -> int:
@@ -73,8 +81,9 @@ def needed(store: Store) -> Counter[str]:
         nodes = json.loads(graph.read_text(encoding="utf-8"))["nodes"]
         found.update({node["id"] for node in nodes if node["kind"] != "cell"})
     for key in list(found):
-        parent = (store.manifest(key) or {}).get("parent")
-        while parent:  # of a chain that another version of the package wrote
+        parent, seen = (store.manifest(key) or {}).get("parent"), {key}
+        while parent and parent not in seen:  # of a chain that another version of the package wrote
+            seen.add(parent)
             found[parent] += 0 if parent in found else 1
             parent = (store.manifest(parent) or {}).get("parent")
     return found
@@ -118,7 +127,8 @@ def collect(store: Store, console: Console, dry: bool, yes: bool) -> None:
     """Removes the stages and scratch folders that nothing needs."""
     users = needed(store)
     going = [store.path(key) for key in keys(store) if not users[key]]
-    going += [path for path in sorted((store.root / "scratch").glob("*")) if not users[path.name]]
+    going += [path for path in sorted((store.root / "scratch").glob("*")) if not users[key_of(path)]]
+    going += sorted(store.root.glob(f"{IMPORTING}*"))  # of an import that was killed
     amount = sum(size(path) for path in going) / 1e6
     for path in going:
         console.print(f"{path}  {size(path) / 1e6:.1f} MB", highlight=False, markup=False, soft_wrap=True)
@@ -134,7 +144,7 @@ def collect(store: Store, console: Console, dry: bool, yes: bool) -> None:
     users = needed(store)  # a cell may have ended while the question stood
     removed = 0
     for path in going:
-        if not users[path.name]:
+        if not users[key_of(path)]:
             aside = path.with_name(f".{path.name}.gone")  # nobody takes a half-removed stage for a whole one
             path.rename(aside)
             shutil.rmtree(aside)
@@ -183,11 +193,20 @@ def export(store: Store, file: Path, cells: Sequence[str], console: Console) -> 
 
 
 def import_(store: Store, file: Path, console: Console) -> None:
-    """Adds the cells and stages of a tar file; every stage is verified before it is taken."""
+    """Adds the cells and stages of a tar file; every stage is verified before it is taken.
+
+    Raises:
+        StiltsError: When the file cannot be read, a stage is damaged, has another key than its identity gives, holds a
+            file that its manifest does not list, or is its own ancestor; nothing of the file is used then.
+    """
     if not file.is_file():
         raise StiltsError(f"FILE={file} is not there.")
     store.root.mkdir(parents=True, exist_ok=True)
-    with disk_errors(store.root), tempfile.TemporaryDirectory(dir=store.root, prefix=".import-") as place:
+    with (
+        disk_errors(store.root),
+        store.lock("import", f"an import into {store.root}", lambda text: console.print(text, soft_wrap=True)),
+        tempfile.TemporaryDirectory(dir=store.root, prefix=IMPORTING) as place,
+    ):
         try:
             with tarfile.open(file) as tar:
                 tar.extractall(place, filter="data")
@@ -196,16 +215,39 @@ def import_(store: Store, file: Path, console: Console) -> None:
         found = Store(place)
         added = Counter[str]()
         for key in keys(found):
-            if what := found.damage(key):
+            if what := found.damage(key) or _foreign(found, key):
                 raise StiltsError(f"FILE={file} holds a damaged stage, {key}: {what}; nothing of it is used.")
         for kind in ("stages", "cells"):  # a cell is nothing without its stages
             for folder in sorted((Path(place) / kind).glob("*")):
                 goal = store.root / kind / folder.name
                 goal.parent.mkdir(parents=True, exist_ok=True)
-                if not goal.exists():
-                    folder.rename(goal)
-                    added[kind] += 1
+                # whoever makes this stage or this cell now holds its lock, and publishes first
+                with store.lock(folder.name, folder.name, lambda text: console.print(text, soft_wrap=True)):
+                    if not goal.exists():
+                        folder.rename(goal)
+                        added[kind] += 1
     console.print(f"{added['stages']} stages and {added['cells']} cells added to {store.root}", soft_wrap=True)
+
+
+def _foreign(store: Store, key: str) -> str | None:
+    """Why a whole stage is not what its key says; None when it is."""
+    manifest = store.manifest(key) or {}
+    if digest_of(manifest.get("identity")) != key:
+        return "its key is not the digest of its identity"
+    listed = {*manifest["files"], "manifest.json"}
+    folder = store.path(key)
+    there = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()
+    }
+    if extra := sorted(there - listed):
+        return f"{extra[0]} is not listed in its manifest"
+    seen, parent = {key}, manifest.get("parent")
+    while parent:
+        if parent in seen:
+            return "it is its own ancestor"
+        seen.add(parent)
+        parent = (store.manifest(parent) or {}).get("parent")
+    return None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -67,6 +68,12 @@ def text_of(path: Path) -> str:
 
 RESUME = "resume"
 """Folder inside a scratch folder for what a killed run needs to continue; it is not published."""
+
+
+def digest_of(content: object) -> str:
+    """The address of something plain: 20 hexadecimal digits of SHA-256 over its JSON, keys sorted."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def digest(path: Path) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
 
 Languages = Literal["available"] | tuple[str, ...]
@@ -263,8 +262,7 @@ class Stage:
     @cached_property
     def key(self) -> str:
         """The stage's address: 20 hexadecimal digits of SHA-256 over its identity."""
-        text = json.dumps(self.identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
+        return digest_of(self.identity)
 
     def chain(self) -> list[Stage]:
         """This stage and its ancestors, the first one first."""

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from stilts_xtreme.cell import preflight
 from stilts_xtreme.cell import store as module
 from stilts_xtreme.cell.store import STORE_SCHEMA, Store
 from stilts_xtreme.core.errors import StiltsError
@@ -95,6 +97,57 @@ def test_resume_is_kept_for_the_next_attempt_and_not_published(tmp_path: Path) -
     folder, made = ensure(store, again)
     assert made
     assert not (folder / RESUME).exists()
+
+
+@pytest.mark.parametrize("moment", ["hash", "rename"])
+def test_a_kill_while_publishing_does_not_cost_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    store = Store(tmp_path)
+
+    def trained(scratch: Path) -> dict[str, Any]:
+        (scratch / RESUME).mkdir(exist_ok=True)
+        (scratch / RESUME / "last.ckpt").write_text("step 5")
+        return fill(scratch)
+
+    def die(*_: object) -> Any:
+        raise KeyboardInterrupt
+
+    rename = os.rename
+    with monkeypatch.context() as broken:
+        if moment == "hash":
+            broken.setattr(module, "digest", die)
+        else:
+            broken.setattr(os, "rename", lambda one, other: die() if Path(one).name == KEY else rename(one, other))
+        with pytest.raises(KeyboardInterrupt):
+            ensure(store, trained)
+    assert not store.done(KEY)
+
+    def again(scratch: Path) -> dict[str, Any]:
+        assert (scratch / RESUME / "last.ckpt").read_text() == "step 5"
+        return fill(scratch)
+
+    folder, made = ensure(store, again)
+    assert made
+    assert not (folder / RESUME).exists()
+    assert list((tmp_path / "scratch").iterdir()) == []
+    manifest = store.manifest(KEY)
+    assert manifest is not None
+    assert set(manifest["files"]) == {"models/weights.bin", "curve.jsonl"}
+
+
+def test_what_is_published_can_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    def private(scratch: Path) -> dict[str, Any]:
+        fill(scratch)
+        (scratch / "models" / "weights.bin").chmod(0o600)
+        return {}
+
+    before = os.umask(0o027)
+    try:
+        folder, _ = ensure(Store(tmp_path), private)
+    finally:
+        os.umask(before)
+    assert (folder / "models" / "weights.bin").stat().st_mode & 0o777 == 0o640
 
 
 def cut(file: Path) -> None:
@@ -325,3 +378,19 @@ def test_output_that_cannot_be_made_is_one_sentence() -> None:
         disk_errors(Path("/proc/nowhere")),
     ):
         Path("/proc/nowhere/stages").mkdir(parents=True)
+
+
+def test_folders_on_two_file_systems_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this machine has one file system")
+    with tempfile.TemporaryDirectory(dir=other) as elsewhere:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "stages").symlink_to(elsewhere)
+        with pytest.raises(StiltsError, match="lie on two file systems"):
+            preflight.check(tmp_path / "out")
+        assert list((tmp_path / "out" / "scratch").iterdir()) == []
+        (tmp_path / "out" / "stages").unlink()
+    (tmp_path / "out" / "stages").mkdir()
+    preflight.check(tmp_path / "out")
+    assert list((tmp_path / "out" / "stages").iterdir()) == []

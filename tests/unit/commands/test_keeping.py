@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,10 @@ import pytest
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.commands import store as keeping
 from stilts_xtreme.core.errors import unknown
+from stilts_xtreme.core.files import digest_of
+
+ROOT, LEFT, RIGHT, IDLE = (digest_of({"stage": name}) for name in ("root", "left", "right", "idle"))
+NAMES = {ROOT: "root", LEFT: "left", RIGHT: "right", IDLE: "idle"}
 
 
 def make(store: Store, key: str, parent: str | None = None) -> None:
@@ -19,17 +25,18 @@ def make(store: Store, key: str, parent: str | None = None) -> None:
         (scratch / "weights").write_text(key * 50)
         return {}
 
-    store.ensure(key, f"train {key}", {"kind": "train", "identity": {}, "parent": parent}, work)
+    identity = {"stage": NAMES[key]}
+    store.ensure(key, f"train {NAMES[key]}", {"kind": "train", "identity": identity, "parent": parent}, work)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """Two cells over three stages; two more that nobody needs, one of them half-made."""
     store = Store(tmp_path / "out")
-    for key, parent in (("root", None), ("left", "root"), ("right", "root"), ("idle", None)):
+    for key, parent in ((ROOT, None), (LEFT, ROOT), (RIGHT, ROOT), (IDLE, None)):
         make(store, key, parent)
     (store.scratch("half") / "resume").mkdir(parents=True)
-    for cell, stages in (("one", ["root", "left"]), ("two", ["right"])):  # the second says nothing of its parent
+    for cell, stages in (("one", [ROOT, LEFT]), ("two", [RIGHT])):  # the second says nothing of its parent
         folder = store.root / "cells" / cell
         folder.mkdir(parents=True)
         (folder / "result.json").write_text(json.dumps({"stages": [{"key": key} for key in stages]}))
@@ -46,7 +53,7 @@ def test_list_names_every_stage_and_who_needs_it(store: Store, capsys: pytest.Ca
     assert all(key in said for key in ("root", "left", "right", "idle"))
     assert "4 stages" in said
     assert "1 that no cell and no sweep needs" in said
-    assert keeping.needed(store) == {"root": 1, "left": 1, "right": 1}
+    assert keeping.needed(store) == {ROOT: 1, LEFT: 1, RIGHT: 1}
 
 
 def test_gc_keeps_what_cells_and_sweeps_need(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,12 +63,12 @@ def test_gc_keeps_what_cells_and_sweeps_need(store: Store, capsys: pytest.Captur
     assert there(store) == everything
     graph = store.root / "sweeps" / "s" / "graph.json"
     graph.parent.mkdir(parents=True)
-    graph.write_text(json.dumps({"nodes": [{"id": "idle", "kind": "train"}, {"id": "c", "kind": "cell"}]}))
+    graph.write_text(json.dumps({"nodes": [{"id": IDLE, "kind": "train"}, {"id": "c", "kind": "cell"}]}))
     assert keeping.main(["gc", "--yes", f"output={store.root}"]) == 0
     assert there(store) == everything - {"half"}
     graph.unlink()
     assert keeping.main(["gc", "--yes", f"output={store.root}"]) == 0
-    assert there(store) == {"root", "left", "right"}
+    assert there(store) == {ROOT, LEFT, RIGHT}
 
 
 def test_gc_asks(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,14 +101,14 @@ def test_gc_stops_at_a_result_it_cannot_read(store: Store, capsys: pytest.Captur
     (store.root / "cells" / "one" / "result.json").write_text("{")
     assert keeping.main(["gc", "--yes", f"output={store.root}"]) == 1
     assert "cannot be read" in capsys.readouterr().err
-    assert "left" in there(store)
+    assert LEFT in there(store)
 
 
 def test_verify_finds_the_changed_file(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert keeping.main(["verify", f"output={store.root}"]) == 0
-    (store.path("left") / "weights").write_text("LEFT" * 50)  # of the same size
+    (store.path(LEFT) / "weights").write_text(LEFT.upper() * 50)  # of the same size
     assert keeping.main(["verify", f"output={store.root}"]) == 1
-    assert "left: the content of weights has changed" in capsys.readouterr().out
+    assert f"{LEFT}: the content of weights has changed" in capsys.readouterr().out
 
 
 def test_cells_travel_with_their_stages(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,29 +119,99 @@ def test_cells_travel_with_their_stages(store: Store, tmp_path: Path, capsys: py
     file.unlink()
     assert keeping.main(["export", str(file), "one", f"output={store.root}"]) == 0
     assert keeping.main(["import", str(file), f"output={goal.root}"]) == 0
-    assert sorted(path.name for path in (goal.root / "stages").iterdir()) == ["left", "root"]
-    assert goal.damage("left") is None
-    assert keeping.cell_keys(goal.root / "cells" / "one") == ["root", "left"]
-    before = (goal.path("left") / "manifest.json").stat().st_mtime_ns
+    assert sorted(path.name for path in (goal.root / "stages").iterdir()) == sorted((LEFT, ROOT))
+    assert goal.damage(LEFT) is None
+    assert keeping.cell_keys(goal.root / "cells" / "one") == [ROOT, LEFT]
+    before = (goal.path(LEFT) / "manifest.json").stat().st_mtime_ns
     assert keeping.main(["import", str(file), f"output={goal.root}"]) == 0
     assert "0 stages and 0 cells added" in capsys.readouterr().out
-    assert (goal.path("left") / "manifest.json").stat().st_mtime_ns == before
+    assert (goal.path(LEFT) / "manifest.json").stat().st_mtime_ns == before
     assert not list(goal.root.glob(".import-*"))
 
 
 def test_nothing_of_a_damaged_export_is_taken(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (store.path("left") / "weights").write_text("LEFT" * 50)
+    (store.path(LEFT) / "weights").write_text(LEFT.upper() * 50)
     file = tmp_path / "all.tar"
     assert keeping.main(["export", str(file), f"output={store.root}"]) == 1
     assert "is damaged" in capsys.readouterr().err
     assert not list(tmp_path.glob("*.tar*"))
-    import tarfile
-
     with tarfile.open(file, "w") as tar:
-        tar.add(store.path("left"), "stages/left")
+        tar.add(store.path(LEFT), f"stages/{LEFT}")
     assert keeping.main(["import", str(file), f"output={tmp_path / 'new'}"]) == 1
-    assert "damaged stage, left" in capsys.readouterr().err
+    assert f"damaged stage, {LEFT}" in capsys.readouterr().err
     assert not (tmp_path / "new" / "stages").exists()
+
+
+def forged(store: Store, how: str) -> None:
+    """Changes a stage so that every file it lists is whole, and yet it is not what its key says."""
+    path = store.path(LEFT) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    if how == "identity":
+        manifest["identity"] = {"stage": "another"}
+    elif how == "parent":
+        manifest["parent"] = LEFT
+    elif how == "extra":
+        (store.path(LEFT) / "models").mkdir()
+        (store.path(LEFT) / "models" / "more.py").write_text("print('hello')")
+    else:
+        (store.path(LEFT) / "link").symlink_to("weights")
+    path.write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("identity", "its key is not the digest of its identity"),
+        ("parent", "it is its own ancestor"),
+        ("extra", "models/more.py is not listed in its manifest"),
+        ("link", "link is not listed in its manifest"),
+    ],
+)
+def test_what_is_not_as_its_key_says_is_not_imported(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str, said: str
+) -> None:
+    forged(store, how)
+    file = tmp_path / "all.tar"
+    with tarfile.open(file, "w") as tar:
+        tar.add(store.path(LEFT), f"stages/{LEFT}")
+        tar.add(store.path(ROOT), f"stages/{ROOT}")
+    assert keeping.main(["import", str(file), f"output={tmp_path / 'new'}"]) == 1
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "new" / "stages").exists()
+    if how == "parent":  # a store that got it before: the list ends
+        assert keeping.main(["ls", f"output={store.root}"]) == 0
+
+
+def test_an_import_waits_for_whoever_makes_the_stage(store: Store, tmp_path: Path) -> None:
+    file, goal = tmp_path / "one.tar", Store(tmp_path / "elsewhere")
+    assert keeping.main(["export", str(file), "one", f"output={store.root}"]) == 0
+    done = threading.Event()
+
+    def importing() -> None:
+        assert keeping.main(["import", str(file), f"output={goal.root}"]) == 0
+        done.set()
+
+    def work(scratch: Path) -> dict:
+        thread.start()
+        assert not done.wait(1.0)
+        (scratch / "weights").write_text("own")
+        return {}
+
+    thread = threading.Thread(target=importing)
+    goal.ensure(LEFT, "train left", {"kind": "train", "identity": {"stage": "left"}, "parent": ROOT}, work)
+    thread.join(60)
+    assert (goal.path(LEFT) / "weights").read_text() == "own"
+    assert sorted(path.name for path in (goal.root / "stages").iterdir()) == sorted((LEFT, ROOT))
+
+
+def test_gc_takes_what_a_killed_import_left_and_keeps_a_checkpoint_beside_its_scratch(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (store.root / ".import-dead" / "stages").mkdir(parents=True)
+    (store.root / "scratch" / f"{LEFT}.resume").mkdir()
+    assert keeping.main(["gc", "--yes", f"output={store.root}"]) == 0
+    assert not (store.root / ".import-dead").exists()
+    assert (store.root / "scratch" / f"{LEFT}.resume").exists()
 
 
 @pytest.mark.parametrize(
