@@ -18,6 +18,7 @@ from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.specs import Cell, CellPlan, Stage, Target, TrainTask
 from stilts_xtreme.data import catalogue, translated, unlabelled
 from stilts_xtreme.data.checks import refuse_blind
+from stilts_xtreme.tasks import format_of
 
 
 def _begins(cell: Cell, parent: Stage | None) -> dict[str, Any]:
@@ -26,11 +27,6 @@ def _begins(cell: Cell, parent: Stage | None) -> dict[str, Any]:
     if cell.model.weights == "random" and (parent is None or parent.kind == "pretrain"):
         start["weights"] = "random"
     return start
-
-
-def _answer_settings(cell: Cell) -> dict[str, Any]:
-    """What turns the scores of spans into answers."""
-    return {name: cell.evaluation[name] for name in ("n_best", "max_answer_length", "null_threshold")}
 
 
 def _task_identity(cell: Cell, task: TrainTask) -> dict[str, Any]:
@@ -48,13 +44,10 @@ def _task_identity(cell: Cell, task: TrainTask) -> dict[str, Any]:
         "head": task.head,
         "data": [[catalogue.identity(spec, split, source, cell.data) for split in splits] for spec in task.datasets],
         "recipe": recipe,
+        **format_of(task.head).training_settings(cell, task.recipe),
     }
     if task.recipe.selection == "best":
-        identity["metric"] = task.metric
-        if task.head == "qa":  # how answers are picked decides which weights score best
-            identity["evaluation"] = _answer_settings(cell)
-    if task.head == "tagging":
-        identity["first_token"] = cell.tagging["first_token"]
+        identity |= {"metric": task.metric, **format_of(task.head).selection_settings(cell, task.recipe)}
     return identity
 
 
@@ -139,11 +132,7 @@ def _refuse_without_dev(cell: Cell, target: Target, languages: tuple[str, ...]) 
     present = catalogue.languages(target.test, "validation", cell.data)
     lacking = [language for language in languages if language not in present]
     if lacking:
-        raise StiltsError(
-            f"{target.name}: no dev rows for {', '.join(lacking)} to choose the threshold on; bring BUCC's sample "
-            "corpora (FOLDER/local/bucc2018/<l>-en/<l>-en.sample.{<l>,en,gold}) and give data.root=FOLDER, or give "
-            "bitext.threshold=NUMBER, or bitext.threshold=test, which flatters."
-        )
+        raise StiltsError(f"{target.name}: no dev rows for {', '.join(lacking)} {format_of(target.head).dev_advice}.")
 
 
 def _test_rows(cell: Cell, target: Target, languages: tuple[str, ...]) -> dict[str, int]:
@@ -175,38 +164,23 @@ def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Stage:
         "train": [catalogue.identity(spec, "train", source, cell.data) for spec in learnt_from],
         "test": catalogue.identity(target.test, "test", languages, cell.data),
         "languages": list(languages),
+        **format_of(target.head).floor_settings(),
     }
     if target.candidates is not None:
         identity["candidates"] = candidates_identity(cell, target)
-    if target.head == "qa":
-        identity["right_type"] = "mean of exact match and F1"  # it was F1 alone
     rows = _test_rows(cell, target, languages)
     return Stage("floors", target.name, identity, target=target, languages=languages, rows=rows)
 
 
 def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple[str, ...], label: str) -> Stage:
-    recipe = target.recipe
+    format = format_of(target.head)
     head: str | None = None
-    settings: dict[str, Any] = {"max_length": recipe.max_length}
-    if target.head == "qa":
-        settings.update(stride=recipe.stride, max_query_length=recipe.max_query_length)
-        settings.update(_answer_settings(cell))
-    if target.head == "tagging":
-        settings["first_token"] = cell.tagging["first_token"]
-    if target.head in ("retrieval", "bitext"):
-        layer = cell.retrieval["layer"]
-        settings["layer"] = layer if layer is not None else cell.model.retrieval_layer
-        settings["pooling"] = cell.retrieval["pooling"]
-        if cell.retrieval["sweep"]:
-            settings["sweep"] = cell.retrieval["sweep"]
-    if target.head == "ranking":
-        settings["max_query_length"] = recipe.max_query_length
+    settings = format.evaluation_settings(cell, target.recipe)
+    if target.candidates is not None:
         settings["candidates"] = candidates_identity(cell, target)
-    if target.head == "bitext":
-        settings["threshold"] = cell.bitext["threshold"]
-        if settings["threshold"] == "dev":
-            _refuse_without_dev(cell, target, languages)
-            settings["dev"] = catalogue.identity(target.test, "validation", languages, cell.data)
+    if format.reads_dev(cell):
+        _refuse_without_dev(cell, target, languages)
+        settings["dev"] = catalogue.identity(target.test, "validation", languages, cell.data)
     if target.train:
         head = target.train[-1].name
     identity = {

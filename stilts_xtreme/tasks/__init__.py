@@ -1,1 +1,51 @@
-"""Task formats: their modules, metrics, prediction files and floors."""
+"""Task formats: their rows, modules, metrics, prediction files and floors; and the registry of them, free of torch.
+
+A format is found where it stands: a package of this folder that holds a :class:`~.format.TaskFormat` as ``FORMAT``, or
+an entry point of the group ``stilts_xtreme.formats`` in another distribution.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.tasks.format import TaskFormat
+
+ENTRY_POINTS = "stilts_xtreme.formats"
+"""Where other distributions name their formats: each entry point is a :class:`TaskFormat`."""
+
+
+@functools.cache
+def formats() -> Mapping[str, TaskFormat]:
+    """Id -> format, those of the package first.
+
+    Raises:
+        StiltsError: Two formats have one id.
+    """
+    found: list[TaskFormat] = []
+    for module in pkgutil.iter_modules(__path__):
+        if module.ispkg:
+            own = getattr(importlib.import_module(f"{__name__}.{module.name}"), "FORMAT", None)
+            found += [own] if own is not None else []
+    found += [point.load() for point in entry_points(group=ENTRY_POINTS)]
+    by_name: dict[str, TaskFormat] = {}
+    for format in found:
+        if format.name in by_name:
+            raise StiltsError(f"Two task formats have the id '{format.name}': remove one of them.")
+        by_name[format.name] = format
+    return by_name
+
+
+def format_of(name: str) -> TaskFormat:
+    """The format with an id.
+
+    Raises:
+        StiltsError: There is none.
+    """
+    if name not in formats():
+        raise unknown("format", name, formats())
+    return formats()[name]
