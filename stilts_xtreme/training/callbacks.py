@@ -12,13 +12,17 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import digest
 from stilts_xtreme.core.preemption import NOTICE
 from stilts_xtreme.core.progress import Phase
 from stilts_xtreme.tasks.joint import JointModule
 from stilts_xtreme.tasks.module import StageModule, Step
+from stilts_xtreme.training import checkpoints
+from stilts_xtreme.training.checkpoints import DamagedCheckpoint
 
 CURVE_POINTS = 200
 """About as many points as a training curve has."""
@@ -98,6 +102,12 @@ class Select(pl.Callback):
         self.best = -math.inf
         self.best_step = 0
         self.stale = 0
+        self.digest: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file of the best weights so far."""
+        return self.folder / "best.safetensors"
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
         """Scores at every ``every``-th and at the last step."""
@@ -112,7 +122,8 @@ class Select(pl.Callback):
             scratch = self.folder / "best.tmp"
             weights = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
             save_file(_unshared(weights), scratch)
-            os.replace(scratch, self.folder / "best.safetensors")
+            self.digest = digest(scratch)
+            os.replace(scratch, self.path)
         else:
             self.stale += 1
             if self.patience is not None and self.stale >= self.patience:
@@ -120,15 +131,25 @@ class Select(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The best score so far."""
-        return {"best": self.best, "best_step": self.best_step, "stale": self.stale}
+        return {"best": self.best, "best_step": self.best_step, "stale": self.stale, "digest": self.digest}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on with the best score."""
         self.best, self.best_step, self.stale = state_dict["best"], state_dict["best_step"], state_dict["stale"]
+        self.digest = state_dict.get("digest")  # an earlier version wrote none
 
     def load_best(self, module: StageModule) -> None:
-        """Puts the best weights back."""
-        module.load_state_dict(load_file(self.folder / "best.safetensors"), strict=False)
+        """Puts the best weights back.
+
+        Raises:
+            DamagedCheckpoint: When their file is not as it was written.
+        """
+        try:
+            if self.digest is not None and digest(self.path) != self.digest:
+                raise DamagedCheckpoint(self.path, "its content has changed")
+            module.load_state_dict(load_file(self.path), strict=False)
+        except (OSError, SafetensorError) as error:
+            raise DamagedCheckpoint(self.path, str(error)) from error
 
 
 def _unshared(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -145,8 +166,8 @@ def _unshared(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 class Checkpoint(pl.Callback):
     """Writes everything that a killed run needs, whole or not at all, every few seconds and when notice is given."""
 
-    def __init__(self, path: Path, seconds: float, guard: Guard):
-        self.path, self.seconds, self.guard = path, seconds, guard
+    def __init__(self, folder: Path, seconds: float, guard: Guard):
+        self.folder, self.seconds, self.guard = folder, seconds, guard
         self.last = time.monotonic()
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
@@ -159,8 +180,7 @@ class Checkpoint(pl.Callback):
         if time.monotonic() - self.last < self.seconds and not NOTICE.given:
             return
         self.guard.check(batch.index + 1)
-        trainer.save_checkpoint(self.path.with_suffix(".tmp"))
-        os.replace(self.path.with_suffix(".tmp"), self.path)
+        checkpoints.write(self.folder, trainer.save_checkpoint)
         self.last = time.monotonic()
         if NOTICE.given:
             NOTICE.heed()

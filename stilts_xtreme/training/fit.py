@@ -23,6 +23,7 @@ from stilts_xtreme.core.preemption import NOTICE
 from stilts_xtreme.core.specs import Sampling, TrainerSpec
 from stilts_xtreme.models.batch import Features, order
 from stilts_xtreme.tasks.module import StageModule, Step
+from stilts_xtreme.training import checkpoints
 from stilts_xtreme.training.callbacks import Checkpoint, Guard
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -172,17 +173,20 @@ def fit(
 
     Returns:
         The trainer.
+
+    Raises:
+        DamagedCheckpoint: When checkpoints are there and none is whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    last = folder / "last.ckpt"
+    start = checkpoints.usable(folder)
     guard = next(callback for callback in callbacks if isinstance(callback, Guard))
-    trainer = make_trainer(spec, [*callbacks, Checkpoint(last, spec.checkpoint_seconds, guard)], folder)
+    trainer = make_trainer(spec, [*callbacks, Checkpoint(folder, spec.checkpoint_seconds, guard)], folder)
     module.train()
     module.strict_loading = True
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         with NOTICE.after_the_step():
-            trainer.fit(module, stream, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+            trainer.fit(module, stream, ckpt_path=str(start) if start else None, weights_only=True)
     except SystemExit as error:
         # On Ctrl-C Lightning exits with code 1 and leaves the signal ignored; the checkpoint stays.
         if not trainer.interrupted:

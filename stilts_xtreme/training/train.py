@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,8 +29,9 @@ from stilts_xtreme.tasks.metrics.scores import METRICS, headline
 from stilts_xtreme.tasks.module import Optimisation, StageModule
 from stilts_xtreme.tasks.modules import HEADS, HeadModule
 from stilts_xtreme.tasks.predictions import gold
-from stilts_xtreme.training import mlm
+from stilts_xtreme.training import checkpoints, mlm
 from stilts_xtreme.training.callbacks import Guard, Select
+from stilts_xtreme.training.checkpoints import DamagedCheckpoint
 from stilts_xtreme.training.evaluate import evaluate, make_floors
 from stilts_xtreme.training.fit import Course, StepStream, fit, share_steps, steps_of, write_curve
 from stilts_xtreme.training.parents import (
@@ -43,6 +45,7 @@ from stilts_xtreme.training.parents import (
 from stilts_xtreme.training.predict import predict
 from stilts_xtreme.training.pretrain import pretrain
 
+log = logging.getLogger(__name__)
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 
@@ -61,9 +64,23 @@ def make(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point:
 
     Returns:
         Facts for the manifest.
+
+    Raises:
+        DamagedCheckpoint: When what a killed attempt left cannot be used and ``store.damaged=retrain`` was not given.
     """
     if cell.trainer.threads:
         torch.set_num_threads(cell.trainer.threads)
+    try:
+        return _make(cell, stage, folder_of, scratch, on_point)
+    except DamagedCheckpoint as error:
+        if cell.on_damage == "refuse":
+            raise
+        log.warning("%s Training begins anew.", str(error).partition(";")[0] + ".")
+    checkpoints.clear(scratch)
+    return _make(cell, stage, folder_of, scratch, on_point)
+
+
+def _make(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point: PointSink) -> dict[str, Any]:
     if stage.kind == "pretrain":
         return pretrain(cell, stage, scratch, on_point)
     if stage.kind == "train":

@@ -87,8 +87,8 @@ def test_killed_at_many_moments(launch: Callable[..., Any], run_tiny: Callable[.
             (die_in_step, "mnli", 4, "Guard"),
             (die_in_checkpoint, "mnli > mnli"),
             (die_in_step, "mnli > mnli", 5, "Checkpoint"),
-            (die_in, "store", "write_atomic", f"{key[2]}/manifest.json"),
-            (die_in, "cell", "write_atomic", "table.md"),
+            (die_in, "cell.store", "write_atomic", f"{key[2]}/manifest.json"),
+            (die_in, "cell.run", "write_atomic", "table.md"),
         ],
     )
     run_tiny(*arguments)
@@ -210,6 +210,54 @@ def test_ctrl_c(launch: Callable[..., Any], pretrained: Path) -> None:
     assert checkpoint.exists()
 
 
+BEST = ("recipe.intermediate.selection=best", "recipe.intermediate.eval_every=1")
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "best"])
+def test_damage_in_what_a_kill_left_is_named_and_mended(
+    launch: Callable[..., Any], pretrained: Path, run_tiny: Callable[..., Any], tmp_path: Path, harm: str
+) -> None:
+    arguments = ("+intermediate=mnli", *(BEST if harm == "best" else ()))
+    command = [*TINY, *arguments, OFTEN, f"output={pretrained}"]
+    log = tmp_path / "log"
+    launch(command, log, die_in_step, "mnli", 4, "Checkpoint").join(120)
+    folder = Store(pretrained).scratch(plan(cell_of(*command)).final.key) / "resume"
+    for name in ("best.safetensors",) if harm == "best" else ("last.ckpt", "before.ckpt"):
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(bytes(content[: len(content) // 3] if harm == "cut" else content))
+    process = launch(command, log)
+    process.join(120)
+    said = log.read_text()
+    if harm != "best" or process.exitcode:
+        assert process.exitcode == 1, said
+        assert "is damaged: its content has changed" in said
+        assert "store.damaged=retrain" in said
+        assert "Traceback" not in said
+        process = launch([*command, "store.damaged=retrain"], log)
+        process.join(120)
+    assert process.exitcode == 0, log.read_text()
+    whole = tmp_path / "whole"
+    run_tiny(*arguments, output=whole)
+    assert trained(pretrained, *arguments) == trained(whole, *arguments)
+
+
+def test_training_goes_on_from_the_checkpoint_before_a_damaged_one(
+    launch: Callable[..., Any], pretrained: Path, run_tiny: Callable[..., Any], tmp_path: Path
+) -> None:
+    command = [*TINY, "+intermediate=mnli", OFTEN, f"output={pretrained}"]
+    log = tmp_path / "log"
+    launch(command, log, die_in_step, "mnli", 4, "Checkpoint").join(120)
+    last = Store(pretrained).scratch(plan(cell_of(*command)).final.key) / "resume" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:-7])
+    process = launch(command, log)
+    process.join(120)
+    assert process.exitcode == 0, log.read_text()
+    assert "training goes on from the one before it" in log.read_text()
+    run_tiny("+intermediate=mnli", output=tmp_path / "whole")
+    assert trained(pretrained, "+intermediate=mnli") == trained(tmp_path / "whole", "+intermediate=mnli")
+
+
 def test_patience_stops(run_tiny: Callable[..., Any], tmp_path: Path) -> None:
     result = run_tiny(
         "+intermediate=mnli",
@@ -295,8 +343,8 @@ def test_nan_between_curve_points_is_found_before_a_checkpoint(tmp_path: Path) -
     with pytest.raises(StiltsError, match="nan"):
         guard.check(2)
     step = SimpleNamespace(index=1)
-    module = SimpleNamespace(optimisation=SimpleNamespace(steps=9))
-    checkpoint = callbacks.Checkpoint(tmp_path / "last.ckpt", 0, guard)
+    module = SimpleNamespace(steps=9)
+    checkpoint = callbacks.Checkpoint(tmp_path, 0, guard)
     with pytest.raises(StiltsError, match="nan"):  # raised before anything is written
         checkpoint.on_train_batch_end(SimpleNamespace(should_stop=False), module, None, step, 1)  # type: ignore[arg-type]
     guard.sums["mnli"] = torch.tensor(float("inf"))
