@@ -17,9 +17,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file, save_file
-
 from stilts_xtreme.cell import run as cells
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.plan import plan
@@ -71,6 +68,8 @@ def ship(arguments: Sequence[str]) -> Path:
     store = Store(cell.output, cell.on_damage)
 
     def work(scratch: Path) -> dict[str, Any]:
+        import torch
+
         from stilts_xtreme.training.pretrain import pretrain
 
         if cell.trainer.threads:
@@ -112,7 +111,9 @@ def _matters(argument: str) -> bool:
 
 def halve(source: Path, destination: Path) -> None:
     """Joins a model's weight files into one in half precision, under the names that ``from_pretrained`` looks for."""
-    weights: dict[str, torch.Tensor] = {}
+    from safetensors.torch import load_file, save_file
+
+    weights = {}
     for file in sorted(source.glob("*.safetensors")):
         weights |= {name: value.half() for name, value in load_file(file).items()}
     save_file(weights, destination / "model.safetensors", metadata={"format": "pt"})

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 import weakref
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from support.cells import ROOT, TINY, cell_of, check_refusal, composed
+from support.cells import TINY, cell_of, check_refusal, composed
 from support.sweeps import OFTEN, SLOTS, events, folder_of, made, values, weights, when
 
 from stilts_xtreme.__main__ import main
@@ -166,25 +165,6 @@ def test_a_job_is_what_hydra_composes(arguments: tuple[str, ...]) -> None:
             assert composer.plain(job) == OmegaConf.to_container(full, resolve=True)
 
     compose.with_hydra(work)
-
-
-def test_a_plan_needs_no_torch(tmp_path: Path) -> None:
-    code = (
-        "import sys; from stilts_xtreme.cell.estimate import main; "
-        "main(['-m', '+study=phang2020', '+target=xnli,panx', 'seed=0,1', sys.argv[1]]); "
-        "sys.exit('torch' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, f"output={tmp_path / 'none'}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "controls of the study" in done.stdout
-    assert "Critical path" in done.stdout
-    assert not (tmp_path / "none").exists()
 
 
 BROKEN = ("+intermediate=none,mnli,qqp", "+target=xquad,panx", "+recipe.intermediate.tasks.qqp={learning_rate: 1e30}")

@@ -7,15 +7,12 @@ import gzip
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from support.cells import ROOT
 from support.facts import facts, needs_facts
 
 from stilts_xtreme.core.errors import StiltsError
@@ -362,9 +359,3 @@ def test_synthetic_text_depends_on_no_rows() -> None:
         data = DataSpec("synthetic", world={**BASE, option: value})
         decides = option in ("seed", "languages", "sentences", "mixed")
         assert (world_identity(data) != first, world_corpus(data) != text) == (decides, decides), option
-
-
-def test_the_catalogue_is_light() -> None:
-    code = "import sys, stilts_xtreme.data.catalogue; print({'torch', 'datasets', 'pyarrow'} & set(sys.modules))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert out.stdout.strip() == "set()"
