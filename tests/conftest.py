@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from support.cells import TINY, begun, composed
 from support.launching import in_child
 
+# a machine that is busy with other work is no fault of a test
+settings.register_profile("any_pace", deadline=None)
+settings.load_profile("any_pace")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell gives its background jobs an ear deaf to it
 
 

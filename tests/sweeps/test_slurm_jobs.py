@@ -68,6 +68,7 @@ def work(tmp_path: Path) -> Iterator[Callable[..., Any]]:
         process.join()
 
 
+@pytest.mark.slow
 def test_a_preempted_job_goes_on_exactly(
     work: Callable[..., Any], launch: Callable[..., Any], pretrained: Path, tmp_path: Path
 ) -> None:
