@@ -5,57 +5,72 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from stilts_xtreme.commands import summary
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.sweep.session import Session, bind, objective
 
 
-def _task(cfg: Any) -> float | None:
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-    from omegaconf import OmegaConf
+def application(session: Session) -> Callable[[Any], float | None]:
+    """The task function that Hydra runs for every cell.
 
-    from stilts_xtreme.cell.run import run
+    It is a function of its own for each command, as Hydra hands it to launchers and sweepers: the session goes with it.
 
-    job = HydraConfig.get()
-    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    try:
-        if plain.get("study") and job.mode != RunMode.MULTIRUN:
-            raise StiltsError(f"study={plain['study']['name']} is a sweep of many cells; add -m to the command.")
-        result = run(plain)
-        if job.mode == RunMode.MULTIRUN:
-            summary.ran(plain, result)
-    except StiltsError as error:
-        if job.mode == RunMode.MULTIRUN and not job.launcher._target_.endswith("BasicLauncher"):
-            raise  # in a process of its own: only the exception reaches the launcher
-        summary.failed(error)
-        return None
-    return summary.objective(result)
+    Args:
+        session: Takes what the cells come to.
+    """
+
+    def task(cfg: Any) -> float | None:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+        from omegaconf import OmegaConf
+
+        from stilts_xtreme.cell.run import run
+
+        many = HydraConfig.get().mode == RunMode.MULTIRUN
+        plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+        try:
+            if plain.get("study") and not many:
+                raise StiltsError(f"study={plain['study']['name']} is a sweep of many cells; add -m to the command.")
+            result = run(plain)
+        except StiltsError as error:
+            if session.away:
+                raise  # only the exception reaches the launcher
+            session.fail(error)
+            return None
+        if many:
+            session.ran(plain, result)
+        return objective(result)
+
+    bind(task, session)
+    return task
 
 
 def main() -> int:
     """Runs the command line; a user's error ends in one sentence and exit code 1."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    session = Session()
     before = os.environ.get("HYDRA_FULL_ERROR")
     wants_trace = before == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands exceptions on instead of printing them
     try:
         import hydra
 
-        summary.clear()
         sys.argv = [sys.argv[0], *compose.prepare(sys.argv[1:])]
-        application = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(_task)
+        task = application(session)
         try:
-            application()
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(task)()
         except StiltsError as error:  # a failed job, as a sweeper hands it on; the others have results
-            if not summary.RESULTS or wants_trace:
+            if not session.results or wants_trace:
                 raise
-            summary.failed(error)
-        summary.report()
+            session.fail(error)
+        session.run_controls()
+        summary.report(session)
     except KeyboardInterrupt:
         print("interrupted: the same command continues from the last checkpoint", file=sys.stderr)
         return 130
@@ -63,13 +78,13 @@ def main() -> int:
         known = compose.sentence(error)
         if known is None or wants_trace:
             raise
-        summary.failed(known)
+        session.fail(known)
     finally:
         if before is None:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = before
-    return 1 if summary.FAILED else 0
+    return 1 if session.errors else 0
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ class GraphLauncher(Launcher):
     def __init__(self) -> None:
         self.config: DictConfig | None = None
         self.hydra_context: HydraContext | None = None
+        self.task_function: TaskFunction | None = None
 
     def begin(self) -> Any:
         """Checks the launcher's options; what makes the stages (``stilts_xtreme.sweep.run.Begin``)."""
@@ -34,23 +35,25 @@ class GraphLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Called by Hydra before :meth:`launch`."""
-        self.config, self.hydra_context = config, hydra_context
+        self.config, self.hydra_context, self.task_function = config, hydra_context, task_function
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs a batch of jobs; each returns what a single run of it would, or the error that ended it."""
-        from stilts_xtreme.commands import summary
         from stilts_xtreme.core.errors import StiltsError
         from stilts_xtreme.sweep import run
-        from stilts_xtreme.sweep.planning import Composer
+        from stilts_xtreme.sweep.composer import Composer
+        from stilts_xtreme.sweep.session import objective, session_of
 
         assert self.config is not None
         assert self.hydra_context is not None
+        assert self.task_function is not None
         setup_globals()
+        session = session_of(self.task_function)
         begin = self.begin()
         composer = Composer(self.hydra_context.config_loader, self.config)
         with self.machine():
             outcome = run.run(job_overrides, composer, begin)
-        summary.swept(outcome.results, outcome.study, outcome.output)
+        session.add(outcome.results, outcome.study, outcome.output)
         returns = []
         for overrides, (config, found) in zip(job_overrides, outcome.jobs, strict=True):
             job = JobReturn(
@@ -60,8 +63,8 @@ class GraphLauncher(Launcher):
                 task_name=self.config.hydra.job.name,
                 status=JobStatus.FAILED if isinstance(found, StiltsError) else JobStatus.COMPLETED,
             )
-            job.return_value = found if isinstance(found, StiltsError) else summary.objective(found)
+            job.return_value = found if isinstance(found, StiltsError) else objective(found)
             returns.append(job)
         for error in outcome.errors:
-            summary.failed(error)
+            session.fail(error)
         return returns

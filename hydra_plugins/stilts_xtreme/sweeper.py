@@ -14,17 +14,24 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweepe
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import OmegaConf
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
 
 
 class MatrixSweeper(BasicSweeper):
     """All combinations of the options' values, in batches if ``max_batch_size`` says so."""
 
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Called by Hydra before :meth:`sweep`."""
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.task_function = task_function
+
     def sweep(self, arguments: list[str]) -> Any:
         """Launches every job; one that a user's error ends does not keep the others from running."""
-        from stilts_xtreme.commands import summary
         from stilts_xtreme.core.errors import StiltsError
+        from stilts_xtreme.sweep.session import session_of
 
+        session = session_of(self.task_function)
         assert self.hydra_context is not None
         assert self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
@@ -38,12 +45,12 @@ class MatrixSweeper(BasicSweeper):
             found = self.launcher.launch(batch, initial_job_idx=first)
             for job in found:
                 if job.status == JobStatus.FAILED and isinstance(job._return_value, StiltsError):
-                    summary.failed(job._return_value)
+                    session.fail(job._return_value)
                 else:
                     _ = job.return_value  # raises what the job raised
                     if not plans:
                         config: Any = OmegaConf.to_container(job.cfg, resolve=True)
-                        summary.found(config)
+                        session.find(config)
             first += len(batch)
             returns.append(found)
         return returns

@@ -51,7 +51,7 @@ def cells_of(options: Sequence[str], many: bool) -> Iterator[Cell | StiltsError]
     if not many:
         yield make_cell(compose.compose(prepared))
         return
-    from stilts_xtreme.sweep.planning import jobs_of
+    from stilts_xtreme.sweep.composer import jobs_of
 
     def jobs() -> Iterator[Cell | StiltsError]:
         batch, composer = jobs_of(prepared)

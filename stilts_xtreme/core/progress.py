@@ -12,8 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 CONSOLE = Console(stderr=True)
 LINE_SECONDS = 15
 LISTEN_SECONDS = 0.5
-LISTENERS: list[Callable[[Phase], None]] = []
-"""Told of a phase now and then as it moves on, whether or not anything is printed: a worker reports by it."""
+_listeners: list[Callable[[Phase], None]] = []
 
 
 class Phase:
@@ -32,9 +31,9 @@ class Phase:
         self.note = self.note if note is None else note
         if self.bar is not None and self.task is not None:
             self.bar.update(self.task, completed=self.done, note=self.note)
-        if LISTENERS and time.monotonic() - self.told > LISTEN_SECONDS:
+        if _listeners and time.monotonic() - self.told > LISTEN_SECONDS:
             self.told = time.monotonic()
-            for listener in LISTENERS:
+            for listener in _listeners:
                 listener(self)
         if self.bar is None and not self.silent and time.monotonic() - self.said > LINE_SECONDS:
             self.said = time.monotonic()
@@ -63,6 +62,19 @@ def phase(label: str, total: int, show: bool = True) -> Iterator[Phase]:
     )
     with Progress(*columns, console=CONSOLE, transient=True) as bar:
         yield Phase(label, total, bar, silent=False)
+
+
+@contextmanager
+def listening(listener: Callable[[Phase], None]) -> Iterator[None]:
+    """Has a listener told of every phase of this process now and then, whether or not anything is printed.
+
+    A worker reports by it how far a stage is, whichever room the phase is in.
+    """
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 def say(text: str) -> None:

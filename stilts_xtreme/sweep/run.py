@@ -17,6 +17,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors
 from stilts_xtreme.core.progress import say
 from stilts_xtreme.sweep import planning, record
+from stilts_xtreme.sweep.composer import Composer
 from stilts_xtreme.sweep.engine import Engine, Executor, Listener, Tally
 from stilts_xtreme.sweep.executors import local
 from stilts_xtreme.sweep.graph import Graph, build
@@ -75,7 +76,7 @@ class Outcome:
     output: str
 
 
-def run(jobs: Sequence[Sequence[str]], composer: planning.Composer, begin: Begin) -> Outcome:
+def run(jobs: Sequence[Sequence[str]], composer: Composer, begin: Begin) -> Outcome:
     """Plans and runs jobs.
 
     Args:

@@ -60,3 +60,17 @@ def test_each_stage_once_and_the_matrix_at_the_end(
         (row["cell"], row["language"], row["metric"], row["value"]) for result in results for row in result["rows"]
     )
     assert sorted((row["cell"], row["language"], row["metric"], float(row["value"])) for row in rows) == expected
+
+
+@pytest.mark.parametrize("launcher", ["basic", "local"])
+def test_the_controls_of_a_study_run_once(
+    launcher: str, pretrained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = ["+study=phang2020", "+intermediate=none", "+target=tatoeba", "evaluation.floors=false"]
+    command = ["stilts_xtreme", "-m", *TINY, *study, f"output={pretrained}", f"hydra/launcher={launcher}"]
+    monkeypatch.setattr(sys, "argv", command)
+    assert main() == 0, capsys.readouterr().err
+    (matrix,) = pretrained.glob("studies/*/matrix.md")
+    rows = [line.split(" | ")[0] for line in matrix.read_text(encoding="utf-8").splitlines()]
+    assert rows.count("| none") == rows.count("| random init, none") > 0
+    assert len(list(pretrained.glob("cells/*/result.json"))) == 2

@@ -29,6 +29,7 @@ from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.sweep import engine as engines
 from stilts_xtreme.sweep import planning, record
+from stilts_xtreme.sweep.composer import jobs_of
 from stilts_xtreme.sweep.executors import local, worker
 from stilts_xtreme.sweep.graph import Node, build
 from stilts_xtreme.sweep.planning import PlannedCell
@@ -37,7 +38,7 @@ from stilts_xtreme.sweep.trace import spans, waits
 
 def planned_of(*arguments: str) -> list[Any]:
     def work() -> list[Any]:
-        jobs, composer = planning.jobs_of(compose.prepare([*TINY, *arguments]))
+        jobs, composer = jobs_of(compose.prepare([*TINY, *arguments]))
         return list(planning.cells(jobs, composer.plain))
 
     return compose.with_hydra(work)
@@ -115,7 +116,7 @@ def test_mnli_before_and_mnli_for_xnli_are_one_when_their_recipes_agree(tmp_path
 def test_planning_composes_once_per_choice_of_files() -> None:
     def count(*arguments: str) -> tuple[int, int]:
         def work() -> tuple[int, int]:
-            jobs, composer = planning.jobs_of(compose.prepare(arguments))
+            jobs, composer = jobs_of(compose.prepare(arguments))
             return len(list(planning.cells(jobs, composer.plain))), composer.compositions
 
         return compose.with_hydra(work)
@@ -152,7 +153,7 @@ def test_a_job_is_what_hydra_composes(arguments: tuple[str, ...]) -> None:
     from omegaconf import OmegaConf, open_dict
 
     def work() -> None:
-        jobs, composer = planning.jobs_of(compose.prepare(arguments))
+        jobs, composer = jobs_of(compose.prepare(arguments))
         for job in jobs:
             try:
                 full = composer.loader.load_sweep_config(composer.master, list(job))

@@ -154,9 +154,9 @@ def attempt(
         data = {"phase": phase.label, "done": phase.done, "total": phase.total, "note": phase.note}
         tell("progress", node.id, data)
 
-    progress.LISTENERS[:] = [on_phase]
     try:
-        was_made = make(node, made)
+        with progress.listening(on_phase):
+            was_made = make(node, made)
     except _Busy:
         return "busy", {}
     except StiltsError as error:
@@ -166,8 +166,6 @@ def attempt(
         traceback.print_exc()
         last = traceback.format_exception_only(error)[-1].strip().splitlines()[-1]
         return "failed", {"error": f"{node.title}: {last}", "bug": True}
-    finally:
-        progress.LISTENERS.clear()
     return "done", {
         "made": was_made,
         "seconds": round(time.monotonic() - start, 3),

@@ -29,6 +29,7 @@ from stilts_xtreme.models.batch import Batch
 from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.report import points, scaling
 from stilts_xtreme.sweep import planning
+from stilts_xtreme.sweep.composer import jobs_of
 from stilts_xtreme.tasks.head import HeadOptions
 from stilts_xtreme.tasks.masked_lm.module import MLMModule
 
@@ -94,7 +95,7 @@ def test_a_budget_asks_for_pretraining_here() -> None:
 
 def cells_of(*arguments: str) -> list[planning.PlannedCell]:
     def work() -> list[planning.PlannedCell]:
-        jobs, composer = planning.jobs_of(compose.prepare(arguments))
+        jobs, composer = jobs_of(compose.prepare(arguments))
         found = list(planning.cells(jobs, composer.plain))
         assert all(isinstance(entry, planning.PlannedCell) for entry in found)
         return found  # type: ignore[return-value]

@@ -1,0 +1,112 @@
+"""The session of one command: what its cells came to, what went wrong, and the controls that are left to run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.sweep.planning import controls, planned_cell
+
+
+def objective(result: Mapping[str, Any]) -> float | None:
+    """What a Hydra sweeper optimises: the zero-shot mean of a cell."""
+    found: float | None = result["averages"].get("zero_shot_value", result["averages"].get("all_value"))
+    return found
+
+
+class Session:
+    """Gathers what comes of one command.
+
+    It travels with Hydra's task function, which launchers and sweepers are given (:func:`bind`, :func:`session_of`).
+    A launcher that takes the task function to another process takes a copy along. Nothing that is put into a copy comes
+    back, so a copy is empty and says that it is ``away``; what its cell came to is in the cell's folder.
+
+    Attributes:
+        away: Whether this is a copy in another process than the command's.
+        results: What ``result.json`` holds of each cell, once, in the order in which they came.
+        errors: What went wrong, each sentence once.
+        study: Name of the study; None for a sweep without one.
+        axis: The axis of the study's curves; None for a matrix.
+        output: The output folder; empty before the first result.
+        by_cell: Whether a launcher of Hydra's own ran the sweep, cell by cell.
+        controls: Configurations of controls that such a launcher has left to do.
+    """
+
+    def __init__(self, away: bool = False) -> None:
+        self.away = away
+        self.results: list[dict[str, Any]] = []
+        self.errors: list[str] = []
+        self.study: str | None = None
+        self.axis: str | None = None
+        self.output = ""
+        self.by_cell = False
+        self.controls: list[dict[str, Any]] = []
+
+    def __reduce__(self) -> tuple[type[Session], tuple[bool]]:
+        return Session, (True,)
+
+    def fail(self, error: StiltsError | str) -> None:
+        """Says an error, once; Hydra would print more than the sentence and stop at the first."""
+        if str(error) not in self.errors:
+            self.errors.append(str(error))
+            print(f"error: {error}", file=sys.stderr)
+
+    def add(self, results: Iterable[dict[str, Any]], study: Mapping[str, Any], output: str) -> None:
+        """Adds the results of a launch; sweepers that go by batches launch several times.
+
+        Args:
+            results: Of cells; what is there already is passed over.
+            study: The settings of the study; empty without one.
+            output: The output folder; empty where nothing was run.
+        """
+        known = {result["cell"] for result in self.results}
+        self.results.extend(result for result in results if result["cell"] not in known)
+        if output:
+            self.study, self.axis, self.output = study.get("name"), study.get("axis"), output
+
+    def ran(self, config: dict[str, Any], result: dict[str, Any]) -> None:
+        """Adds a cell that a launcher of Hydra's own has run."""
+        self.add([result], config.get("study") or {}, config["output"])
+        self.by_cell = True
+        self.controls.extend(changed for _, changed in controls(config))
+
+    def find(self, config: dict[str, Any]) -> None:
+        """Adds a cell that a launcher of Hydra's own has run, in whichever process, from its folder."""
+        entry = planned_cell(config)
+        path = Path(entry.cell.output) / "cells" / entry.name / "result.json"
+        if path.exists() and all(result["cell"] != entry.name for result in self.results):
+            self.ran(config, json.loads(path.read_text(encoding="utf-8")))
+
+    def run_controls(self) -> None:
+        """Runs the controls that are left."""
+        from stilts_xtreme.cell.run import run
+
+        for config in self.controls:
+            try:
+                self.add([run(config)], config.get("study") or {}, config["output"])
+            except StiltsError as error:
+                self.fail(error)
+        self.controls.clear()
+
+
+def bind(task: Callable[..., Any], session: Session) -> None:
+    """Lets a session travel with a task function."""
+    task.session = session  # type: ignore[attr-defined]
+
+
+def session_of(task: Callable[..., Any]) -> Session:
+    """The session that travels with a task function.
+
+    Raises:
+        StiltsError: When the function is of another application.
+    """
+    found = getattr(task, "session", None)
+    if not isinstance(found, Session):
+        raise StiltsError(
+            f"The launchers and the sweeper of stilts_xtreme run its own cells alone, not {task!r} of another program."
+        )
+    return found
