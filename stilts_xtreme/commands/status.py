@@ -30,7 +30,7 @@ from rich.text import Text
 from stilts_xtreme.core.command import command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import disk_errors, write_atomic
-from stilts_xtreme.report.matrix import row_name
+from stilts_xtreme.report.entries import row_name
 from stilts_xtreme.sweep import record
 from stilts_xtreme.sweep.drawing import draw
 from stilts_xtreme.sweep.executors import sbatch

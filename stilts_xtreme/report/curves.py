@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure  # without pyplot: no display is asked for
 
 from stilts_xtreme.core.files import whole
-from stilts_xtreme.report.scaling import Family, Place, short
+from stilts_xtreme.report.families import Family, Place, short
 
 
 def draw(families: Sequence[Family], synthetic: bool, path: Path) -> None:

@@ -11,7 +11,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure  # without pyplot: no display is asked for
 
 from stilts_xtreme.core.files import whole
-from stilts_xtreme.report.matrix import Matrix, mean_interval
+from stilts_xtreme.report.entries import Matrix
+from stilts_xtreme.report.intervals import mean_interval
 
 
 class Picture:

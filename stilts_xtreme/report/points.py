@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.report.matrix import row_name
+from stilts_xtreme.report.entries import row_name
 
 POINTS = "scaling.csv"
 AXES = {"size": ("equal tokens", "equal compute"), "volume": ("equal steps", "equal passes")}

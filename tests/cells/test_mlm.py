@@ -25,7 +25,7 @@ from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.data import synthetic, unlabelled
 from stilts_xtreme.models.encoder import Source, load
-from stilts_xtreme.report import matrix
+from stilts_xtreme.report.entries import row_name
 from stilts_xtreme.tasks.checkpoint import ENCODER_SHARD
 from stilts_xtreme.tasks.head import HeadOptions
 from stilts_xtreme.tasks.masked_lm.module import MLMModule
@@ -179,7 +179,7 @@ def test_a_training_with_it(run_tiny: Callable[..., Any], tmp_path: Path) -> Non
     assert all(f"loss_{point['task']}" in point for point in curve if "loss" in point)
     assert {point["task"] for point in curve if "loss" in point} == {"mnli", "mlm"}
     assert result["mlm"] == 0.5
-    assert matrix.row_name(result) == "mnli + MLM x0.5"
+    assert row_name(result) == "mnli + MLM x0.5"
     assert "+mlm-" in result["cell"]
     # the mask filler has the encoder of the task's model, and works
     with safe_open(stage / "models/mlm/model-00001-of-00002.safetensors", "pt") as file:

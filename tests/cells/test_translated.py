@@ -16,7 +16,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns, DataSpec
 from stilts_xtreme.core.specs import Translation
 from stilts_xtreme.data import catalogue, synthetic, translated
-from stilts_xtreme.report import matrix
+from stilts_xtreme.report.entries import row_name
 from stilts_xtreme.training.parents import load_rows
 
 DATA = DataSpec("synthetic", world={"languages": 4, "train": 60})
@@ -270,6 +270,6 @@ def test_a_training_on_translations(run_tiny: Callable[..., Any]) -> None:
     assert info["rows"] == {"mnli": 60, "squad_v1": 60}, "half of twice as many"
     assert set(info["dev"]) == {"mnli", "squad_v1"}
     assert result["translation"] == "with qac"
-    assert matrix.row_name({**result, "volume": None}) == "mnli+squad_v1 translated with qac"
+    assert row_name({**result, "volume": None}) == "mnli+squad_v1 translated with qac"
     planned = plan(cell_of("+intermediate=mnli", "++data.world.train=60", *options))
     assert planned.final.rows == {"mnli": 120}

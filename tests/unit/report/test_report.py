@@ -18,6 +18,8 @@ import pytest
 from support.cells import ROOT, TINY
 
 from stilts_xtreme.report import heatmap, ladder, matrix
+from stilts_xtreme.report.entries import build
+from stilts_xtreme.report.intervals import mean_interval
 
 
 def result(intermediate: list[str], target: str, seed: int, scores: dict[str, float], **more: Any) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def test_cells_of_one_name_that_were_set_differently_have_rows_of_their_own() ->
         cell(["mnli"], "xnli", 58, "e", **fast, **cool),
         cell([], "udpos", 70, "f", **slow, only=1),
     ]
-    built = matrix.build(cells)
+    built = build(cells)
     rate, before = "recipe.target.learning_rate", "recipe.intermediate.learning_rate"
     assert built.rows == [
         f"none, {rate}=0.0001",
@@ -77,18 +79,18 @@ def test_cells_of_one_name_that_were_set_differently_have_rows_of_their_own() ->
     ]
     gains = [built.gain(row, "xnli") for row in built.rows]
     assert gains == [{}, {}, {0: 3.0}, {0: 9.0}, {0: 8.0}]
-    assert matrix.build([cells[0], cells[2], cells[5]]).rows == ["none", "mnli"], "nothing to tell apart"
-    assert matrix.build([cells[0], {**cells[1], "settings": cells[0]["settings"]}]).rows == ["none", "none (b)"]
+    assert build([cells[0], cells[2], cells[5]]).rows == ["none", "mnli"], "nothing to tell apart"
+    assert build([cells[0], {**cells[1], "settings": cells[0]["settings"]}]).rows == ["none", "none (b)"]
 
 
 def test_means_intervals_and_gains_by_hand() -> None:
-    built = matrix.build(RESULTS)
+    built = build(RESULTS)
     assert built.rows == ["none", "mnli"]
     assert built.columns == ["xnli", "udpos"]
     assert built.entries["none", "xnli"].zero_shot == {0: 45.0, 1: 48.0}
     assert built.gain("mnli", "xnli") == {0: 7.0, 1: 2.0}
     assert built.gain("none", "xnli") == {}
-    mean, half = matrix.mean_interval([7.0, 2.0])
+    mean, half = mean_interval([7.0, 2.0])
     assert mean == 4.5
     assert half == pytest.approx(12.706 * math.sqrt(12.5) / math.sqrt(2))
     text = matrix.markdown(built)
@@ -97,7 +99,7 @@ def test_means_intervals_and_gains_by_hand() -> None:
     assert "| *best floor* | *33.0* | *33.0* |" in text
     averages = [{name: value for name, value in run["averages"].items() if "floor" not in name} for run in RESULTS]
     bare = [{**run, "averages": some} for run, some in zip(RESULTS, averages, strict=True)]
-    assert matrix.markdown(matrix.build(bare)) == text.replace("| *best floor* | *33.0* | *33.0* |\n", "")
+    assert matrix.markdown(build(bare)) == text.replace("| *best floor* | *33.0* | *33.0* |\n", "")
     assert "Synthetic" in text
     assert "| none | 61.0 ±12.7 | 90.0 |" in text
 
@@ -105,18 +107,18 @@ def test_means_intervals_and_gains_by_hand() -> None:
 def test_t_quantiles_are_those_of_simulated_means() -> None:
     """95 % of the intervals of normal samples hold the true mean."""
     draws = np.random.default_rng(0).normal(5.0, 2.0, (4000, 3))
-    held = sum(abs(mean - 5.0) <= half for mean, half in map(matrix.mean_interval, draws.tolist()) if half is not None)
+    held = sum(abs(mean - 5.0) <= half for mean, half in map(mean_interval, draws.tolist()) if half is not None)
     assert 0.94 <= held / 4000 <= 0.96
 
 
 def test_one_seed_has_no_interval() -> None:
-    assert matrix.mean_interval([3.0]) == (3.0, None)
-    assert "±" not in matrix.markdown(matrix.build(RESULTS[:1])).replace("±", "", 0).split("|", 1)[1]
+    assert mean_interval([3.0]) == (3.0, None)
+    assert "±" not in matrix.markdown(build(RESULTS[:1])).replace("±", "", 0).split("|", 1)[1]
 
 
 def test_gain_pairs_seeds_and_leaves_out_those_without_a_baseline() -> None:
     lone = [*RESULTS, result(["mnli"], "xnli", 7, {"qaa": 1, "qab": 1})]
-    assert set(matrix.build(lone).gain("mnli", "xnli")) == {0, 1}
+    assert set(build(lone).gain("mnli", "xnli")) == {0, 1}
 
 
 def test_collapsed_runs_random_weights_and_all_nine_are_named() -> None:
@@ -125,14 +127,14 @@ def test_collapsed_runs_random_weights_and_all_nine_are_named() -> None:
         result(nine, "xnli", 0, {"qaa": 3, "qab": 33}, collapsed=["x"]),
         result([], "xnli", 0, {"qaa": 3, "qab": 33}, weights="random"),
     ]
-    text = matrix.markdown(matrix.build([*RESULTS, *more]))
+    text = matrix.markdown(build([*RESULTS, *more]))
     assert "| all nine | 33.0† |" in text
     assert "| random init, none | 33.0 |" in text
 
 
 def test_gains_in_the_source_language_stand_below_its_scores() -> None:
     cells = [result([], "xnli", 0, {"qaa": 60, "qab": 9}), result(["mnli"], "xnli", 0, {"qaa": 63.5, "qab": 1})]
-    text = matrix.markdown(matrix.build(cells))
+    text = matrix.markdown(build(cells))
     assert "| mnli | +3.5 |" in text.split("Gain in the source language:")[1]
     assert "| mnli | -8.0 |" in text.split("Gain in the source language:")[0]
 
@@ -148,11 +150,11 @@ def test_mlm_translations_and_substitutes_are_rows_of_their_own() -> None:
         result([*nine, "ud_tags"], "xnli", 0, scores, substitutes={"ud_tags": "ccg"}),
         result([*nine, "ccg"], "xnli", 0, scores, substitutes={}, mlm=0.0, translation=None),
     ]
-    built = matrix.build(results)
+    built = build(results)
     joined = "+".join([*nine, "ud_tags"]) + "‡"
     assert built.rows == ["mnli", "mnli + MLM x0.5", "mnli translated in qac", "ud_tags‡", joined, "all nine"]
     assert "‡ ud_tags is a free substitute, not CCG" in matrix.markdown(built)
-    assert "‡" not in matrix.markdown(matrix.build(results[:3]))
+    assert "‡" not in matrix.markdown(build(results[:3]))
 
 
 def test_encoders_are_compared_with_their_own_baseline() -> None:
@@ -160,7 +162,7 @@ def test_encoders_are_compared_with_their_own_baseline() -> None:
         result([], "xnli", 0, {"qaa": 1, "qab": 10}, model="big"),
         result(["mnli"], "xnli", 0, {"qaa": 1, "qab": 11}, model="big"),
     ]
-    built = matrix.build([*RESULTS, *other])
+    built = build([*RESULTS, *other])
     assert built.gain("big / mnli", "xnli") == {0: 1.0}
     assert built.gain("mini / mnli", "xnli") == {0: 7.0, 1: 2.0}
 
@@ -172,11 +174,11 @@ def test_the_picture_shows_intervals_and_sets_off_those_without_zero() -> None:
         for task, values in scores.items()
         for seed, value in enumerate(values)
     ]
-    (axes, _) = heatmap.figure(matrix.build(cells)).axes
+    (axes, _) = heatmap.figure(build(cells)).axes
     weights = {text.get_text(): text.get_weight() for text in axes.texts}
     assert weights["+5.1 ±1.3"] == "bold"  # 12.706 x 0.1414 / sqrt(2)
     assert weights["+4.5 ±31.8"] == "normal"
-    assert "+7.0" in {text.get_text() for text in heatmap.figure(matrix.build(cells[::2])).axes[0].texts}
+    assert "+7.0" in {text.get_text() for text in heatmap.figure(build(cells[::2])).axes[0].texts}
 
 
 def test_files_hold_every_row_and_a_picture(tmp_path: Path) -> None:
@@ -232,7 +234,7 @@ def test_ladder_by_hand() -> None:
     assert "left out" not in ladder.markdown(above)
     assert ladder.markdown([{**run, "synthetic": False} for run in runs]) == ""
     assert ladder.markdown(runs[-1:]) == "", "floors were not asked for"
-    assert "by share of pretraining text" in matrix.page(matrix.build(runs), runs)
+    assert "by share of pretraining text" in matrix.page(build(runs), runs)
 
 
 def results_of(output: Path) -> list[dict[str, Any]]:
@@ -266,7 +268,7 @@ def test_study_is_a_sweep_that_ends_in_its_matrix(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert "6 cells" in ran.stdout
-    assert matrix.markdown(matrix.build(results_of(tmp_path))) in ran.stdout
+    assert matrix.markdown(build(results_of(tmp_path))) in ran.stdout
     assert " in qab, seed 0" in ran.stdout
 
 

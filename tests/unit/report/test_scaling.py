@@ -27,7 +27,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models import flops
 from stilts_xtreme.models.batch import Batch
 from stilts_xtreme.models.encoder import Encoder
-from stilts_xtreme.report import points, scaling
+from stilts_xtreme.report import families, points, scaling
 from stilts_xtreme.sweep import planning
 from stilts_xtreme.sweep.composer import jobs_of
 from stilts_xtreme.tasks.head import HeadOptions
@@ -146,7 +146,7 @@ def test_groups_agree_and_are_as_large_as_they_can_be(drawn: list[tuple[int, int
     ranges = [(low, low + width) for low, width in drawn]
     at = [{i for i, (low, high) in enumerate(ranges) if low <= v < high or low == v} for v in range(20)]
     expected = {frozenset(s) for s in at if s and not any(s < other for other in at)}
-    assert {frozenset(group) for group in scaling.agreeing(ranges)} == expected
+    assert {frozenset(group) for group in families.agreeing(ranges)} == expected
 
 
 SIZES = {"mini_xs": (350_000, 1e9), "mini_s": (740_000, 2e9), "mini_l": (5_900_000, 10e9)}
@@ -180,7 +180,7 @@ def by_size(model: str, steps: int, gain: float, seed: int = 0, before: float = 
     ]
 
 
-def values(family: scaling.Family, line: str = "mnli") -> dict[str, tuple[float, float | None] | None]:
+def values(family: families.Family, line: str = "mnli") -> dict[str, tuple[float, float | None] | None]:
     assert len({place.point.model for place in family.lines[line]}) == len(family.lines[line])
     return {place.point.model: place.gain for place in family.lines[line]}
 
@@ -190,7 +190,7 @@ def test_equal_tokens_and_equal_compute_are_told_apart() -> None:
     # at the cost of the middle one, whose cells the two have in common
     results += by_size("mini_xs", 2000, 1.5) + by_size("mini_l", 200, -3.0)
     found = points.points(results, "size")
-    tokens, compute = scaling.families(found)
+    tokens, compute = families.families(found)
     assert (tokens.title, compute.title) == ("equal tokens: 0.9M tokens", "equal compute: 2e+12 FLOPs")
     assert values(tokens) == {"mini_xs": (1.0, None), "mini_s": (2.0, None), "mini_l": (4.0, None)}
     assert values(compute) == {"mini_xs": (1.5, None), "mini_s": (2.0, None), "mini_l": (-3.0, None)}
@@ -206,7 +206,7 @@ def test_intervals_are_over_seeds_that_have_every_target() -> None:
     results = by_size("mini_xs", 1000, 1.0, before=40) + by_size("mini_xs", 1000, 3.0, seed=1, before=44)
     results += by_size("mini_s", 1000, 5.0) + by_size("mini_s", 1000, 9.0, seed=1)[:-1]
     found = points.points(results, "size")
-    (family,) = scaling.families(found)
+    (family,) = families.families(found)
     small, large = family.lines["mnli"]
     assert small.gain == (2.0, pytest.approx(12.706 * 2**0.5 / 2**0.5))
     assert small.baseline == (42.0, pytest.approx(12.706 * 8**0.5 / 2**0.5))
@@ -225,7 +225,7 @@ def by_volume(examples: int, steps: int, gain: float, batches: int, **more: Any)
 def test_equal_steps_and_equal_passes_are_told_apart() -> None:
     equal = [by_volume(32, 100, -1.0, 1), by_volume(320, 100, 1.0, 10), by_volume(3200, 100, 3.0, 100)]
     shrinking = [by_volume(32, 1, 0.0, 1), by_volume(320, 10, 0.5, 10, collapsed=["mnli"])]
-    steps, passes = scaling.families(points.points(equal + shrinking, "volume"))
+    steps, passes = families.families(points.points(equal + shrinking, "volume"))
     assert [(p.point.examples, p.gain) for p in steps.lines["mnli, 100 steps"]] == [
         (32, (-1.0, None)),
         (320, (1.0, None)),
@@ -242,7 +242,7 @@ def test_equal_steps_and_equal_passes_are_told_apart() -> None:
 
 def test_what_was_not_held_equal_is_not_called_so() -> None:
     mixed = [by_volume(32, 6, -1.0, 1), by_volume(320, 60, 1.0, 10), by_volume(3200, 100, 3.0, 100)]
-    (family,) = scaling.families(points.points(mixed, "volume"))
+    (family,) = families.families(points.points(mixed, "volume"))
     assert family.held == "as trained"
     assert [place.point.examples for place in family.lines["mnli"]] == [32, 320, 3200]
     released = [
@@ -251,7 +251,7 @@ def test_what_was_not_held_equal_is_not_called_so() -> None:
         for entry in by_size("mini_s", 1, 2.0)
         for scaled in [{**entry["scale"], "parameters": size, "pretraining": None}]
     ]
-    (family,) = scaling.families(points.points(released, "size"))
+    (family,) = families.families(points.points(released, "size"))
     assert family.held == "as trained"
     assert values(family) == {"xlmr_base": (2.0, None), "xlmr_large": (2.0, None)}
 
@@ -293,7 +293,7 @@ def test_two_settings_in_one_place_are_refused() -> None:
         entry | {"cell": entry["cell"] + "-other"} for entry in by_size("mini_s", 1000, 2.0)
     ]
     with pytest.raises(StiltsError, match="are the same place of a curve with other settings"):
-        scaling.families(points.points(twice, "size"))
+        families.families(points.points(twice, "size"))
 
 
 # --- for real ---------------------------------------------------------------------------------------------------------

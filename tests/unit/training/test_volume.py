@@ -18,7 +18,7 @@ from stilts_xtreme.core.apportion import portions
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import Sampling
 from stilts_xtreme.models.batch import Features
-from stilts_xtreme.report import matrix
+from stilts_xtreme.report.entries import row_name
 from stilts_xtreme.training.callbacks import Select
 from stilts_xtreme.training.fit import Course, StepStream, share_steps
 from stilts_xtreme.training.parents import load_rows
@@ -201,6 +201,6 @@ def test_a_joint_training_on_less(run_tiny) -> None:
     assert manifest["info"]["steps_of"] == {"mnli": 2, "squad_v1": 2}
     assert manifest["info"]["steps"] == 4
     assert result["volume"] == 30
-    assert matrix.row_name(result) == "mnli+squad_v1 (30 examples)"
-    assert matrix.row_name({"intermediate": ["mnli"], "volume": 0.125}) == "mnli (0.125 of it)"
-    assert matrix.row_name({"intermediate": [], "volume": 0.125}) == "none"
+    assert row_name(result) == "mnli+squad_v1 (30 examples)"
+    assert row_name({"intermediate": ["mnli"], "volume": 0.125}) == "mnli (0.125 of it)"
+    assert row_name({"intermediate": [], "volume": 0.125}) == "none"
