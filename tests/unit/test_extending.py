@@ -22,10 +22,20 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE.read_text(encodi
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PARTS = ("stilts_xtreme", "conf", "hydra_plugins")
 SMALL = (
-    "recipe.intermediate.max_steps=4 recipe.target.max_steps=4 recipe.intermediate.tasks=null recipe.target.tasks=null "
-    "evaluation.random_init=false evaluation.floors=false data.world.train=200 data.world.validation=20 "
-    "data.world.test=20 data.world.languages=2 trainer=cpu trainer.threads=1 trainer.progress=false"
-).split()
+    "recipe.intermediate.max_steps=4",
+    "recipe.target.max_steps=4",
+    "recipe.intermediate.tasks=null",
+    "recipe.target.tasks=null",
+    "evaluation.random_init=false",
+    "evaluation.floors=false",
+    "data.world.train=200",
+    "data.world.validation=20",
+    "data.world.test=20",
+    "data.world.languages=2",
+    "trainer=cpu",
+    "trainer.threads=1",
+    "trainer.progress=false",
+)
 """Makes every run of a recipe a matter of seconds."""
 
 
@@ -71,7 +81,7 @@ def test_the_recipe_works(name: str, checkout: Path) -> None:
 def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs a command of the page at tiny size."""
     assert words[0] == "python", words
-    small = SMALL if words[1:3] == ["-m", "stilts_xtreme"] else []
+    small = SMALL if words[1:3] == ["-m", "stilts_xtreme"] else ()
     environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     environment.pop("STILTS_DATA_ROOT", None)
     given = {word.partition("=")[0] for word in words}
@@ -81,5 +91,6 @@ def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_reader_of_the_page_finds_files_and_commands() -> None:
-    section = "Write `a/b.yaml`:\n\n```yaml\nx: 1\n```\n\nRun it:\n\n```\npython -m stilts_xtreme \\\n  +target=xnli  # so\n```\n"
+    file, command = "```yaml\nx: 1\n```", "```\npython -m stilts_xtreme \\\n  +target=xnli  # so\n```"
+    section = f"Write `a/b.yaml`:\n\n{file}\n\nRun it:\n\n{command}\n"
     assert parts_of(section) == ({"a/b.yaml": "x: 1\n"}, [["python", "-m", "stilts_xtreme", "+target=xnli"]])
