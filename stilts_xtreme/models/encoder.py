@@ -25,14 +25,11 @@ from stilts_xtreme.models import packing, shipped
 from stilts_xtreme.models.batch import Batch, padded_places, send
 from stilts_xtreme.models.packed_layout import Layout, layout
 
-DROPOUTS = (
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "embedding_dropout",
-    "attention_dropout",
-    "mlp_dropout",
-)
-"""What the architectures call their hidden and attention dropout."""
+OF_HEADS = ("classifier", "pooler", "qa", "seq_classif", "summary")
+"""What the names of dropouts begin with that belong to a head, not to the encoder."""
+
+LEAST_SHARE = 0.5
+"""Share of the embedding's rows that a tokenizer must have a sub-token for; padded embeddings have a few more rows."""
 
 UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, StrictDataclassError)
 """What the libraries raise about a missing, damaged or nonsensical checkpoint."""
@@ -58,6 +55,11 @@ class Source:
 def unloadable(source: Source, error: Exception) -> StiltsError:
     """The sentence for what a library raised about a checkpoint."""
     text = " ".join(str(error).split())
+    if "trust_remote_code" in text:
+        return StiltsError(
+            f"The encoder {source.place} needs code of its own (auto_map in its config.json), which is never run here; "
+            "take an encoder of an architecture that transformers has."
+        )
     if not source.local and ("connect" in text.lower() or "offline" in text.lower() or "resolve" in text.lower()):
         return StiltsError(
             f"The encoder {source.place} is not on this machine and the hub cannot be reached; run "
@@ -73,9 +75,14 @@ def load_config(source: Source) -> Any:
         StiltsError: When it cannot be had, or is not an encoder with a masked-language-model head.
     """
     try:
-        config = AutoConfig.from_pretrained(source.place, revision=source.revision)
+        config = AutoConfig.from_pretrained(source.place, revision=source.revision, trust_remote_code=False)
     except UNREADABLE as error:
         raise unloadable(source, error) from error
+    if getattr(config, "quantization_config", None) is not None:
+        raise StiltsError(
+            f"The encoder {source.place} is quantised (quantization_config in its config.json), and quantised weights "
+            "are not trained here; take the encoder in full precision."
+        )
     if type(config) not in MODEL_FOR_MASKED_LM_MAPPING or getattr(config, "is_encoder_decoder", False):
         raise StiltsError(
             f"The checkpoint {source.place} is a {config.model_type} model, not a masked-language-model encoder "
@@ -85,16 +92,46 @@ def load_config(source: Source) -> Any:
 
 
 def load_tokenizer(source: Source) -> Any:
-    """The fast tokenizer of an encoder; byte-level ones mark the start of a word (needed for pre-split words)."""
+    """The fast tokenizer of an encoder; byte-level ones mark the start of a word (needed for pre-split words).
+
+    Raises:
+        StiltsError: When it cannot be had, is not a fast one, or does not fit the rows of the encoder's embedding.
+    """
+    rows = getattr(load_config(source), "vocab_size", None)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source.place, revision=source.revision, add_prefix_space=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            source.place, revision=source.revision, add_prefix_space=True, trust_remote_code=False
+        )
     except UNREADABLE as error:
         raise unloadable(source, error) from error
     if not tokenizer.is_fast:
         raise StiltsError(
             f"The encoder {source.place} has no fast tokenizer; character offsets are needed for answers."
         )
+    _refuse_misfit(source, tokenizer, rows)
     return tokenizer
+
+
+def _refuse_misfit(source: Source, tokenizer: Any, rows: int | None) -> None:
+    """Compares a tokenizer with the rows of the embedding.
+
+    Where the tokenizer's files are missing, transformers makes an empty one, and every word is unknown to it.
+    """
+    vocabulary = tokenizer.get_vocab()
+    words = len(vocabulary.keys() - set(tokenizer.all_special_tokens))
+    if not words or (rows is not None and len(vocabulary) < LEAST_SHARE * rows):
+        raise StiltsError(
+            f"The tokenizer of the encoder {source.place} has {words:,} sub-tokens beside the special ones, and its "
+            f"embedding has {rows or 0:,} rows: the tokenizer's files (tokenizer.json, or vocab.txt and the like) are "
+            "missing or those of another encoder; save the tokenizer beside the model."
+        )
+    token, highest = max(vocabulary.items(), key=lambda item: item[1])
+    if rows is not None and highest >= rows:
+        raise StiltsError(
+            f"The tokenizer of the encoder {source.place} has the sub-token {token!r} with the number {highest:,}, and "
+            f"its embedding has {rows:,} rows only: give the embedding a row for each sub-token "
+            "(model.resize_token_embeddings), and save both again."
+        )
 
 
 class Encoder(nn.Module):
@@ -203,6 +240,7 @@ def from_checkpoint(kind: Any, source: Source, config: Any) -> tuple[Any, dict[s
             revision=source.revision,
             config=config,
             dtype=torch.float32,
+            trust_remote_code=False,
             # what was brought from the hub is what its repository holds, which may be older than safetensors
             use_safetensors=True if source.local and source.revision is None else None,
             output_loading_info=True,
@@ -231,7 +269,7 @@ def load(
         StiltsError: For a missing, damaged or foreign checkpoint, or one whose weights do not cover the encoder.
     """
     config = load_config(source)
-    replaced = {name: getattr(config, name) for name in DROPOUTS if dropout is not None and hasattr(config, name)}
+    replaced = dropouts(config) if dropout is not None else {}
     for name in replaced:
         setattr(config, name, dropout)
     if source.random:
@@ -239,7 +277,7 @@ def load(
         base = AutoModel.from_config(config, dtype=torch.float32)
         if hasattr(base, "pooler"):
             base.pooler = None
-        return _ready(base, None, gradient_checkpointing, replaced, None, packed, source)
+        return _ready(base, None, gradient_checkpointing, dropout, replaced, None, packed, source)
     base, report = from_checkpoint(AutoModel, source, config)
     missing = sorted(report["missing_keys"])
     unfilled = [name for name in missing if "pooler" not in name]
@@ -255,18 +293,49 @@ def load(
         pooler = None  # a head that wants one brings its own, drawn from the run's seed or its own checkpoint
     if hasattr(base, "pooler"):
         base.pooler = None
-    return _ready(base, pooler, gradient_checkpointing, replaced, origin, packed, source)
+    return _ready(base, pooler, gradient_checkpointing, dropout, replaced, origin, packed, source)
+
+
+def dropouts(config: Any) -> dict[str, float]:
+    """The encoder's own dropouts in a configuration, whatever its architecture calls them; not those of heads."""
+    found = {
+        name: value
+        for name, value in config.to_dict().items()
+        if "dropout" in name and not name.startswith(OF_HEADS) and isinstance(value, int | float)
+    }
+    return {name: value for name, value in found.items() if not isinstance(value, bool)}
+
+
+def _refuse_other_dropout(base: Any, dropout: float) -> None:
+    """Refuses an encoder whose layers have kept another dropout than the one that was set in its configuration."""
+    for module in base.modules():
+        kept = {name: value for name, value in vars(module).items() if "dropout" in name and type(value) is float}
+        kept |= {"p": module.p} if isinstance(module, nn.Dropout) else {}
+        for value in kept.values():
+            if value != dropout:
+                raise StiltsError(
+                    f"recipe.*.dropout={dropout:g} does not reach all of {base.config.model_type}: a "
+                    f"{type(module).__name__} in it keeps {value:g}; leave recipe.*.dropout at null for this encoder."
+                )
 
 
 def _ready(
     base: Any,
     pooler: Any,
     checkpointing: bool,
+    dropout: float | None,
     replaced: dict[str, Any],
     origin: Source | None,
     packed: bool,
     source: Source,
 ) -> Encoder:
+    if dropout is not None:
+        _refuse_other_dropout(base, dropout)
+    if checkpointing and not base.supports_gradient_checkpointing:
+        raise StiltsError(
+            f"trainer.gradient_checkpointing=true is refused: transformers has none for {base.config.model_type}; "
+            "leave it at false."
+        )
     if checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     return Encoder(base, pooler, replaced, origin, packed and packing.use(base), source)

@@ -32,17 +32,25 @@ def freeze(encoder: Encoder, part: str | int | None, option: str) -> None:
     frozen = [getattr(encoder.base, "embeddings", None) or encoder.base.get_input_embeddings()]
     if part != "embeddings":
         layers = layers_of(encoder.base)
-        if layers is None:
+        if not layers:
             kind = encoder.base.config.model_type
-            raise refused(option, part, f"the layers of {kind} share their weights; take embeddings")
-        freezable(option, part, len(layers))
-        frozen += layers[: int(part)]
+            raise refused(option, part, f"{kind} has no list of layers with weights of their own; take embeddings")
+        freezable(option, part, len(layers[0]))
+        frozen += [module for parts in layers for module in parts[: int(part)]]
     for module in frozen:
         module.requires_grad_(False)
 
 
-def layers_of(base: Any) -> nn.ModuleList | None:
-    """The layers of a base model, the lowest first, wherever its architecture keeps them; None if they are no list."""
+def layers_of(base: Any) -> list[nn.ModuleList]:
+    """The layers of a base model, the lowest first, wherever its architecture keeps them.
+
+    Returns:
+        One list of layers; several where an architecture keeps the parts of its layers apart, as XLM does with
+        attention, norms and feed-forward parts; none where layers share their weights, as ALBERT's do.
+    """
     count = base.config.num_hidden_layers
-    lists = (module for module in base.modules() if isinstance(module, nn.ModuleList) and len(module) == count)
-    return next(lists, None)
+    for module in base.modules():
+        lists = [child for child in module.children() if isinstance(child, nn.ModuleList) and len(child) == count]
+        if lists:
+            return lists
+    return []

@@ -11,7 +11,7 @@ import pytest
 import torch
 from support.cells import TINY, cell_of
 from support.encoders import FAMILIES, checkpoint, features_of
-from transformers import AlbertConfig, AlbertModel
+from transformers import AlbertConfig, AlbertModel, XLMConfig, XLMModel
 
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.errors import StiltsError
@@ -103,5 +103,16 @@ def test_layers_that_share_weights_cannot_be_frozen_apart() -> None:
     frozen = {name for name, weight in encoder.base.named_parameters() if not weight.requires_grad}
     assert frozen
     assert all(name.startswith("embeddings.") for name in frozen)
-    with pytest.raises(StiltsError, match=r"recipe.target.freeze=1 is refused: the layers of albert share"):
+    with pytest.raises(StiltsError, match=r"recipe.target.freeze=1 is refused: albert has no list of layers"):
         freeze(encoder, 1, "recipe.target.freeze")
+
+
+def test_all_parts_of_a_layer_are_frozen_where_an_architecture_keeps_them_apart() -> None:
+    encoder = Encoder(XLMModel(XLMConfig(vocab_size=20, emb_dim=8, n_heads=2, n_layers=3)), None)
+    freeze(encoder, 2, "recipe.target.freeze")
+    free = {name for name, weight in encoder.base.named_parameters() if weight.requires_grad}
+    layers = {name.split(".")[1] for name in free if name.split(".")[0] in ("attentions", "ffns")}
+    assert layers == {"2"}
+    assert {name.split(".")[0] for name in free} >= {"attentions", "ffns", "layer_norm1", "layer_norm2"}
+    with pytest.raises(StiltsError, match="the encoder has 3 layers"):
+        freeze(encoder, 3, "recipe.target.freeze")

@@ -432,6 +432,7 @@ def test_an_absent_model_names_the_download(monkeypatch):
 def test_tokenizers_load_and_mark_words(tmp_path):
     for name, tokenizer in (("unigram", unigram()), ("byte_level", byte_level())):
         tokenizer.save_pretrained(tmp_path / name)
+        AutoConfig.for_model("xlm-roberta", vocab_size=len(tokenizer)).save_pretrained(tmp_path / name)
         loaded = load_tokenizer(Source(str(tmp_path / name)))
         for text in ("Nairobi is", "ภาษาไทย 北京"):
             assert loaded(text)["input_ids"] == tokenizer(text)["input_ids"]
