@@ -1,20 +1,12 @@
 """Brings what a command or a study needs into a folder, ahead of time, for machines without network.
 
-    python -m stilts_xtreme.fetch [-m] [--dry-run] data.root=FOLDER [the options of a run]
-
-The files of the data sets, of only the configurations, splits and languages that are needed, and the encoder with its
-tokenizer where model= comes from the hub. FOLDER is laid out like the hub; the same options with data.root=FOLDER (and
-data=hub) then run without network. What is there is verified against the hub's digests, what is missing is brought; a
-command that was interrupted goes on where it ended. The commit of each repository is written down beside its files
-(fetched.yaml), and stays: to have newer files, take another folder. Rows that nobody may hand on (CCGbank) or that are
-not on the hub are named, with where to get them. The token of 'hf auth login' or HF_TOKEN is used where there is one.
-
-  --dry-run          list repositories, files and sizes, and bring nothing but the README of each
-  -m, --multirun     what all cells of a sweep need
-
-Examples
-  python -m stilts_xtreme.fetch +intermediate=mnli +target=xnli model=xlmr_base data.root=FOLDER
-  python -m stilts_xtreme.fetch -m +study=phang2020 model=xlmr_large data.root=FOLDER --dry-run
+It brings the files of the data sets, of only the configurations, splits and languages that are needed, and the encoder
+with its tokenizer where model= comes from the hub. The folder, data.root=FOLDER, is laid out like the hub; the same
+options with data.root=FOLDER (and data=hub) then run without network. What is there is verified against the hub's
+digests, what is missing is brought; a command that was interrupted goes on where it ended. The commit of each
+repository is written down beside its files (fetched.yaml), and stays: to have newer files, take another folder. Rows
+that nobody may hand on (CCGbank) or that are not on the hub are named, with where to get them. The token of
+'hf auth login' or HF_TOKEN is used where there is one.
 """
 
 from __future__ import annotations
@@ -23,6 +15,7 @@ import os
 import re
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +24,7 @@ from typing import Any
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.requirements import Needs
 from stilts_xtreme.core import compose
-from stilts_xtreme.core.command import command
+from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.progress import CONSOLE, say
 from stilts_xtreme.core.specs import Cell
@@ -79,15 +72,29 @@ def _root_of(options: Sequence[str]) -> Path:
     return root
 
 
-def _work(arguments: list[str]) -> None:
-    flags = {"-m", "--multirun", "--dry-run"}
-    options = [argument for argument in arguments if argument not in flags]
-    unknown = [option for option in options if option.startswith("-")]
-    if unknown:
-        raise StiltsError(f"{unknown[0]} is not an option of fetch; choose one of: {', '.join(sorted(flags))}.")
+def parser() -> Parser:
+    """The options of the command."""
+    parser = Parser(
+        "fetch",
+        str(__doc__),
+        [
+            "+intermediate=mnli +target=xnli model=xlmr_base data.root=FOLDER",
+            "-m +study=phang2020 model=xlmr_large data.root=FOLDER --dry-run",
+        ],
+    )
+    many = "bring what all cells of a sweep need; default: the options are one cell"
+    parser.add_argument("-m", "--multirun", action="store_true", help=many)
+    dry = "list repositories, files and sizes, and bring nothing but the README of each; default: bring the files"
+    parser.add_argument("--dry-run", action="store_true", help=dry)
+    parser.takes_a_run("the options of a run, and where to: data.root=FOLDER, or STILTS_DATA_ROOT in the environment")
+    return parser
+
+
+def _work(asked: Namespace) -> None:
+    options = asked.options
     root = _root_of(options)
     needs, refused = Needs(), {}
-    for cell in cells_of(options, bool({"-m", "--multirun"} & set(arguments))):
+    for cell in cells_of(options, asked.multirun):
         try:
             if isinstance(cell, StiltsError):
                 raise cell
@@ -100,7 +107,7 @@ def _work(arguments: list[str]) -> None:
     for repo, parts in sorted(needs.repos.items(), key=lambda item: (item[0].model, item[0].id)):
         say(f"asking for {repo.id}")
         listings.append(mirror.list_files(repo, sorted(parts, key=str), root))
-    if "--dry-run" in arguments:
+    if asked.dry_run:
         _show(listings, root)
     elif listings:
         with _disk(root):
@@ -109,7 +116,7 @@ def _work(arguments: list[str]) -> None:
         say(f"cannot be fetched ({', '.join(languages)}): {sentence}")
     for sentence in refused:
         say(f"no cell: {sentence}")
-    if "--dry-run" not in arguments:
+    if not asked.dry_run:
         say(f"{root} is ready{' but for what is named above' if needs.local else ''}: give data.root={root}")
 
 
@@ -229,7 +236,7 @@ def _disk(root: Path) -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fetches from the command line."""
     try:
-        return command(sys.argv[1:] if arguments is None else arguments, str(__doc__).strip(), _work)
+        return command(arguments, parser(), _work)
     except KeyboardInterrupt:
         print("interrupted: the same command goes on with the files that are missing", file=sys.stderr)
         return 130

@@ -1,8 +1,13 @@
-"""Prints the plan of a cell or of a sweep, before anything runs. Free of torch, as planning is."""
+"""Prints the plan of a cell or of a sweep, before anything runs.
+
+The plan lists every stage: whether it is done, and how long it takes, which is measured where it is done and estimated
+where it is not. It needs no torch and makes nothing.
+"""
 
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 from stilts_xtreme.cell.config import make_cell
@@ -10,7 +15,7 @@ from stilts_xtreme.cell.estimate import estimate
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
-from stilts_xtreme.core.command import command
+from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.progress import duration
 from stilts_xtreme.core.specs import Cell, CellPlan
 from stilts_xtreme.sweep import planning
@@ -22,26 +27,31 @@ CHAIN = 12
 """So many stages of the critical path are printed."""
 
 
+def parser() -> Parser:
+    """The options of the command."""
+    parser = Parser(
+        "plan",
+        str(__doc__),
+        ["+intermediate=mnli +target=xnli", "-m '+intermediate=glob(*)' '+target=glob(*)' seed=0,1,2"],
+    )
+    many = "plan every cell of a sweep, as a multirun would run them; default: the options are one cell"
+    parser.add_argument("-m", "--multirun", action="store_true", help=many)
+    parser.takes_a_run()
+    return parser
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the stages that a command line would run: of one cell, or with ``-m`` of a sweep."""
 
-    def work(options: list[str]) -> None:
-        if flags & set(options):
-            preview(compose.prepare([option for option in options if option not in flags]))
+    def work(options: Namespace) -> None:
+        prepared = compose.prepare(options.options)
+        if options.multirun:
+            preview(prepared)
             return
-        cell = make_cell(compose.compose(compose.prepare(options)))
+        cell = make_cell(compose.compose(prepared))
         show(cell, plan(cell), Store(cell.output))
 
-    flags = {"-m", "--multirun"}
-    page = (
-        __doc__.strip()
-        + """
-
-Examples
-  python -m stilts_xtreme.plan +intermediate=mnli +target=xnli
-  python -m stilts_xtreme.plan -m '+intermediate=glob(*)' '+target=glob(*)' seed=0,1,2"""
-    )
-    return command(sys.argv[1:] if arguments is None else arguments, page, work)
+    return command(arguments, parser(), work)
 
 
 def show(cell: Cell, planned: CellPlan, store: Store) -> None:

@@ -1,10 +1,8 @@
-"""Pretrains an encoder and writes it down to be shipped: ``python -m stilts_xtreme.pretrain model=mini``.
+"""Pretrains an encoder and writes it down to be shipped.
 
-The encoder is made as a cached stage (the command goes on after a kill), then evaluated with the project's own cells:
-retrieval at every layer, part of speech, inference. OUTPUT/pretrained/NAME holds the weights in half precision, the
-tokenizer, what they were made from, and a page of the figures. Any option of a run is an option here.
-
-  python -m stilts_xtreme.pretrain model=mini model.pretraining.steps=30000 data.world.sentences=400000
+The encoder is made as a cached stage, so that the command goes on after a kill, and is then evaluated with the
+project's own cells: retrieval at every layer, part of speech, inference. OUTPUT/pretrained/NAME gets the weights in
+half precision, the tokenizer, what they were made from, and a page of the figures.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
-from stilts_xtreme.core.command import command
+from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.specs import Cell
@@ -32,13 +31,24 @@ from stilts_xtreme.models.shipped import MADE, world_key
 PROBES = ("udpos", "xnli")
 
 
+def parser() -> Parser:
+    """The options of the command."""
+    parser = Parser(
+        "pretrain",
+        str(__doc__),
+        ["model=mini", "model=mini model.pretraining.steps=30000 data.world.sentences=400000"],
+    )
+    parser.takes_a_run("the options of a run without tasks; python -m stilts_xtreme --help lists them")
+    return parser
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; a user's error ends in one sentence and exit code 1."""
 
-    def work(options: list[str]) -> None:
-        print(f"written to {ship(options)}")
+    def work(options: Namespace) -> None:
+        print(f"written to {ship(options.options)}")
 
-    return command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
+    return command(arguments, parser(), work)
 
 
 def ship(arguments: Sequence[str]) -> Path:

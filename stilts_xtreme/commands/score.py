@@ -1,13 +1,7 @@
 """Scores a folder of prediction files as XTREME and XTREME-R are scored.
 
-    python -m stilts_xtreme.score --predictions DIR --labels DIR --benchmark xtreme [--output FILE]
-
-Both folders have the leaderboard's layout, <task>/test-<language>.tsv (.json for question answering, .json or .jsonl
-for rankings). All tasks and languages of the benchmark must be there; --partial scores what is there. A cell's folder
-has both: --predictions CELL/predictions --labels CELL/labels --partial prints its scores again.
-
-    python -m stilts_xtreme.score --write-labels DIR +target=xnli [the options of a cell]
-
+Both folders have the leaderboard's layout: <task>/test-<language>.tsv, .json for question answering, .json or .jsonl
+for rankings. The folder of a cell has both, and with them its scores are printed again. With --write-labels the command
 writes the labels of a target's test rows in the same layout.
 """
 
@@ -15,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,21 +47,35 @@ def write_labels(folder: Path, arguments: Sequence[str]) -> None:
         say(f"{path}: {report.n_kept} rows")
 
 
-def _parser() -> Parser:
-    parser = Parser("python -m stilts_xtreme.score", add_help=False, allow_abbrev=False)
-    for option in ("predictions", "labels", "output", "write-labels"):
-        parser.add_argument(f"--{option}", type=Path)
-    parser.add_argument("--benchmark")
-    parser.add_argument("--partial", action="store_true")
+def parser() -> Parser:
+    """The options of the command."""
+    parser = Parser(
+        "score",
+        str(__doc__),
+        [
+            "--predictions DIR --labels DIR --benchmark xtreme --output scores.json",
+            "--predictions CELL/predictions --labels CELL/labels --benchmark xtreme --partial",
+            "--write-labels DIR +target=xnli",
+        ],
+    )
+    known = ", ".join(benchmarks.names())
+    parser.add_argument("--predictions", type=Path, metavar="DIR", help="folder of prediction files; needed")
+    parser.add_argument("--labels", type=Path, metavar="DIR", help="folder of label files; needed")
+    parser.add_argument("--benchmark", metavar="NAME", help=f"one of: {known}; needed")
+    parser.add_argument(
+        "--partial", action="store_true", help="score what is there; default: all tasks and languages must be there"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the scores as JSON too; default: only print")
+    parser.add_argument("--write-labels", type=Path, metavar="DIR", help="write the labels of a target; default: score")
+    parser.takes_a_run("with --write-labels: the options of a cell")
     return parser
 
 
-def _work(arguments: list[str]) -> None:
-    options, rest = _parser().parse_known_args(arguments)
+def _work(options: Namespace) -> None:
     if options.write_labels is not None:
-        return write_labels(options.write_labels, rest)
-    if rest:
-        raise StiltsError(f"{rest[0]} is not an option of the scorer; --help shows them.")
+        return write_labels(options.write_labels, options.options)
+    if options.options:
+        raise StiltsError(f"{options.options[0]} is not an option of the scorer; --help shows them.")
     for name in ("predictions", "labels", "benchmark"):
         if getattr(options, name) is None:
             raise StiltsError(f"--{name} is missing; --help shows how.")
@@ -83,7 +92,7 @@ def _work(arguments: list[str]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Scores a folder from the command line."""
-    return command(sys.argv[1:] if arguments is None else arguments, str(__doc__).strip(), _work)
+    return command(arguments, parser(), _work)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,7 @@
-"""The state of a sweep: its grid of cells, the running stages, the failures and their reasons.
+"""Prints the state of a sweep: its grid of cells, the running stages, the failures and their reasons.
 
-python -m stilts_xtreme.status SWEEP [--json] [--watch] [--graph=FILE.svg]
-
-SWEEP is the folder that the sweep names when it begins, or the name of one below outputs/sweeps. It is read from the
-sweep's own record, from any terminal, also when the command that ran it is gone; the same command again goes on.
-  --json    everything as JSON, a line of its own per cell in "cells"
-  --watch   the table stays and follows the sweep until it ends
-  --graph=FILE.svg   draws it: slots over time, and the stages as a tree, with durations and the critical path
-
-Example: python -m stilts_xtreme.status outputs/sweeps/phang2020-mini-0123abcd --watch
+It is read from the sweep's own record, from any terminal, also when the command that ran it is gone; the same command
+again goes on.
 """
 
 from __future__ import annotations
@@ -16,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +21,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from stilts_xtreme.core.command import command
+from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import disk_errors, write_atomic
 from stilts_xtreme.report.entries import row_name
@@ -186,42 +180,53 @@ def picture(folder: Path, path: Path) -> None:
     print(path)
 
 
+def parser() -> Parser:
+    """The options of the command."""
+    parser = Parser(
+        "status",
+        str(__doc__),
+        ["outputs/sweeps/phang2020-mini-0123abcd --watch", "phang2020-mini-0123abcd --graph sweep.svg"],
+    )
+    what = "the folder that the sweep names when it begins, or the name of one below outputs/sweeps"
+    parser.add_argument("sweep", nargs="*", metavar="SWEEP", help=what)
+    parser.add_argument(
+        "--json", action="store_true", help='print everything as JSON, each cell in "cells"; default: print tables'
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="follow the sweep until it ends; default: print how it stands now"
+    )
+    drawn = "draw slots over time, and the stages as a tree with durations and the critical path; default: print tables"
+    parser.add_argument("--graph", type=Path, metavar="FILE.svg", help=drawn)
+    return parser
+
+
+def _work(options: Namespace) -> None:
+    if len(options.sweep) != 1:
+        raise StiltsError(f"One sweep is wanted, not {len(options.sweep)}: python -m stilts_xtreme.status SWEEP.")
+    folder = find(options.sweep[0])
+    if options.graph is not None:
+        picture(folder, options.graph)
+        return
+    if options.json:
+        running = alive(folder)
+        print(json.dumps(as_json(folder, read(folder, running), running), indent=1, ensure_ascii=False))
+        return
+    console = Console()
+    page, running = render(folder)
+    if not options.watch or not running:
+        console.print(page)
+        return
+    with Live(page, console=console, auto_refresh=False) as live:
+        while running:
+            time.sleep(WATCH_SECONDS)
+            page, running = render(folder)
+            live.update(page, refresh=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints how a sweep stands."""
-
-    def work(options: list[str]) -> None:
-        if "--graph" in options[:-1]:  # its file as a word of its own
-            at = options.index("--graph")
-            options[at : at + 2] = [f"--graph={options[at + 1]}"]
-        flags = {option for option in options if option.startswith("-")}
-        names = [option for option in options if option not in flags]
-        pictures = [flag.partition("=")[2] for flag in flags if flag.partition("=")[0] == "--graph"]
-        for flag in sorted(flags):
-            if flag.partition("=")[0] not in ("--json", "--watch", "--graph"):
-                raise unknown("option", flag, ("--json", "--watch", "--graph"))
-        if len(names) != 1:
-            raise StiltsError(f"One sweep is wanted, not {len(names)}: python -m stilts_xtreme.status SWEEP.")
-        folder = find(names[0])
-        if pictures:
-            picture(folder, Path(pictures[0]))
-            return
-        if "--json" in flags:
-            running = alive(folder)
-            print(json.dumps(as_json(folder, read(folder, running), running), indent=1, ensure_ascii=False))
-            return
-        console = Console()
-        page, running = render(folder)
-        if "--watch" not in flags or not running:
-            console.print(page)
-            return
-        with Live(page, console=console, auto_refresh=False) as live:
-            while running:
-                time.sleep(WATCH_SECONDS)
-                page, running = render(folder)
-                live.update(page, refresh=True)
-
     try:
-        return command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
+        return command(arguments, parser(), _work)
     except KeyboardInterrupt:
         return 0
 

@@ -1,16 +1,12 @@
 """Looks after the stages of an output folder.
 
-python -m stilts_xtreme.store COMMAND [OPTIONS] [output=FOLDER]
-
-  ls                       every stage: kind, what it is, size, when and where it was made, how many cells need it
-  verify                   compares every file of every stage with its digest; exit code 1 if one differs
-  gc [--dry-run] [--yes]   removes what no cell and no sweep needs: stages, and the scratch of stages nobody is making;
-                           a cell is a folder in FOLDER/cells, a sweep one in FOLDER/sweeps: remove those you are done
-                           with, then collect; it asks first
-  export FILE [CELL ...]   writes cells, by name or folder (all, if none is given), with their stages into one tar file
-  import FILE              adds the stages and cells of such a file; what is there is kept, what is damaged is refused
-
-Example: python -m stilts_xtreme.store gc --dry-run output=outputs
+ls                       every stage: kind, what it is, size, when and where it was made, how many cells need it
+verify                   compares every file of every stage with its digest; exit code 1 if one differs
+gc [--dry-run] [--yes]   removes what no cell and no sweep needs: stages, and the scratch of stages nobody is making;
+                         a cell is a folder in FOLDER/cells, a sweep one in FOLDER/sweeps: remove those you are done
+                         with, then collect; it asks first
+export FILE [CELL ...]   writes cells, by name or folder (all, if none is given), with their stages into one tar file
+import FILE              adds the stages and cells of such a file; what is there is kept, what is damaged is refused
 """
 
 from __future__ import annotations
@@ -21,6 +17,7 @@ import sys
 import tarfile
 import tempfile
 import uuid
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stilts_xtreme.cell.store import Store
-from stilts_xtreme.core.command import command
+from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import digest_of, disk_errors
 from stilts_xtreme.core.progress import phase
@@ -39,7 +36,10 @@ COMMANDS = ("ls", "verify", "gc", "export", "import")
 IMPORTING = ".import-"
 """What the folder begins with into which an import unpacks."""
 
-FLAGS = {"gc": ("--dry-run", "--yes")}
+FLAGS = {
+    "--dry-run": "gc: say what would be removed; default: remove it",
+    "--yes": "gc: remove without a question; default: ask first",
+}
 
 
 def keys(store: Store) -> list[str]:
@@ -250,45 +250,53 @@ def _foreign(store: Store, key: str) -> str | None:
     return None
 
 
+def parser() -> Parser:
+    """The options of the command."""
+    parser = Parser(
+        "store", str(__doc__), ["gc --dry-run output=outputs", "export cells.tar outputs/cells/xlmr_large-*"]
+    )
+    parser.add_argument("command", metavar="COMMAND", help=f"one of: {', '.join(COMMANDS)}")
+    words = "FILE and CELLs of export and import; output=FOLDER, default: output=outputs"
+    parser.add_argument("words", nargs="*", metavar="WORD", help=words)
+    for flag, what in FLAGS.items():
+        parser.add_argument(flag, action="store_true", help=what)
+    return parser
+
+
+def _work(options: Namespace) -> int:
+    command, output, names = options.command, "outputs", []
+    if command not in COMMANDS:
+        raise unknown("COMMAND", command, COMMANDS)
+    for word in options.words:
+        if word.startswith("output="):
+            output = word.removeprefix("output=")
+        else:
+            names.append(word)
+    if command != "gc" and (options.dry_run or options.yes):
+        raise StiltsError(f"{', '.join(FLAGS)} are options of store gc alone, not of {command}.")
+    if names and command not in ("export", "import"):
+        raise StiltsError(f"store {command} takes no {names[0]}; it looks at the whole of output=FOLDER.")
+    if command in ("export", "import") and not names:
+        raise StiltsError(f"store {command} needs a FILE.")
+    if command != "import" and not Path(output).is_dir():
+        raise StiltsError(f"output={output} is not a folder.")
+    store, console = Store(output), Console(file=sys.stdout)
+    if command == "ls":
+        listing(store, console)
+    elif command == "verify":
+        return 1 if verify(store, console) else 0
+    elif command == "gc":
+        collect(store, console, options.dry_run, options.yes)
+    elif command == "export":
+        export(store, Path(names[0]), names[1:], console)
+    else:
+        import_(store, Path(names[0]), console)
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line of ``python -m stilts_xtreme.store``."""
-    status = 0
-
-    def work(words: list[str]) -> None:
-        nonlocal status
-        command, *rest = words or [""]
-        if command not in COMMANDS:
-            raise unknown("COMMAND", command, COMMANDS)
-        output, flags, names = "outputs", [], []
-        for word in rest:
-            if word.startswith("output="):
-                output = word.removeprefix("output=")
-            elif word.startswith("-"):
-                flags.append(word)
-                if word not in FLAGS.get(command, ()):
-                    raise unknown(f"option of {command}", word, FLAGS.get(command, ("none",)))
-            else:
-                names.append(word)
-        if names and command not in ("export", "import"):
-            raise StiltsError(f"store {command} takes no {names[0]}; it looks at the whole of output=FOLDER.")
-        if command in ("export", "import") and not names:
-            raise StiltsError(f"store {command} needs a FILE.")
-        if command != "import" and not Path(output).is_dir():
-            raise StiltsError(f"output={output} is not a folder.")
-        store, console = Store(output), Console(file=sys.stdout)
-        if command == "ls":
-            listing(store, console)
-        elif command == "verify":
-            status = 1 if verify(store, console) else 0
-        elif command == "gc":
-            collect(store, console, "--dry-run" in flags, "--yes" in flags)
-        elif command == "export":
-            export(store, Path(names[0]), names[1:], console)
-        else:
-            import_(store, Path(names[0]), console)
-
-    code = command(sys.argv[1:] if arguments is None else arguments, (__doc__ or "").strip(), work)
-    return code or status
+    return command(arguments, parser(), _work)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,17 @@
 """Assembles a leaderboard submission from finished cells.
 
-    python -m stilts_xtreme.submission CELL... --output DIR [--benchmark xtreme|xtreme-r] [--take TASK=CELL] [--partial]
-
-CELL is the folder of a cell (outputs/cells/...). For every task of the benchmark the predictions of the cell with the
-best English dev score of its target training are taken, as Phang et al. (2020) chose one model per target; what is not
-trained on (Tatoeba, BUCC) has no such score: give one cell of it, or say which with --take. Languages, numbers of rows
-and their order are checked, and an incomplete submission is refused with the list of what is missing; --partial writes
-what is there. DIR, which must not exist, gets <task>/test-<language>.tsv or .json as the leaderboard wants them, a
-README.md and a manifest.json: which cell each task came from, with its dev score and its scores.
-
-  python -m stilts_xtreme.submission outputs/cells/xlmr_large-* --output submission
-  python -m stilts_xtreme.score --predictions submission --labels LABELS --benchmark xtreme
+For every task of the benchmark the command takes the predictions of the cell with the best English dev score of its
+target training, as Phang et al. (2020) chose one model per target. What is not trained on (Tatoeba, BUCC) has no such
+score: give one cell of it, or say which with --take. Languages, numbers of rows and their order are checked, and an
+incomplete submission is refused with the list of what is missing. The folder gets <task>/test-<language>.tsv or .json
+as the leaderboard wants them, a README.md, and a manifest.json: which cell each task came from, with its dev score and
+its scores. python -m stilts_xtreme.score --predictions DIR --labels LABELS --benchmark xtreme scores it again.
 """
 
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,14 +21,34 @@ from stilts_xtreme.report.benchmark import averages as benchmarks
 from stilts_xtreme.report.benchmark.submission import assemble, read_cell, readme, refuse_existing, write
 
 
-def _work(arguments: list[str]) -> None:
-    parser = Parser("python -m stilts_xtreme.submission", add_help=False, allow_abbrev=False)
-    parser.add_argument("cells", nargs="*", type=Path)
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--benchmark", default="xtreme")
-    parser.add_argument("--take", action="append", default=[])
-    parser.add_argument("--partial", action="store_true")
-    options = parser.parse_intermixed_args(arguments)
+def parser() -> Parser:
+    """The options of the command."""
+    parser = Parser(
+        "submission",
+        str(__doc__),
+        [
+            "outputs/cells/xlmr_large-* --output submission",
+            "outputs/cells/* --output sub --take tatoeba=CELL",
+        ],
+    )
+    parser.add_argument("cells", nargs="*", type=Path, metavar="CELL", help="folders of cells, as in outputs/cells")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where to; it must not exist; needed")
+    known = ", ".join(benchmarks.names())
+    parser.add_argument("--benchmark", default="xtreme", metavar="NAME", help=f"one of: {known}; default: %(default)s")
+    parser.add_argument(
+        "--take",
+        action="append",
+        default=[],
+        metavar="TASK=CELL",
+        help="the cell for a task, by name or folder; may come several times; default: the best dev score",
+    )
+    parser.add_argument(
+        "--partial", action="store_true", help="write what is there; default: refuse what is incomplete"
+    )
+    return parser
+
+
+def _work(options: Namespace) -> None:
     if options.output is None:
         raise StiltsError("--output is missing; --help shows how.")
     if not options.cells:
@@ -56,7 +72,7 @@ def _work(arguments: list[str]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Assembles a submission from the command line."""
-    return command(sys.argv[1:] if arguments is None else arguments, str(__doc__).strip(), _work)
+    return command(arguments, parser(), _work)
 
 
 if __name__ == "__main__":

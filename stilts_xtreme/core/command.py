@@ -1,4 +1,4 @@
-"""How a command other than the Hydra application reads its line and ends: with a page, or with one sentence."""
+"""The frame of every command other than the Hydra application: its options, its page of help, how it ends."""
 
 from __future__ import annotations
 
@@ -6,40 +6,76 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import NoReturn
 
 from stilts_xtreme.core.compose import sentence
-from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.errors import StiltsError, near
+
+RUN = "the options of a run, such as +target=xnli seed=1; python -m stilts_xtreme --help lists them"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose refusals are the user's errors."""
-
-    def error(self, message: str) -> Any:
-        """Raises StiltsError."""
-        raise StiltsError(f"{message}; --help shows how.")
-
-
-def command(arguments: Sequence[str], page: str, work: Callable[[list[str]], None]) -> int:
-    """Runs a command other than the Hydra application.
+    """The options of a command; what it refuses is the user's error, in one sentence.
 
     Args:
-        arguments: The command line without the program's name.
-        page: What ``--help`` prints.
-        work: Does it; a user's error ends in one sentence.
+        name: As in ``python -m stilts_xtreme.NAME``.
+        about: What the command does: a sentence, then what a reader must know.
+        examples: Whole options, a command line each, without ``python -m stilts_xtreme.NAME``.
+    """
+
+    def __init__(self, name: str, about: str, examples: Sequence[str]) -> None:
+        self.name = name
+        prog = f"python -m stilts_xtreme.{name}"
+        super().__init__(
+            prog,
+            description=about.strip(),
+            epilog="\n".join(["Examples:", *(f"  {prog} {example}" for example in examples)]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def takes_a_run(self, about: str = RUN) -> None:
+        """Adds what :func:`stilts_xtreme.core.compose.prepare` reads: ``options``, in any place of the line."""
+        self.add_argument("options", nargs="*", metavar="OPTION=VALUE", help=about)
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Reads a command line and does nothing else.
+
+        Raises:
+            StiltsError: There is no such option, or its value is refused.
+        """
+        found, rest = self.parse_known_intermixed_args(list(arguments))
+        if rest:
+            flags = [flag for action in self._actions for flag in action.option_strings]
+            hint = near(rest[0], flags)
+            raise StiltsError(f"{rest[0]} is not an option of {self.name}{hint}; choose one of: {', '.join(flags)}.")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """Raises StiltsError."""
+        raise StiltsError(f"{message.removeprefix('argument ')}; --help shows how.")
+
+
+def command(arguments: Sequence[str] | None, parser: Parser, work: Callable[[argparse.Namespace], int | None]) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: The command line without the program's name; None for that of the process.
+        parser: Its options; ``--help``, or nothing at all, prints their page.
+        work: Does it; an exit code, or None for 0. A user's error ends in one sentence.
 
     Returns:
         The exit code.
     """
-    if not arguments or {"-h", "--help"} & set(arguments):
-        print(page)
-        return 0 if arguments else 2
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or {"-h", "--help"} & set(given):
+        parser.print_help()
+        return 0 if given else 2
     try:
-        work(list(arguments))
+        return work(parser.parse(given)) or 0
     except Exception as error:
         known = sentence(error)
         if known is None or os.environ.get("HYDRA_FULL_ERROR"):
             raise
         print(f"error: {known}", file=sys.stderr)
         return 1
-    return 0

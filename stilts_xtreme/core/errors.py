@@ -13,6 +13,12 @@ class StiltsError(Exception):
     """A refusal that the command line prints as one sentence, without a traceback, with exit code 1."""
 
 
+def near(value: object, names: Iterable[str]) -> str:
+    """The name that a value was probably meant to be, in words; empty when none is close."""
+    found = difflib.get_close_matches(str(value), list(names), n=1, cutoff=0.5)
+    return f" (did you mean '{found[0]}'?)" if found else ""
+
+
 def unknown(option: str, value: object, choices: Iterable[object], below: Iterable[object] = ()) -> StiltsError:
     """Builds the error for a value that is not among its choices.
 
@@ -26,8 +32,7 @@ def unknown(option: str, value: object, choices: Iterable[object], below: Iterab
         An error whose text names the option, the value, the nearest match if one is close, and the choices.
     """
     names = sorted(str(choice) for choice in choices)
-    near = difflib.get_close_matches(str(value), [*names, *map(str, below)], n=1, cutoff=0.5)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    hint = near(value, [*names, *map(str, below)])
     listed = ", ".join(names)
     if len(names) > MOST:
         shown = difflib.get_close_matches(str(value), names, n=5, cutoff=0.0)

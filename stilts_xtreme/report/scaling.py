@@ -1,19 +1,17 @@
-"""Gain of intermediate training by the size of the encoder or the volume of its rows: a table and curves.
+"""Reports what intermediate training gives by the size of the encoder, or by the volume of its rows.
 
-The sweeps ``+study=sizes`` and ``+study=volumes`` end with this report. Whatever they held equal is found in what was
-trained, so that the points of several sweeps may be put together:
-
-  python -m stilts_xtreme.report.scaling outputs/studies/sizes-... outputs/studies/sizes-... --output FOLDER
+It writes a table, points and curves. The sweeps +study=sizes and +study=volumes end with this report. Whatever they
+held equal is found in what was trained, so that the points of several sweeps may be put together.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.report.families import Family, Place, families, short
 from stilts_xtreme.report.points import POINTS, Point, read, table, together
@@ -107,20 +105,29 @@ def write(found: Sequence[Point], folder: Path) -> str:
     return text
 
 
+def parser() -> Parser:
+    """The options of the command."""
+    parser = Parser(
+        "report.scaling",
+        str(__doc__),
+        [
+            "outputs/studies/sizes-* --output FOLDER",
+            "outputs/studies/sizes-A outputs/studies/sizes-B --output FOLDER",
+        ],
+    )
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of a study by size or by volume")
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="for table and picture; needed")
+    return parser
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws the points of several sweeps together."""
-    parser = argparse.ArgumentParser("python -m stilts_xtreme.report.scaling", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of a study by size or by volume")
-    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where table and picture go")
-    options = parser.parse_args(arguments)
-    try:
+
+    def work(options: Namespace) -> None:
         print(write(together(read(folder / POINTS) for folder in options.folders), options.output))
         print(f"table, points and picture: {options.output}")
-    except StiltsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return command(arguments, parser(), work)
 
 
 if __name__ == "__main__":

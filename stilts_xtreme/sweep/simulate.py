@@ -1,30 +1,20 @@
 """A simulation of a sweep on many devices: the real plan and the real engine, on a clock that does no work.
 
-python -m stilts_xtreme.sweep.simulate --xtreme-r [--devices=1,8,64]
-python -m stilts_xtreme.sweep.simulate OPTIONS OF A MULTIRUN [--devices=1,8,64]
-
 For each number of devices it prints the makespan, from the first start to the last end, beside its lower bound: the
 longest chain of stages or the total work shared out evenly, whichever is more. No order of the stages can beat that.
 "half of the cells" is when half of the results are there, as a share of the makespan.
-
-  --xtreme-r   four sizes of XLM-R, no intermediate task, each of nine and all together, every target that there is,
-               five seeds; recipe=phang2020
-  --devices    instead of the powers of two from 1 to 512
 
 A stage takes one device for as long as `python -m stilts_xtreme.plan` says: measured where it is done, else estimated.
 With --xtreme-r durations are ASSUMED: 6 operations per parameter of the layers and token in training, 2 in evaluation
 (Kaplan et al. 2020), with the published numbers of rows, a typical length for each format, and 1.5e14 operations a
 second, about half of what an A100 has in bfloat16, whatever the size of the model.
-
-Examples
-  python -m stilts_xtreme.sweep.simulate --xtreme-r
-  python -m stilts_xtreme.sweep.simulate '+intermediate=none,mnli' '+target=glob(*)' seed=0,1,2 --devices=2,4,8
 """
 
 from __future__ import annotations
 
 import heapq
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -36,8 +26,8 @@ from rich.table import Table
 from stilts_xtreme.cell import estimate
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
-from stilts_xtreme.core.command import command
-from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.command import Parser, command
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import Stage
 from stilts_xtreme.data import catalogue
@@ -167,31 +157,49 @@ def assumed(graph: Graph) -> Graph:
     return Graph(nodes)
 
 
+def parser() -> Parser:
+    """The options of the command."""
+    parser = Parser(
+        "sweep.simulate",
+        str(__doc__),
+        ["--xtreme-r", "'+intermediate=none,mnli' '+target=glob(*)' seed=0,1,2 --devices=2,4,8"],
+    )
+    parser.add_argument(
+        "--xtreme-r",
+        action="store_true",
+        help="four sizes of XLM-R, no intermediate task, each of nine and all together, every target that there is, "
+        "five seeds, recipe=phang2020; default: the options are the sweep",
+    )
+    powers = ",".join(map(str, DEVICES))
+    parser.add_argument(
+        "--devices", type=_devices, default=DEVICES, metavar="N,N,...", help=f"numbers of devices; default: {powers}"
+    )
+    parser.takes_a_run("the options of a multirun; python -m stilts_xtreme --help lists them")
+    return parser
+
+
+def _devices(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise StiltsError(
+            f"--devices={text} is refused: it wants whole numbers of at least 1, such as --devices=1,8,64."
+        )
+    return tuple(int(part) for part in parts)
+
+
+def _work(asked: Namespace) -> None:
+    planned, refused = planned_cells(compose.prepare([*(XTREME_R if asked.xtreme_r else ()), *asked.options]))
+    graph = build(planned, Store(planning.output_of(planned)))
+    if asked.xtreme_r:
+        graph = assumed(graph)
+    show(graph, [simulate(graph, count) for count in asked.devices])
+    for sentence in refused:
+        print(f"left out: {sentence}", file=sys.stderr)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints how long a sweep would take."""
-
-    def work(options: list[str]) -> None:
-        flags = [option for option in options if option.startswith("--")]
-        options = [option for option in options if option not in flags]
-        devices: Sequence[int] = DEVICES
-        for flag in flags:
-            name, _, value = flag.partition("=")
-            if name == "--devices" and all(part.isdecimal() and int(part) for part in value.split(",")):
-                devices = [int(part) for part in value.split(",")]
-            elif name == "--devices":
-                raise StiltsError(f"{flag} is refused: it wants whole numbers of at least 1, such as --devices=1,8,64.")
-            elif flag != "--xtreme-r":
-                raise unknown("option", name, ("--xtreme-r", "--devices"))
-        real = "--xtreme-r" in flags
-        planned, refused = planned_cells(compose.prepare([*(XTREME_R if real else ()), *options]))
-        graph = build(planned, Store(planning.output_of(planned)))
-        if real:
-            graph = assumed(graph)
-        show(graph, [simulate(graph, count) for count in devices])
-        for sentence in refused:
-            print(f"left out: {sentence}", file=sys.stderr)
-
-    return command(sys.argv[1:] if arguments is None else arguments, __doc__.strip(), work)
+    return command(arguments, parser(), _work)
 
 
 def show(graph: Graph, found: Sequence[Simulated]) -> None:
