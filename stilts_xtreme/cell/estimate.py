@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stilts_xtreme.cell.store import Store
-from stilts_xtreme.core.specs import Cell, Stage
+from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.stage import Evaluation, Floors, Pretraining, Stage, Training
 from stilts_xtreme.models.flops import step_flops
 
 TOKENS_PER_ROW = {
@@ -55,33 +56,32 @@ def body_parameters(cell: Cell) -> float:
 def flops(cell: Cell, stage: Stage) -> float:
     """Estimated operations of a stage: 6 per parameter and token in training, 2 in evaluation (Kaplan et al. 2020)."""
     body = body_parameters(cell)
-    if stage.kind == "pretrain":
-        settings = cell.model.pretraining or {}
-        return step_flops(cell.model.architecture or {}, settings) * settings["steps"]
-    if stage.kind == "floors":
-        return 0.0  # no encoder
-    if stage.kind == "evaluate":
-        assert stage.target is not None
+    if isinstance(stage, Pretraining):
+        return step_flops(stage.architecture, stage.settings) * float(stage.settings["steps"])
+    if isinstance(stage, Evaluation):
         tokens = min(TOKENS_PER_ROW[stage.target.head], 2 * stage.target.recipe.max_length)
         return 2 * body * sum(stage.rows.values()) * tokens
+    if not isinstance(stage, Training):
+        return 0.0  # floors need no encoder
     total = 0.0
     for task in stage.tasks:
         tokens = TOKENS_PER_ROW[task.head]
         rows = stage.rows[task.name] * task.recipe.epochs
-        if "volume_steps" in stage.identity and isinstance(cell.volume, float):
-            rows /= cell.volume  # of a number of rows it is not known here what share they are
+        if stage.volume_steps == "whole" and isinstance(stage.volume, float):
+            rows /= stage.volume  # of a number of rows it is not known here what share they are
         if task.recipe.max_steps:
             most = float(task.recipe.max_steps * task.recipe.batch_size)
             rows = min(rows, most) if rows else most  # 0 rows: their number is not known
         total += 6 * body * rows * tokens
-    return total * (1 + cell.mlm.weight) if "mlm" in stage.identity else total
+    return total * (1 + stage.mlm.options.weight) if stage.mlm else total
 
 
 def besides(stage: Stage) -> float:
     """Estimated seconds of a stage that no encoder works in."""
-    if stage.kind == "floors":
-        return sum(stage.rows.values()) * FLOOR_SECONDS
-    return START_SECONDS + (sum(stage.rows.values()) * ROW_SECONDS if stage.kind == "evaluate" else 0.0)
+    rows = sum(stage.rows.values())
+    if isinstance(stage, Floors):
+        return rows * FLOOR_SECONDS
+    return START_SECONDS + (rows * ROW_SECONDS if isinstance(stage, Evaluation) else 0.0)
 
 
 def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[str, float]]:
@@ -100,7 +100,7 @@ def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[st
         manifest = store.manifest(stage.key) if store.done(stage.key) else None
         operations = flops(cell, stage)  # 0 where the number of rows is not known
         measured = manifest["made"]["seconds"] if manifest else None
-        if measured and measured > 0 and stage.kind != "evaluate" and operations > 0:
+        if measured and measured > 0 and not isinstance(stage, Evaluation) and operations > 0:
             rates.append(operations / max(measured - besides(stage), measured / 2))
         found.append((cell, stage, operations, measured))
     rate = math.exp(sum(math.log(r) for r in rates) / len(rates)) if rates else None

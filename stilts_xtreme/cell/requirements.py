@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.inputs import RowSet
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Cell, TrainTask
 from stilts_xtreme.data import catalogue
@@ -29,17 +29,16 @@ class Needs:
         """Adds what one cell needs; ``root`` is looked into for the user's own files."""
         if cell.model.id is not None:
             self.repos.setdefault(Repo(cell.model.id, cell.model.revision, model=True), set())
-        specs = {spec.name: spec for task in _tasks(cell) for spec in task.datasets}
-        if cell.target:
-            specs[cell.target.test.name] = cell.target.test
-        for entry in _entries(cell):
-            spec = specs.get(entry["dataset"]) or catalogue.load_spec(entry["dataset"])
-            for language, (repo, config, revision, *splits) in entry["rows"].items():
-                if repo is None or entry["reader"] in readers.LOCAL:
+        for rows in _reads(cell):
+            spec = rows.spec
+            splits = layout.raw_splits(spec, spec.held_in(rows.split))
+            for language in rows.languages:
+                source = layout.source(spec, language)
+                if source.id is None or spec.reader in readers.LOCAL:
                     self._own(spec, language, splits, root)
                 elif not (spec.reader == "bucc" and all(bitext.files(root, language, split) for split in splits)):
-                    parts = {Part(config, *layout.sliced(split)) for split in splits}
-                    self.repos.setdefault(Repo(repo, revision), set()).update(parts)
+                    parts = {Part(source.config, *layout.sliced(split)) for split in splits}
+                    self.repos.setdefault(Repo(source.id, source.revision), set()).update(parts)
         for task in _tasks(cell):
             for spec in task.datasets:
                 if spec.reader == "ccg":  # its labels are in its files, so that no plan has it
@@ -74,30 +73,17 @@ def _languages(cell: Cell) -> Sequence[str]:
     return cell.languages if isinstance(cell.languages, list) else cell.target.languages
 
 
-def _entries(cell: Cell) -> Iterator[Mapping[str, Any]]:
-    """The identities of all rows that the stages of a cell depend on, and of the dev rows that a training is scored on.
-
-    What decides a stage's key is what it reads, so nothing that is needed can be missing here.
-    """
+def _reads(cell: Cell) -> Iterator[RowSet]:
+    """The rows that the stages of a cell read and that can be fetched, or are the user's own."""
     kept = tuple(task for task in cell.intermediate_tasks if all(spec.reader != "ccg" for spec in task.datasets))
     if cell.target is None and not kept:
         return
     settings = {**cell.bitext, "threshold": "test"} if cell.bitext["threshold"] == "dev" else cell.bitext
-    planned = plan(replace(cell, intermediate_tasks=kept, bitext=settings))
-    source = (catalogue.source_language(cell.data),)
-    for stage in planned.stages():
-        yield from _walk(stage.identity)
-        for task in stage.tasks if stage.kind == "train" else ():
-            for spec in task.datasets:
-                if source[0] in catalogue.languages(spec, "validation", cell.data):
-                    yield catalogue.identity(spec, "validation", source, cell.data)
-
-
-def _walk(node: object) -> Iterator[Mapping[str, Any]]:
-    if isinstance(node, Mapping):
-        if node.get("kind") == "hub" and "rows" in node:
-            yield node
-            return
-        node = list(node.values())
-    for child in node if isinstance(node, list | tuple) else ():
-        yield from _walk(child)
+    for stage in plan(replace(cell, intermediate_tasks=kept, bitext=settings)).stages():
+        for rows in stage.reads():
+            if rows.data.root is not None:
+                continue  # translations in a folder are there
+            if rows.content is None:  # dev rows that decide nothing
+                there = catalogue.languages(rows.spec, rows.split, rows.data)
+                rows = replace(rows, languages=tuple(language for language in rows.languages if language in there))
+            yield rows

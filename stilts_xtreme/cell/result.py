@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.cell.plan import experiment
 from stilts_xtreme.cell.settings import settings
-from stilts_xtreme.core.specs import Cell, CellPlan, Stage
+from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.stage import CellPlan, Pretraining, Stage, Training
 from stilts_xtreme.core.versions import versions
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.models.flops import encoder_size, flops_per_token, step_flops
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
     from stilts_xtreme.cell.store import Store
 
 
-def facts(cell: Cell, planned: CellPlan, store: Store, manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def facts(planned: CellPlan, store: Store, manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What a cell's result has to say for comparisons by size and by volume.
 
     Args:
-        cell: The cell.
-        planned: Its stages, all finished.
+        planned: The cell's stages, all finished.
         store: Where they are.
         manifests: Of each stage by its key.
 
@@ -41,16 +41,16 @@ def facts(cell: Cell, planned: CellPlan, store: Store, manifests: Mapping[str, M
     size = next((found for found in sizes if found), {"parameters": None, "body": None})
     return {
         **size,
-        "pretraining": _pretraining(cell, planned, manifests),
-        "intermediate": _trained(cell, planned, manifests),
+        "pretraining": _pretraining(planned, manifests),
+        "intermediate": _trained(planned, manifests),
     }
 
 
-def _pretraining(cell: Cell, planned: CellPlan, manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+def _pretraining(planned: CellPlan, manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     first = planned.final.chain()[0]
-    if first.kind != "pretrain":
+    if not isinstance(first, Pretraining):
         return None
-    settings, shape, info = cell.model.pretraining or {}, cell.model.architecture or {}, manifests[first.key]["info"]
+    settings, shape, info = first.settings, first.architecture, manifests[first.key]["info"]
     real = {**shape, "vocab_size": info["vocabulary"]}  # little text gives fewer pieces than were asked for
     return {
         "steps": info["steps"],
@@ -61,10 +61,11 @@ def _pretraining(cell: Cell, planned: CellPlan, manifests: Mapping[str, Mapping[
     }
 
 
-def _trained(cell: Cell, planned: CellPlan, manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, int] | None:
-    if not cell.intermediate:
+def _trained(planned: CellPlan, manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, int] | None:
+    trained = (stage for stage in planned.final.chain() if isinstance(stage, Training))
+    stage = next((stage for stage in trained if stage.phase == "intermediate"), None)
+    if stage is None:
         return None
-    stage = next(stage for stage in planned.final.chain() if stage.kind == "train")
     info = manifests[stage.key]["info"]
     units = info["features"]
     batches = sum(math.ceil(units[task.name] / task.recipe.batch_size) for task in stage.tasks)
@@ -151,7 +152,7 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
         "recipe": cell.recipe_name,
         "settings": settings(cell),
         "weights": cell.model.weights,
-        "scale": facts(cell, planned, store, manifests),
+        "scale": facts(planned, store, manifests),
         "data": cell.data.kind,
         "synthetic": synthetic,
         "missing_languages": list(planned.missing),

@@ -20,7 +20,8 @@ from stilts_xtreme.cell.result import name_of, result_of, unverified
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.files import disk_errors, write_atomic
 from stilts_xtreme.core.progress import say
-from stilts_xtreme.core.specs import Cell, CellPlan, Stage
+from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.stage import CellPlan, Evaluation, Stage
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.cell import curve, markdown, show
@@ -29,12 +30,13 @@ CURVED = ("pretrain", "train")
 """Kinds of stages that train and have a curve."""
 
 
-def run(cfg: Mapping[str, Any], made_before: Collection[str] = ()) -> dict[str, Any]:
+def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: CellPlan | None = None) -> dict[str, Any]:
     """Runs one cell to its result.
 
     Args:
         cfg: The composed configuration, plain.
         made_before: Keys of stages that the same command has made in other processes.
+        planned: The plan of the configuration's cell, where it has been planned; else it is planned here.
 
     Returns:
         What ``result.json`` holds.
@@ -42,8 +44,8 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = ()) -> dict[str, 
     Raises:
         StiltsError: One sentence on what is wrong; every finished stage stays.
     """
-    cell = make_cell(cfg)
-    planned = plan(cell)
+    planned = planned or plan(make_cell(cfg))
+    cell = planned.cell
     store = Store(cell.output, cell.on_damage)
     name = name_of(cell, planned)
     folder = Path(cell.output) / "cells" / name
@@ -80,10 +82,15 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = ()) -> dict[str, 
 def read_test_rows(cell: Cell, planned: CellPlan, store: Store) -> None:
     """Refuses real rows that cannot be evaluated before hours of training, not after them."""
     todo = [stage for stage in planned.stages() if not store.done(stage.key)]
-    if cell.target is None or cell.data.kind == "synthetic" or all(stage.kind not in CURVED for stage in todo):
+    final = planned.final
+    if (
+        not isinstance(final, Evaluation)
+        or cell.data.kind == "synthetic"
+        or all(stage.kind not in CURVED for stage in todo)
+    ):
         return
-    for language in planned.final.languages:
-        catalogue.rows(cell.target.test, "test", language, cell.data)
+    for language in final.languages:
+        catalogue.rows(final.target.test, "test", language, cell.data)
 
 
 def _ensure(cell: Cell, stage: Stage, store: Store, tracker: Any) -> bool:
@@ -145,7 +152,7 @@ def hardware(cell: Cell) -> dict[str, Any]:
 def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Store, result: dict[str, Any]) -> None:
     """Writes the cell's folder: configuration, predictions and labels, then the result and its table."""
     write_atomic(folder / "config.json", json.dumps(cfg, indent=1, ensure_ascii=False))
-    for name in ("predictions", "labels") if planned.final.kind == "evaluate" else ():
+    for name in ("predictions", "labels") if isinstance(planned.final, Evaluation) else ():
         made = store.path(planned.final.key) / name
         if not made.exists():  # labels of an evaluation by an earlier version
             continue

@@ -17,7 +17,7 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.progress import duration
-from stilts_xtreme.core.specs import Cell, CellPlan
+from stilts_xtreme.core.stage import CellPlan, Pretraining
 from stilts_xtreme.sweep import planning
 from stilts_xtreme.sweep.executors import local
 from stilts_xtreme.sweep.graph import Graph, build
@@ -49,24 +49,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             preview(prepared)
             return
         cell = make_cell(compose.compose(prepared))
-        show(cell, plan(cell), Store(cell.output))
+        show(plan(cell), Store(cell.output))
 
     return command(arguments, parser(), work)
 
 
-def show(cell: Cell, planned: CellPlan, store: Store) -> None:
-    """Prints a plan as a table."""
+def show(planned: CellPlan, store: Store) -> None:
+    """Prints the plan of a cell as a table."""
     from rich.console import Console
     from rich.table import Table
 
-    stages = planned.stages()
+    cell, stages = planned.cell, planned.stages()
     table = Table("stage", "what", "key", "rows", "state", "time", title=f"{len(stages)} stages, each made once")
     times = estimate([(cell, stage) for stage in stages], store)
     left = 0.0
     for stage, (source, seconds) in zip(stages, times, strict=True):
         done = source == "measured"
         left += 0 if done else seconds
-        rows = f"{sum(stage.rows.values()):,}" + (" steps" if stage.kind == "pretrain" else "")
+        rows = f"{sum(stage.rows.values()):,}" + (" steps" if isinstance(stage, Pretraining) else "")
         took = f"{duration(seconds)}" if done else f"about {duration(seconds)}"
         table.add_row(stage.kind, stage.label, stage.key, rows, "done" if done else "to do", took)
     console = Console()

@@ -25,6 +25,7 @@ from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.stage import Pretraining
 from stilts_xtreme.data.synthetic import DESCRIPTIONS
 from stilts_xtreme.models.shipped import MADE, world_key
 
@@ -75,6 +76,7 @@ def ship(arguments: Sequence[str]) -> Path:
     if cell.data.kind != "synthetic":
         raise StiltsError(f"data={cell.data.kind} is text of others; what ships is made from data=synthetic alone.")
     first = plan(cell).final.chain()[0]
+    assert isinstance(first, Pretraining)
     store = Store(cell.output, cell.on_damage)
 
     def work(scratch: Path) -> dict[str, Any]:
@@ -148,7 +150,7 @@ def describe_encoder(folder: Path, arguments: Sequence[str], cell: Cell, made: M
     def rows_of(*options: str) -> list[dict[str, Any]]:
         return cells.run(compose.compose(compose.prepare([*base, *options])))["comparison"]
 
-    layers = range(int(made["identity"]["architecture"]["num_hidden_layers"]) + 1)
+    layers = range(int(dict(cell.model.architecture or {})["num_hidden_layers"]) + 1)
     retrieval = [rows_of("+target=tatoeba", f"retrieval.layer={layer}") for layer in layers]
     columns: dict[str, dict[str, str]] = {}
     for layer, rows in zip(layers, retrieval, strict=True):

@@ -33,7 +33,7 @@ def write_labels(folder: Path, arguments: Sequence[str]) -> None:
         StiltsError: No target, or rows that cannot be read.
     """
     from stilts_xtreme.cell.config import make_cell
-    from stilts_xtreme.cell.plan import target_languages
+    from stilts_xtreme.cell.rows import target_languages
     from stilts_xtreme.core.progress import say
     from stilts_xtreme.data import catalogue
 

@@ -85,6 +85,10 @@ class DatasetSpec:
     dev: Mapping[str, object] | None = None
     notes: str = ""
 
+    def held_in(self, split: str) -> str:
+        """The split whose rows are read for a split: ``validation`` may be a share of another one (``dev``)."""
+        return str(self.dev["split"]) if split == "validation" and self.dev else split
+
 
 @dataclass(frozen=True)
 class DataSpec:

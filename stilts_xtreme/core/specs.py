@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
 
 Languages = Literal["available"] | tuple[str, ...]
@@ -37,7 +35,7 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one training runs. Every field changes the weights, so every field is part of a stage's key.
+    """How one training runs. Every field that changes the weights is part of a stage's key.
 
     Attributes:
         learning_rate: Peak of the linear schedule.
@@ -77,6 +75,16 @@ class Recipe:
     eval_every: int | None = None
     patience: int | None = None
     dev_rows: int = 500
+
+    def identity(self) -> dict[str, Any]:
+        """What of it changes a training: all but how weights are selected where the last ones are taken."""
+        found = asdict(self)
+        if self.freeze is None:  # as it was before there was a choice
+            del found["freeze"]
+        if self.selection != "best":
+            for name in ("eval_every", "patience", "dev_rows"):
+                del found[name]
+        return found
 
 
 OPTIMISER_FIELDS = (
@@ -135,6 +143,10 @@ class Mlm:
     exponent: float = 0.3
     max_texts: int = 20_000
 
+    def identity(self) -> dict[str, Any]:
+        """Its settings; which text that is, and in which languages, the source knows."""
+        return {name: value for name, value in asdict(self).items() if name not in ("source", "languages")}
+
 
 @dataclass(frozen=True)
 class Translation:
@@ -153,6 +165,12 @@ class Translation:
     mode: str = "replace"
     config: str = "{lang}"
     revision: str | None = None
+
+    @property
+    def words(self) -> str:
+        """What people call the rows: their languages, with a plus where they are beside the English ones."""
+        languages = "translated" if self.languages == "available" else ",".join(self.languages)
+        return f"{'+' if self.mode == 'add' else ''}{languages}"
 
 
 @dataclass(frozen=True)
@@ -231,63 +249,3 @@ class Cell:
     output: str
     on_damage: str
     recipe_name: str
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One training, one evaluation, or the floors of a target.
-
-    Attributes:
-        kind: ``pretrain``, ``train``, ``evaluate``, or ``floors`` (scores without a model).
-        label: What people call it; not part of the key.
-        identity: Everything that its result depends on, as JSON.
-        parent: The stage whose encoder it starts from; None for a pretrained encoder from outside.
-        tasks: What a ``train`` stage learns.
-        target: What an ``evaluate`` or a ``floors`` stage scores.
-        head: Name of the parent's head that continues (``train``) or is evaluated; None for a fresh head or none.
-        languages: Languages of these.
-        rows: Rows that go through the encoder once per epoch, or that floors are scored on, as far as known.
-    """
-
-    kind: str
-    label: str
-    identity: Mapping[str, Any]
-    parent: Stage | None = None
-    tasks: tuple[TrainTask, ...] = ()
-    target: Target | None = None
-    head: str | None = None
-    languages: tuple[str, ...] = ()
-    rows: Mapping[str, int] = field(default_factory=dict)
-
-    @cached_property
-    def key(self) -> str:
-        """The stage's address: 20 hexadecimal digits of SHA-256 over its identity."""
-        return digest_of(self.identity)
-
-    def chain(self) -> list[Stage]:
-        """This stage and its ancestors, the first one first."""
-        return [*(self.parent.chain() if self.parent else ()), self]
-
-
-@dataclass(frozen=True)
-class CellPlan:
-    """What a cell runs: its own chain, and the same target without the intermediate task to compare with.
-
-    Attributes:
-        final: The last stage: the evaluation, or the intermediate training of a cell without a target.
-        baseline: The evaluation of the baseline; None where there is nothing to compare.
-        missing: Languages of the target without rows here.
-        floors: The scores that need no model.
-        random: The evaluation after the target training of an encoder with random weights, the last of the floors.
-    """
-
-    final: Stage
-    baseline: Stage | None
-    missing: tuple[str, ...]
-    floors: Stage | None = None
-    random: Stage | None = None
-
-    def stages(self) -> list[Stage]:
-        """All distinct stages, parents before children."""
-        ends = [stage for stage in (self.random, self.baseline, self.final, self.floors) if stage is not None]
-        return list({stage.key: stage for end in ends for stage in end.chain()}.values())

@@ -298,7 +298,7 @@ def _raw_split(spec: DatasetSpec, split: str) -> str:
     """The canonical split whose rows are read: validation may be a share of another one."""
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
-    return str(spec.dev["split"]) if split == "validation" and spec.dev else split
+    return spec.held_in(split)
 
 
 def _length(columns: Columns) -> int:

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.inputs import RowSet
 from stilts_xtreme.core.schema import Columns, DatasetSpec, DataSpec
 from stilts_xtreme.core.specs import Translation
 from stilts_xtreme.data import catalogue
@@ -66,13 +66,14 @@ def languages(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tu
     return there if asked == "available" else asked
 
 
-def identity(translation: Translation, spec: DatasetSpec, data: DataSpec) -> dict[str, Any]:
-    """What the content of the rows depends on, in plain containers, for hashing into a key. Holds no path."""
+def row_set(translation: Translation, spec: DatasetSpec, data: DataSpec) -> RowSet:
+    """The rows of a data set in all its languages, and what their content depends on; that holds no path."""
     chosen = languages(translation, spec, data)
     if translation.source == SYNTHETIC:
-        return {"synthetic": list(chosen)}  # the rest is the English rows' own
+        return RowSet(spec, "train", chosen, data, {"synthetic": list(chosen)})  # the rest is the English rows' own
     theirs, place = _source(translation, spec, data)
-    return catalogue.identity(replace(theirs, languages=chosen), "train", chosen, place)
+    theirs = replace(theirs, languages=chosen)
+    return RowSet(theirs, "train", chosen, place, catalogue.identity(theirs, "train", chosen, place))
 
 
 def rows(

@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.inputs import MixedMlm, RowSet
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
 from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.data import catalogue
@@ -42,19 +42,17 @@ def languages(mlm: Mlm, data: DataSpec) -> tuple[str, ...]:
     return mlm.languages
 
 
-def identity(mlm: Mlm, data: DataSpec) -> dict[str, Any]:
-    """What the text depends on, in plain containers, for hashing into a key. Holds no path."""
+def mixed(mlm: Mlm, data: DataSpec) -> MixedMlm:
+    """The settings with the languages that there are, and what their text depends on; that holds no path."""
     chosen = languages(mlm, data)
     spec = _spec(mlm, data)
     if spec is not None:
-        text: Any = catalogue.identity(spec, "train", chosen, data)
-    elif _is_folder(mlm.source):
-        text = {
-            language: [_digest(path, *_stamp(path)) for path in _files(mlm.source, language)] for language in chosen
-        }
-    else:
-        text = world_identity(data)
-    return {"languages": list(chosen), "text": text}
+        content = catalogue.identity(spec, "train", chosen, data)
+        return MixedMlm(mlm, chosen, RowSet(spec, "train", chosen, data, content), content)
+    if not _is_folder(mlm.source):
+        return MixedMlm(mlm, chosen, None, world_identity(data))
+    digests = {language: [_digest(path, *_stamp(path)) for path in _files(mlm.source, language)] for language in chosen}
+    return MixedMlm(mlm, chosen, None, digests)
 
 
 def texts(mlm: Mlm, data: DataSpec) -> dict[str, list[str]]:

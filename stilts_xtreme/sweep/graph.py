@@ -10,7 +10,8 @@ from typing import Any
 
 from stilts_xtreme.cell.estimate import estimate
 from stilts_xtreme.cell.store import Store
-from stilts_xtreme.core.specs import Cell, Stage
+from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.stage import CellPlan, Stage
 from stilts_xtreme.sweep.planning import PlannedCell
 
 CELL_SECONDS = 0.1
@@ -31,6 +32,8 @@ class Node:
         done: Whether it was there before the sweep.
         cell: A cell that needs the stage; None for a cell's own node.
         stage: The stage; None for a cell's own node.
+        planned: The plan of a cell, so that it is not planned again; None for a stage, and for a node that a job of a
+            cluster knows by its configuration alone.
         config: The composed configuration of the cell, or of one that needs the stage.
     """
 
@@ -42,6 +45,7 @@ class Node:
     done: bool = False
     cell: Cell | None = field(default=None, compare=False, repr=False)
     stage: Stage | None = field(default=None, compare=False, repr=False)
+    planned: CellPlan | None = field(default=None, compare=False, repr=False)
     config: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -186,7 +190,7 @@ def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
             source == "measured",
             entry.cell,
             stage,
-            entry.config,
+            config=entry.config,
         )
         for (entry, stage), (source, seconds) in zip(needs.values(), times, strict=True)
     }
@@ -196,7 +200,14 @@ def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
         parents = tuple(stage.key for stage in entry.planned.stages())
         done = all(nodes[key].done for key in parents) and _reported(entry)
         nodes[entry.name] = Node(
-            entry.name, "cell", entry.name, parents, 0.0 if done else CELL_SECONDS, done, config=entry.config
+            entry.name,
+            "cell",
+            entry.name,
+            parents,
+            0.0 if done else CELL_SECONDS,
+            done,
+            planned=entry.planned,
+            config=entry.config,
         )
     return Graph(list(nodes.values()))
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +25,7 @@ from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.preemption import NOTICE
+from stilts_xtreme.core.stage import CellPlan
 from stilts_xtreme.sweep import record
 from stilts_xtreme.sweep.engine import BUSY_SECONDS
 from stilts_xtreme.sweep.executors import sbatch, worker
@@ -55,23 +57,34 @@ def rebuild(folder: Path, id_: str, name: str, gpu: bool) -> Node:
     Raises:
         StiltsError: When this machine plans something else.
     """
-    values = json.loads((folder / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    values = _config(folder, name)
     graph = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
     found = next((entry for entry in graph["nodes"] if entry["id"] == id_), None)
     if found is None:
         raise StiltsError(f"The sweep in {folder} has been planned anew without the node of this job.")
     kind, label, parents = found["kind"], found["label"], tuple(found["parents"])
+    planned = _planned(folder, name, gpu)
     if kind == "cell":
-        return Node(id_, kind, label, parents, 0.0, config=values)
-    with elsewhere(gpu):
-        cell = make_cell(values)
-    stage = next((stage for stage in plan(cell).stages() if stage.key == id_), None)
+        return Node(id_, kind, label, parents, 0.0, planned=planned, config=values)
+    stage = next((stage for stage in planned.stages() if stage.key == id_), None)
     if stage is None:
         raise StiltsError(
             f"{socket.gethostname()} plans another {kind} {label} than the machine that submitted it: the data below "
             "data.root and the version of stilts_xtreme must be the same on both."
         )
-    return Node(id_, kind, label, parents, 0.0, cell=cell, stage=stage, config=values)
+    return Node(id_, kind, label, parents, 0.0, cell=planned.cell, stage=stage, config=values)
+
+
+@lru_cache(maxsize=16)
+def _planned(folder: Path, name: str, gpu: bool) -> CellPlan:
+    """The plan of a kept configuration, once for all nodes that this process makes from it."""
+    with elsewhere(gpu):
+        return plan(make_cell(_config(folder, name)))
+
+
+def _config(folder: Path, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    return found
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.result import name_of
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.specs import Cell, CellPlan
+from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.stage import CellPlan
 from stilts_xtreme.sweep.composer import jobs_of
 
 
@@ -25,15 +26,18 @@ class PlannedCell:
         job: Position of the job that asks for it; None for a control of the study.
         name: The cell's name, which is that of its folder.
         config: The composed configuration, plain.
-        cell: The cell.
-        planned: Its stages.
+        planned: The cell and its stages.
     """
 
     job: int | None
     name: str
     config: dict[str, Any]
-    cell: Cell
     planned: CellPlan
+
+    @property
+    def cell(self) -> Cell:
+        """The cell."""
+        return self.planned.cell
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def planned_cell(config: dict[str, Any], job: int | None = None) -> PlannedCell:
     """
     cell = make_cell(config)
     planned = plan(cell)
-    return PlannedCell(job, name_of(cell, planned), config, cell, planned)
+    return PlannedCell(job, name_of(cell, planned), config, planned)
 
 
 def controls(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

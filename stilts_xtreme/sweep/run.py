@@ -16,6 +16,7 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors
 from stilts_xtreme.core.progress import say
+from stilts_xtreme.core.stage import Evaluation
 from stilts_xtreme.sweep import planning, record
 from stilts_xtreme.sweep.composer import Composer
 from stilts_xtreme.sweep.engine import Engine, Executor, Listener, Tally
@@ -122,8 +123,7 @@ def _readable(planned: Sequence[PlannedCell]) -> tuple[list[PlannedCell], list[R
     good, bad = [], []
     for entry in planned:
         cell, final = entry.cell, entry.planned.final
-        # the evaluation without what it starts from
-        where = json.dumps([final.identity["data"], final.languages]) if cell.target else ""
+        where = json.dumps(final.test.content) if isinstance(final, Evaluation) else ""
         store = Store(cell.output, cell.on_damage)
         if where not in found and cell.data.kind == "hub" and not store.done(final.key):
             found[where] = None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.sweep.planning import controls, planned_cell
 
 
@@ -45,6 +46,7 @@ class Session:
         self.output = ""
         self.by_cell = False
         self.controls: list[dict[str, Any]] = []
+        self._ran: set[str] = set()
 
     def __reduce__(self) -> tuple[type[Session], tuple[bool]]:
         return Session, (True,)
@@ -72,10 +74,16 @@ class Session:
         """Adds a cell that a launcher of Hydra's own has run."""
         self.add([result], config.get("study") or {}, config["output"])
         self.by_cell = True
+        self._ran.add(digest_of(config))
         self.controls.extend(changed for _, changed in controls(config))
 
     def find(self, config: dict[str, Any]) -> None:
-        """Adds a cell that a launcher of Hydra's own has run, in whichever process, from its folder."""
+        """Adds a cell that a launcher of Hydra's own has run, in whichever process, from its folder.
+
+        A cell that ran in this process is there, and is not planned again.
+        """
+        if digest_of(config) in self._ran:
+            return
         entry = planned_cell(config)
         path = Path(entry.cell.output) / "cells" / entry.name / "result.json"
         if path.exists() and all(result["cell"] != entry.name for result in self.results):

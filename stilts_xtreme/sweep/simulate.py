@@ -29,7 +29,7 @@ from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
-from stilts_xtreme.core.specs import Stage
+from stilts_xtreme.core.stage import Evaluation, Floors, Stage, Training
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.sweep import planning
 from stilts_xtreme.sweep.engine import Engine, Report
@@ -131,10 +131,12 @@ def simulate(graph: Graph, devices: int) -> Simulated:
 def published(stage: Stage) -> Stage:
     """A stage of the synthetic world with the numbers of rows that the real data sets have."""
     real = DataSpec("hub")
-    if stage.target is not None:
+    if isinstance(stage, Evaluation | Floors):
         test = stage.target.test
         counts = {code: catalogue.expected_rows(test, "test", code, real) or 0 for code in stage.target.languages}
         return replace(stage, rows=counts)
+    if not isinstance(stage, Training):
+        return stage
     rows = {
         task.name: sum(
             CCG_ROWS if spec.name == "ccg" else catalogue.expected_rows(spec, "train", "en", real) or 0

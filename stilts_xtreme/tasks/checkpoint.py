@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from stilts_xtreme.core.specs import Cell, Stage
+from stilts_xtreme.core.inputs import Origin
+from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.stage import Pretraining, Training
 from stilts_xtreme.models.encoder import Encoder, Source
 from stilts_xtreme.models.hf_heads import HEAD_CLASSES, assemble
 from stilts_xtreme.tasks.head import HeadModule
@@ -156,33 +158,44 @@ def _vectors(module: HeadModule) -> str:
     return "\nA text's vector is the last hidden state of its first token; vectors are compared by their cosine."
 
 
-def lineage(cell: Cell, stage: Stage) -> list[dict[str, Any]]:
-    """What an encoder went through, one entry per training, the first one first."""
+def lineage(cell: Cell, stage: Pretraining | Training) -> list[dict[str, Any]]:
+    """What an encoder went through, one entry per training, the first one first.
+
+    Args:
+        cell: A cell that needs the stage, for the names of its recipe and of where its data come from.
+        stage: The stage that the encoder comes out of.
+    """
     steps: list[dict[str, Any]] = []
-    if cell.model.architecture is None:
-        place = cell.model.id or Path(str(cell.model.path)).name
-        if any(ancestor.identity.get("weights") == "random" for ancestor in stage.chain()):
-            place += ", its weights drawn anew"
-        synthetic = cell.model.shipped is not None
-        steps.append({"what": f"pretrained: {place}", "revision": cell.model.revision, "synthetic": synthetic})
+    synthetic = cell.data.kind == "synthetic"
+    suffix = ", synthetic data" if synthetic else ""
     for ancestor in stage.chain():
-        if ancestor.kind not in ("pretrain", "train"):
-            continue
-        entry: dict[str, Any] = {"key": ancestor.key, "synthetic": cell.data.kind == "synthetic"}
-        if ancestor.kind == "pretrain":
-            entry["what"] = f"pretrained by masked language modelling: {ancestor.label}"
+        if isinstance(ancestor, Pretraining):
+            what = f"pretrained by masked language modelling: {ancestor.label}"
+        elif isinstance(ancestor, Training):
+            if ancestor.origin is not None:
+                steps.append(_origin(ancestor.origin, stage.from_fresh_weights()))
+            what = _trained(ancestor, cell.recipe_name)
         else:
-            names = " and ".join(task.name for task in ancestor.tasks)
-            entry["what"] = f"trained on {names} (seed {cell.seed}, recipe {cell.recipe_name})"
-            if "mlm" in ancestor.identity:
-                languages = len(ancestor.identity["mlm"]["languages"])
-                entry["what"] += f" with masked language modelling in {languages} languages"
-            if "translation" in ancestor.identity:
-                entry["what"] += f", {ancestor.label.partition(' [')[2].rstrip(']')} rows"
-        if entry["synthetic"]:
-            entry["what"] += ", synthetic data"
-        steps.append(entry)
+            continue
+        steps.append({"key": ancestor.key, "synthetic": synthetic, "what": what + suffix})
     return steps
+
+
+def _origin(origin: Origin, fresh_weights: bool) -> dict[str, Any]:
+    place = origin.id or Path(str(origin.path)).name
+    if fresh_weights:
+        place += ", its weights drawn anew"
+    return {"what": f"pretrained: {place}", "revision": origin.revision, "synthetic": origin.shipped}
+
+
+def _trained(stage: Training, recipe: str) -> str:
+    names = " and ".join(task.name for task in stage.tasks)
+    what = f"trained on {names} (seed {stage.seed}, recipe {recipe})"
+    if stage.mlm is not None:
+        what += f" with masked language modelling in {len(stage.mlm.languages)} languages"
+    if stage.translated is not None:
+        what += f", {stage.translated.options.words} rows"
+    return what
 
 
 def source_of(stage: Path | None, hub: Source | None, name: str | None = None) -> Source:

@@ -18,7 +18,8 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.progress import phase, say
 from stilts_xtreme.core.schema import Columns
-from stilts_xtreme.core.specs import Cell, Stage, Target
+from stilts_xtreme.core.specs import Cell, Target
+from stilts_xtreme.core.stage import Evaluation, Floors
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.models.batch import concatenate
 from stilts_xtreme.models.encoder import Encoder, load, load_tokenizer
@@ -45,11 +46,10 @@ WHOLE = 100_000
 """Candidates up to which the mean average precision over the whole ranking is given beside that of its beginning."""
 
 
-def evaluate(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path) -> dict[str, Any]:
+def evaluate(cell: Cell, stage: Evaluation, folder_of: FolderOf, scratch: Path) -> dict[str, Any]:
     """Predicts every language in one stream, writes the predictions, and scores the written files."""
     target = stage.target
-    assert target is not None
-    source = encoder_source(cell, stage, folder_of)
+    source = encoder_source(stage, folder_of)
     encoder: Encoder = load(source, packed=cell.trainer.packing)
     tokenizer = load_tokenizer(source)
     labels = catalogue.labels(target.test, cell.data)
@@ -197,10 +197,9 @@ def _thresholds(cell: Cell, rows: dict, answers: dict) -> dict[str, float]:
     }
 
 
-def make_floors(cell: Cell, stage: Stage, scratch: Path) -> dict[str, Any]:
+def make_floors(cell: Cell, stage: Floors, scratch: Path) -> dict[str, Any]:
     """Learns the floors of a target from its English training rows and scores them in every language."""
     target = stage.target
-    assert target is not None
     train_rows = load_rows(cell, target.train[-1], "train") if target.train else {}
     candidates = load_candidates(cell, target) if target.candidates is not None else None
     score = floors.fit(target.head, target.metric, train_rows, catalogue.labels(target.test, cell.data), candidates)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from stilts_xtreme.core.progress import say
-from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.schema import DataSpec
+from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.data import unlabelled
 from stilts_xtreme.models.batch import order
 from stilts_xtreme.models.encoder import Encoder, Source
@@ -25,11 +26,15 @@ NAME = "mlm"
 """The name of its folder in a stage, and of its loss in a curve."""
 
 
-def mixed_in(cell: Cell, encoder: Encoder, tokenizer: Any, source: Source, task_steps: int) -> tuple[MLMModule, Course]:
+def mixed_in(
+    mlm: Mlm, data: DataSpec, seed: int, encoder: Encoder, tokenizer: Any, source: Source, task_steps: int
+) -> tuple[MLMModule, Course]:
     """The head, and its share of a training.
 
     Args:
-        cell: For its seed, data and ``mlm`` options.
+        mlm: Its options.
+        data: Where text comes from that is not in a folder of its own.
+        seed: Decides which texts of a language.
         encoder: The shared encoder.
         tokenizer: Its tokenizer.
         source: The pretrained checkpoint, whose head goes on; fresh where its weights are drawn anew.
@@ -38,14 +43,13 @@ def mixed_in(cell: Cell, encoder: Encoder, tokenizer: Any, source: Source, task_
     Raises:
         StiltsError: For a checkpoint without such a head, or text that is not there.
     """
-    mlm = cell.mlm
     assert mlm.batch_size is not None
     assert mlm.max_length is not None
     options = HeadOptions(max_length=mlm.max_length)
     head = MLMModule(encoder, tokenizer, options, mlm.mask_probability, None if source.random else source)
     steps, batch = max(1, round(mlm.weight * task_steps)), mlm.batch_size
-    texts = unlabelled.texts(mlm, cell.data)
-    drawn = draw(texts, steps * batch, mlm.exponent, cell.seed)
+    texts = unlabelled.texts(mlm, data)
+    drawn = draw(texts, steps * batch, mlm.exponent, seed)
     total = sum(map(len, drawn.values()))
     say(f"  {NAME}: {total:,} texts in {len(drawn)} languages, {steps:,} steps")
     features = head.features({"text": [text for language in sorted(drawn) for text in drawn[language]]}, tokenizer)

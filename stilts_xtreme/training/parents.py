@@ -13,7 +13,8 @@ from huggingface_hub import constants
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.schema import FORMATS, Columns, DatasetSpec
-from stilts_xtreme.core.specs import Cell, Recipe, Stage, Target, TrainTask
+from stilts_xtreme.core.specs import Cell, Recipe, Target, TrainTask, Translation
+from stilts_xtreme.core.stage import Evaluation, Pretraining, Training
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data import translated as translations
 from stilts_xtreme.data.checks import Report
@@ -28,23 +29,24 @@ OFFLINE = constants.HF_HUB_OFFLINE
 """Whether the user told the hub's client to stay offline."""
 
 
-def encoder_source(cell: Cell, stage: Stage, folder_of: FolderOf) -> Source:
+def encoder_source(stage: Training | Evaluation, folder_of: FolderOf) -> Source:
     """Where the encoder of a stage comes from: its parent's folder, verified, or the model from outside."""
-    if stage.parent is not None and stage.parent.kind != "pretrain":
+    if isinstance(stage.parent, Training):
         return Source(str(model_folder(folder_of(stage.parent.key), stage.head)))
-    return pretrained_source(cell, stage, folder_of)
+    return pretrained_source(stage, folder_of)
 
 
-def pretrained_source(cell: Cell, stage: Stage, folder_of: FolderOf) -> Source:
+def pretrained_source(stage: Training | Evaluation, folder_of: FolderOf) -> Source:
     """The pretrained encoder that the chain of a stage began with."""
-    first = stage.chain()[0]
-    random = any(ancestor.identity.get("weights") == "random" for ancestor in stage.chain())
-    if first.kind == "pretrain":
+    first, random = stage.chain()[0], stage.from_fresh_weights()
+    if isinstance(first, Pretraining):
         return Source(str(model_folder(folder_of(first.key))), random=random)
-    if cell.model.path is not None:
-        return Source(cell.model.path, cell.model.revision if cell.model.id else None, random)
+    assert isinstance(first, Training | Evaluation)
+    assert first.origin is not None
+    if first.origin.path is not None:
+        return Source(first.origin.path, first.origin.revision if first.origin.id else None, random)
     _offline_if_unreachable()
-    return Source(str(cell.model.id), cell.model.revision, random)
+    return Source(str(first.origin.id), first.origin.revision, random)
 
 
 def _offline_if_unreachable() -> None:
@@ -83,14 +85,14 @@ def head_options(cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
     )
 
 
-def load_rows(cell: Cell, task: TrainTask, split: str, translated: bool = False) -> Columns:
+def load_rows(cell: Cell, task: TrainTask, split: str, translation: Translation | None = None) -> Columns:
     """The joined rows of a task's data sets; what was wrong with them is said.
 
-    They are English, unless ``translated`` puts translations in their place or beside them.
+    They are English, unless a translation puts others in their place or beside them.
     """
     joined: Columns = {}
     for spec in task.datasets:
-        for rows, report in _parts(cell, spec, split, translated):
+        for rows, report in _parts(cell, spec, split, translation):
             if report.problems:
                 say(f"  {report}")
             for name, values in rows.items():
@@ -100,13 +102,16 @@ def load_rows(cell: Cell, task: TrainTask, split: str, translated: bool = False)
     return joined
 
 
-def _parts(cell: Cell, spec: DatasetSpec, split: str, translated: bool) -> Iterator[tuple[Columns, Report]]:
+def _parts(
+    cell: Cell, spec: DatasetSpec, split: str, translation: Translation | None
+) -> Iterator[tuple[Columns, Report]]:
     """The checked rows of a data set, language after language."""
     english = catalogue.unchecked(spec, split, catalogue.source_language(cell.data), cell.data)
-    if not translated or cell.translation.mode == "add":
+    if translation is None or translation.mode == "add":
         yield catalogue.checked(english, spec, split, catalogue.source_language(cell.data), cell.data)
-    for language in translations.languages(cell.translation, spec, cell.data) if translated else ():
-        yield translations.rows(cell.translation, spec, language, cell.data, english)
+    if translation is not None:
+        for language in translations.languages(translation, spec, cell.data):
+            yield translations.rows(translation, spec, language, cell.data, english)
 
 
 def load_candidates(cell: Cell, target: Target) -> Columns:

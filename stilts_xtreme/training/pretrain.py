@@ -7,7 +7,7 @@ import io
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import RESUME
 from stilts_xtreme.core.progress import phase, say
-from stilts_xtreme.core.specs import Cell, ModelSpec, Stage
+from stilts_xtreme.core.schema import DatasetSpec, DataSpec
+from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.stage import Pretraining
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.corpus import corpus_specs, world_corpus
+from stilts_xtreme.data.corpus import world_corpus
 from stilts_xtreme.models.batch import Features, fill, order
 from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.tasks.checkpoint import lineage, save
@@ -39,16 +41,21 @@ SEED = 0
 """Pretraining is a constant of the model, as a downloaded encoder's is: the cell's seed does not change it."""
 
 
-def texts_of(cell: Cell, limit: int) -> dict[str, list[str]]:
-    """The corpus: language -> texts, evenly thinned to about ``limit`` in all."""
-    specs = corpus_specs(cell)
+def texts_of(specs: Sequence[DatasetSpec], data: DataSpec, limit: int) -> dict[str, list[str]]:
+    """The corpus: language -> texts, evenly thinned to about ``limit`` in all.
+
+    Args:
+        specs: The data sets whose text it is; none for the synthetic world's own.
+        data: Where rows come from.
+        limit: Texts.
+    """
     texts: dict[str, list[str]] = {}
     if specs:
         for spec in specs:
-            for language, found in catalogue.corpus(spec, cell.data).items():
+            for language, found in catalogue.corpus(spec, data).items():
                 texts.setdefault(language, []).extend(found)
     else:
-        texts = world_corpus(cell.data)
+        texts = world_corpus(data)
     total = sum(map(len, texts.values()))
     if total > limit:
         every = total / limit
@@ -189,7 +196,9 @@ class TokenStream(StepStream):
         return Step("mlm", self.features, self.plan[index], index)
 
 
-def pretrain(cell: Cell, stage: Stage, scratch: Path, on_point: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def pretrain(
+    cell: Cell, stage: Pretraining, scratch: Path, on_point: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
     """Learns the tokenizer and the encoder, and writes them as ``models/pretrained``.
 
     Args:
@@ -201,10 +210,8 @@ def pretrain(cell: Cell, stage: Stage, scratch: Path, on_point: Callable[[dict[s
     Returns:
         Facts for the manifest.
     """
-    model: ModelSpec = cell.model
-    settings = dict(model.pretraining or {})
-    shape = dict(model.architecture or {})
-    texts = texts_of(cell, int(settings["max_sentences"]))
+    settings, shape = stage.settings, dict(stage.architecture)
+    texts = texts_of(stage.specs(), cell.data, int(settings["max_sentences"]))
     everything = [text for language in sorted(texts) for text in texts[language]]
     if len(everything) < 100:
         raise StiltsError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import RESUME
 from stilts_xtreme.core.progress import phase, say
 from stilts_xtreme.core.schema import Columns
-from stilts_xtreme.core.specs import Cell, Stage
+from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.stage import Evaluation, Floors, Pretraining, Stage, Training
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.models.batch import order
@@ -81,20 +83,23 @@ def make(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point:
 
 
 def _make(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point: PointSink) -> dict[str, Any]:
-    if stage.kind == "pretrain":
+    if isinstance(stage, Training | Evaluation):
+        cell = replace(cell, trainer=replace(cell.trainer, precision=stage.precision))
+    if isinstance(stage, Pretraining):
         return pretrain(cell, stage, scratch, on_point)
-    if stage.kind == "train":
+    if isinstance(stage, Training):
         return train(cell, stage, folder_of, scratch, on_point)
-    if stage.kind == "floors":
+    if isinstance(stage, Floors):
         return make_floors(cell, stage, scratch)
+    assert isinstance(stage, Evaluation)
     return evaluate(cell, stage, folder_of, scratch)
 
 
-def train(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point: PointSink) -> dict[str, Any]:
+def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_point: PointSink) -> dict[str, Any]:
     """Trains the encoder on the stage's tasks, jointly if there are several, and saves a model per head."""
-    source = encoder_source(cell, stage, folder_of)
+    source = encoder_source(stage, folder_of)
     first = stage.tasks[0].recipe
-    origin = pretrained_source(cell, stage, folder_of)
+    origin = pretrained_source(stage, folder_of)
     encoder = load(
         source,
         cell.trainer.gradient_checkpointing,
@@ -102,16 +107,15 @@ def train(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point
         None if origin.random else origin,
         cell.trainer.packing,
     )
-    group = "intermediate" if stage.tasks == cell.intermediate_tasks else "target"
-    freeze(encoder, first.freeze, f"recipe.{group}.freeze")
+    freeze(encoder, first.freeze, f"recipe.{stage.phase}.freeze")
     tokenizer = load_tokenizer(source)
-    torch.manual_seed(cell.seed)  # the fresh heads' weights
+    torch.manual_seed(stage.seed)  # the fresh heads' weights
     heads: dict[str, HeadModule] = {}
     courses, rows_of = [], {}
-    translated = "translation" in stage.identity
-    read = [load_rows(cell, task, "train", translated) for task in stage.tasks]
+    translation = stage.translated.options if stage.translated else None
+    read = [load_rows(cell, task, "train", translation) for task in stage.tasks]
     whole = [len(rows["id"]) for rows in read]
-    loaded = _volume(read, stage, cell.seed)
+    loaded = _volume(read, stage)
     del read
     for task, rows, count in zip(stage.tasks, loaded, whole, strict=True):
         continues = source if stage.head is not None else None
@@ -121,7 +125,7 @@ def train(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point
         say(f"  {task.name}: {len(rows['id']):,} rows")
         features = head.features(rows, tokenizer)
         units = len(features)
-        if stage.identity.get("volume_steps") == "whole":  # of questions and of words, windows in the same proportion
+        if stage.volume_steps == "whole":  # of questions and of words, windows in the same proportion
             units = round(units * count / len(rows["id"]))
         steps = steps_of(units, task.recipe.batch_size, task.recipe.epochs, task.recipe.max_steps)
         heads[task.name] = head
@@ -129,14 +133,16 @@ def train(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point
         rows_of[task.name] = len(rows["id"])
     del loaded
     if len(courses) > 1:
-        courses = share_steps(courses, cell.sampling)
-    if "mlm" in stage.identity:
+        courses = share_steps(courses, stage.sampling)
+    if stage.mlm is not None:
         task_steps = sum(course.steps for course in courses)
-        heads[mlm.NAME], course = mlm.mixed_in(cell, encoder, tokenizer, source, task_steps)
+        heads[mlm.NAME], course = mlm.mixed_in(
+            stage.mlm.options, cell.data, stage.seed, encoder, tokenizer, source, task_steps
+        )
         courses.append(course)
     elif cell.trainer.compact_embedding:  # masked language modelling moves every row, as output and at random
         sparse_embedding.shrink(encoder, [course.features.ids for course in courses])
-    steps_stream = StepStream(courses, cell.seed)
+    steps_stream = StepStream(courses, stage.seed)
     total = len(steps_stream)
     warmup = first.warmup_steps if first.warmup_steps is not None else int(first.warmup_ratio * total)
     module: StageModule = JointModule(encoder, heads) if len(heads) > 1 else next(iter(heads.values()))
@@ -147,7 +153,7 @@ def train(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point
         weight_decay=first.weight_decay,
         epsilon=first.adam_epsilon,
         max_grad_norm=first.max_grad_norm,
-        seed=cell.seed,
+        seed=stage.seed,
         budget=cell.trainer.micro_batch_tokens,
         accumulation=cell.trainer.accumulation,
     )
@@ -188,24 +194,23 @@ def _last_tenth(losses: list[float]) -> float:
     return sum(tail) / len(tail)
 
 
-def _volume(loaded: list[Columns], stage: Stage, seed: int) -> list[Columns]:
+def _volume(loaded: list[Columns], stage: Training) -> list[Columns]:
     """The examples that the stage's volume leaves, in the order of the rows.
 
     They are the first ones of a permutation that the seed alone decides, so that a smaller volume is part of a larger
     one; of a number in all this holds for each task up to the rounding of its share.
     """
-    volume = stage.identity.get("volume")
-    if volume is None:
+    if stage.volume is None:
         return loaded
     sizes = [len(rows["id"]) for rows in loaded]
     kept = []
-    for task, rows, size, count in zip(stage.tasks, loaded, sizes, portions(sizes, volume), strict=True):
-        chosen = np.sort(order(seed, f"volume {task.name}", 0, size)[:count]).tolist()
+    for task, rows, size, count in zip(stage.tasks, loaded, sizes, portions(sizes, stage.volume), strict=True):
+        chosen = np.sort(order(stage.seed, f"volume {task.name}", 0, size)[:count]).tolist()
         kept.append({name: [values[at] for at in chosen] for name, values in rows.items()})
     return kept
 
 
-def _collapsed(stage: Stage, courses: Sequence[Course], loss: float) -> bool:
+def _collapsed(stage: Training, courses: Sequence[Course], loss: float) -> bool:
     """Whether training ended where it began: at the loss of guessing evenly among the classes."""
     if len(stage.tasks) > 1 or stage.tasks[0].head not in ("classification", "choice"):
         return False
@@ -218,7 +223,7 @@ def _collapsed(stage: Stage, courses: Sequence[Course], loss: float) -> bool:
 
 
 def _dev_scorer(
-    cell: Cell, stage: Stage, heads: dict[str, HeadModule], tokenizer: Any
+    cell: Cell, stage: Training, heads: dict[str, HeadModule], tokenizer: Any
 ) -> Callable[[], dict[str, float]] | None:
     """A function that scores every head on its English dev rows with the weights of the moment.
 

@@ -59,10 +59,10 @@ def test_a_folder_of_text(tmp_path: Path) -> None:
     mlm, data = Mlm(1.0, source=str(tmp_path), max_texts=5), DataSpec("hub")
     found = unlabelled.texts(mlm, data)
     assert found == {"de": [f"Satz {n} 😀" for n in (0, 2, 4, 6, 8)], "th": ["หนึ่ง", "ประเทศไทย", "น้ำ"]}
-    before = unlabelled.identity(mlm, data)
+    before = unlabelled.mixed(mlm, data).identity()
     assert str(tmp_path) not in json.dumps(before)
     (tmp_path / "de.txt").write_bytes(b"gut\nschl\xe4cht\n")
-    assert unlabelled.identity(mlm, data) != before
+    assert unlabelled.mixed(mlm, data).identity() != before
     with pytest.raises(StiltsError, match=r"de.txt, line 2: not UTF-8"):
         unlabelled.texts(mlm, data)
     (tmp_path / "de.txt").write_text(" \n\n")
@@ -89,7 +89,7 @@ def test_articles_of_wikipedia_are_paragraphs(tmp_path: Path) -> None:
     found = unlabelled.texts(Mlm(1.0), data)["sw"]
     assert 500 < len(found) <= 600  # a share of the articles is kept as dev rows
     assert {line.partition(" ")[0] for line in found} == {"Kichwa", "Mstari", "Mwisho"}
-    assert "wikimedia" not in json.dumps(unlabelled.identity(Mlm(1.0), data)), "by digest"
+    assert "wikimedia" not in json.dumps(unlabelled.mixed(Mlm(1.0), data).identity()), "by digest"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_cells_share_the_training() -> None:
     first = trained[()]
     assert [key == first for key in trained.values()] == [True, True, True, True, False]
     one, other = (plans[options].final for options in ((), ("languages=[qab]",)))
-    assert one.identity["settings"]["candidates"] == other.identity["settings"]["candidates"]
+    assert one.candidates == other.candidates
     assert one.rows["candidates"] == 3 * 3 * 20
     # XQuAD's training is another one, and so is Mewsli-X's
     others = {plan(cell_of(f"+target={name}", *TINY)).final.parent.key for name in ("xquad", "mewsli_x")}

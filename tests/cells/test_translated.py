@@ -95,10 +95,10 @@ def test_a_folder_of_rows(name: str, tmp_path: Path) -> None:
             assert found[column] == expected[column], column
     translation, spec = Translation(str(tmp_path)), catalogue.load_spec(name)
     assert translated.languages(translation, spec, DATA) == ("qab",)
-    before = translated.identity(translation, spec, DATA)
+    before = translated.row_set(translation, spec, DATA).content
     assert str(tmp_path) not in json.dumps(before)
     path.write_text(path.read_text("utf-8").replace(" ", "  ", 1), "utf-8")
-    assert translated.identity(translation, spec, DATA) != before
+    assert translated.row_set(translation, spec, DATA).content != before
 
 
 def test_parquet_and_squads_own_form(tmp_path: Path) -> None:
@@ -216,7 +216,9 @@ def test_a_hub_id_in_a_mirror(tmp_path: Path) -> None:
     )
     base += ("recipe.intermediate.selection=last",)
     cell = cell_of(*base, "translation.languages=[sw]")
-    assert load_rows(cell, cell.intermediate_tasks[0], "train", True)["text_a"] == [row["premise"] for row in rows]
+    assert load_rows(cell, cell.intermediate_tasks[0], "train", cell.translation)["text_a"] == [
+        row["premise"] for row in rows
+    ]
     assert plan(cell).final.label == "mnli [sw]"
     with pytest.raises(StiltsError, match=r"facebook/xnli has no rows of mnli in th.*bring the configuration th of it"):
         plan(cell_of(*base, "translation.languages=[sw,th]"))
@@ -252,7 +254,7 @@ def test_rows_replace_the_english_ones_or_join_them() -> None:
     def rows(*options: str) -> Columns:
         cell = cell_of("+intermediate=mnli", "++data.world.train=20", "++data.world.languages=3", *options)
         assert cell.intermediate_tasks
-        return load_rows(cell, cell.intermediate_tasks[0], "train", "translation=synthetic" in options)
+        return load_rows(cell, cell.intermediate_tasks[0], "train", cell.translation if options else None)
 
     plain = rows()["text_a"]
     instead, beside = (rows("translation=synthetic", *more)["text_a"] for more in ((), ("translation.mode=add",)))

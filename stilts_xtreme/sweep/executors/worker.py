@@ -188,7 +188,7 @@ def make(node: Node, made: Collection[str]) -> bool:
 
     if node.stage is None:
         assert node.config is not None
-        cell.run(node.config, made)
+        cell.run(node.config, made, node.planned)
         return True
     assert node.cell is not None
 

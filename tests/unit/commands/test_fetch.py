@@ -141,8 +141,8 @@ def test_what_a_cell_needs_is_brought_and_runs_without_network(
     result = run(composed(*arguments, f"output={tmp_path / 'out'}"))
     assert [line["language"] for line in result["comparison"]] == ["en", "de", "zh"]
     assert {line["n"] for line in result["comparison"]} == {5}
-    origin = plan(cell_of(*arguments)).final.chain()[0].identity["parent"]
-    assert origin == {"hub": ENCODER, "revision": "2e" * 20}
+    origin = plan(cell_of(*arguments)).final.chain()[0].origin
+    assert (origin.id, origin.revision) == (ENCODER, "2e" * 20)
     assert plan(cell_of(*arguments, "model.revision=" + "2e" * 20)).final.key == plan(cell_of(*arguments)).final.key
 
 

@@ -82,7 +82,7 @@ def test_steps_by_number_and_by_budget_are_one_stage() -> None:
 
 def test_keys_are_those_of_before_where_there_is_no_budget() -> None:
     stage = plan(cell_of(*MODEL)).stages()[0]
-    assert "flops" not in stage.identity["pretraining"]
+    assert "flops" not in stage.settings
     before = composed(*MODEL)
     del before["model"]["pretraining"]["flops"]
     assert stage.key == plan(make_cell(before)).stages()[0].key

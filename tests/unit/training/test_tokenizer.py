@@ -93,7 +93,8 @@ def test_pieces_and_words_share_the_vocabulary_by_score() -> None:
 
 def test_pretraining_passes_over_a_language_without_text(run_tiny: Callable[..., dict[str, Any]]) -> None:
     world = "++data.world.languages=8"
-    texts = texts_of(cell_of("+target=tatoeba", "trainer=cpu", world, "++data.world.sentences=300"), 10_000)
+    cell = cell_of("+target=tatoeba", "trainer=cpu", world, "++data.world.sentences=300")
+    texts = texts_of((), cell.data, 10_000)
     assert texts[UNSEEN] == []
     assert all(texts[code] for code in texts if code != UNSEEN)
     result = run_tiny("+target=tatoeba", world)

@@ -47,9 +47,9 @@ def test_a_share_is_taken_of_every_task(sizes: list[int], share: float) -> None:
 
 def subset(volume: Any, seed: int = 0, sizes: tuple[int, ...] = (90, 30)) -> list[list[str]]:
     tasks = [SimpleNamespace(name=name) for name in ("mnli", "squad_v1")]
-    stage: Any = SimpleNamespace(identity={"volume": volume} if volume else {}, tasks=tasks)
+    stage: Any = SimpleNamespace(volume=volume, seed=seed, tasks=tasks)
     loaded = [{"id": [f"{n}-{i}" for i in range(size)], "label": list(range(size))} for n, size in enumerate(sizes)]
-    kept = _volume(loaded, stage, seed)
+    kept = _volume(loaded, stage)
     assert all([f"{n}-{label}" for label in rows["label"]] == rows["id"] for n, rows in enumerate(kept))
     return [rows["id"] for rows in kept]
 
@@ -89,7 +89,7 @@ def test_only_the_intermediate_phase_has_a_volume() -> None:
     assert whole.baseline is not None
     assert part.baseline.key == whole.baseline.key
     assert part.final.parent is not None
-    assert "volume" not in part.final.parent.identity
+    assert part.final.parent.volume is None
     rows = [planned.final.parent.parent.rows["qqp"] for planned in (whole, part)]  # type: ignore[union-attr]
     assert rows == [20000, 2000]
 

@@ -1,0 +1,125 @@
+"""The rows that the stages of a cell read: which there are, and in which languages a target is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.inputs import MixedMlm, RowSet, Translated
+from stilts_xtreme.core.schema import DatasetSpec
+from stilts_xtreme.core.specs import Cell, Target, TrainTask
+from stilts_xtreme.data import catalogue, translated, unlabelled
+from stilts_xtreme.data.checks import refuse_blind
+from stilts_xtreme.tasks import format_of
+
+
+def rows_in(cell: Cell, spec: DatasetSpec, split: str, languages: Sequence[str]) -> RowSet:
+    """Rows of a data set in some languages, and what they depend on."""
+    content = catalogue.identity(spec, split, languages, cell.data)
+    return RowSet(spec, split, tuple(languages), cell.data, content)
+
+
+def source_rows(cell: Cell, specs: Sequence[DatasetSpec], split: str, keyed: bool = True) -> tuple[RowSet, ...]:
+    """Rows in the language that is trained on, of each data set.
+
+    Args:
+        cell: The cell.
+        specs: The data sets.
+        split: The split.
+        keyed: Whether a result depends on them; those that none depends on need not be there.
+    """
+    source = (catalogue.source_language(cell.data),)
+    if not keyed:
+        return tuple(RowSet(spec, split, source, cell.data, None) for spec in specs)
+    return tuple(rows_in(cell, spec, split, source) for spec in specs)
+
+
+def counts(rows: RowSet) -> dict[str, int]:
+    """Language -> number of rows, as far as known."""
+    found = (
+        (language, catalogue.expected_rows(rows.spec, rows.split, language, rows.data)) for language in rows.languages
+    )
+    return {language: count or 0 for language, count in found}
+
+
+def translated_rows(cell: Cell, tasks: Sequence[TrainTask]) -> Translated | None:
+    """The translations that the intermediate tasks learn from; None for none."""
+    options = cell.translation
+    if options.source is None:
+        return None
+
+    sets = (tuple(translated.row_set(options, spec, cell.data) for spec in task.datasets) for task in tasks)
+    return Translated(options, tuple(sets))
+
+
+def mixed_mlm(cell: Cell) -> MixedMlm | None:
+    """Masked language modelling beside the intermediate tasks; None for none."""
+    if not cell.mlm.weight:
+        return None
+    return unlabelled.mixed(cell.mlm, cell.data)
+
+
+def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The languages to evaluate in, and those of the target that have no rows here.
+
+    Raises:
+        StiltsError: For a language that the target does not have, or one that is missing with ``languages=all``.
+    """
+    if cell.data.kind == "hub":  # before anything is trained for it
+        refuse_blind(target.test, "test")
+    present = catalogue.languages(target.test, "test", cell.data)
+    wanted = tuple(target.languages) if cell.data.kind == "hub" else present
+    if isinstance(cell.languages, list | tuple):
+        for language in cell.languages:
+            if language not in wanted:
+                raise unknown("languages", language, wanted)
+        wanted = tuple(dict.fromkeys(cell.languages))
+    elif cell.languages not in ("available", "all"):
+        raise StiltsError(
+            f"languages={cell.languages} is not known; take available, all, or a list such as "
+            f"languages=[{','.join(wanted[:2])}]."
+        )
+    missing = tuple(language for language in wanted if language not in present)
+    if missing and cell.languages != "available":
+        raise StiltsError(
+            f"{target.name}: no test rows for {', '.join(missing)} in {cell.data.root or 'the source'}; bring them, or "
+            "give languages=available to evaluate in the others."
+        )
+    kept = tuple(language for language in wanted if language in present)
+    if not kept:
+        raise StiltsError(f"{target.name}: {cell.data.root or 'the source'} has test rows in none of its languages.")
+    return kept, missing
+
+
+def candidate_rows(cell: Cell, target: Target) -> RowSet | None:
+    """What a ranking chooses from: the candidates of all languages that are there, whichever are evaluated.
+
+    Returns:
+        The rows; None for a target that is no ranking.
+
+    Raises:
+        StiltsError: When a ranking has none.
+    """
+    spec = target.candidates
+    if spec is None:
+        return None
+    languages = catalogue.languages(spec, "test", cell.data)
+    if not languages:
+        raise StiltsError(f"{target.name}: {cell.data.root or 'the source'} has nothing to choose from ({spec.name}).")
+    return rows_in(cell, spec, "test", languages)
+
+
+def dev_rows(cell: Cell, target: Target, languages: Sequence[str]) -> RowSet | None:
+    """The dev rows that an evaluation chooses a threshold on; None where it reads none.
+
+    Raises:
+        StiltsError: When a language has none.
+    """
+    own = format_of(target.head)
+    if not own.reads_dev(cell):
+        return None
+    present = catalogue.languages(target.test, "validation", cell.data)
+    lacking = [language for language in languages if language not in present]
+    if lacking:
+        raise StiltsError(f"{target.name}: no dev rows for {', '.join(lacking)} {own.dev_advice}.")
+    return rows_in(cell, target.test, "validation", languages)

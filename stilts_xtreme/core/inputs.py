@@ -1,0 +1,123 @@
+"""What a stage starts from and learns: rows, an encoder from outside, tasks, translations, text.
+
+Each part says itself what of it changes a result (``identity()``); see :mod:`stilts_xtreme.core.stage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stilts_xtreme.core.schema import DatasetSpec, DataSpec
+from stilts_xtreme.core.specs import Mlm, TrainTask, Translation
+
+
+@dataclass(frozen=True)
+class RowSet:
+    """Rows that a stage reads: one split of a data set in some languages.
+
+    Attributes:
+        spec: The data set.
+        split: ``train``, ``validation`` or ``test``.
+        languages: Codes.
+        data: Where the rows are; for translations this may be another place than the cell's.
+        content: What the rows depend on, in plain containers, as their source says it. It is material for keys alone.
+            None for dev rows that are scored beside a training and decide nothing: they need not be there.
+    """
+
+    spec: DatasetSpec
+    split: str
+    languages: tuple[str, ...]
+    data: DataSpec
+    content: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A pretrained encoder from outside, with which a chain of stages begins.
+
+    Attributes:
+        id: Its id on the hub; None for a folder of the user's own.
+        revision: Of the hub.
+        path: The folder that it is in; None: the hub's client finds it. Not keyed.
+        files: File name -> digest of a folder's files; empty with an id, also where its files are in a folder.
+        shipped: Whether it comes with the package and knows synthetic languages only. Not keyed.
+    """
+
+    id: str | None = None
+    revision: str | None = None
+    path: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    shipped: bool = False
+
+    def identity(self) -> dict[str, Any]:
+        """Hub id and revision, or the digests of a folder's files."""
+        return {"files": dict(self.files)} if self.id is None else {"hub": self.id, "revision": self.revision}
+
+
+@dataclass(frozen=True)
+class StageTask:
+    """A task as a training stage learns it.
+
+    Attributes:
+        task: Its head, data sets and recipe.
+        train: The training rows of each data set.
+        dev: The dev rows of each data set, on which weights are selected, or which are only scored.
+        settings: What else its training depends on because of its format.
+    """
+
+    task: TrainTask
+    train: tuple[RowSet, ...]
+    dev: tuple[RowSet, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def identity(self) -> dict[str, Any]:
+        """What of it changes a training; the metric and the dev rows only where weights are selected by them."""
+        selects = self.task.recipe.selection == "best"
+        parts = zip(self.train, self.dev, strict=True) if selects else ((train,) for train in self.train)
+        found = {
+            "head": self.task.head,
+            "data": [[rows.content for rows in part] for part in parts],
+            "recipe": self.task.recipe.identity(),
+            **self.settings,
+        }
+        return {**found, "metric": self.task.metric} if selects else found
+
+
+@dataclass(frozen=True)
+class Translated:
+    """Translated rows of the tasks of a training.
+
+    Attributes:
+        options: Where they are, and what they are for.
+        rows: The rows, for each task and each of its data sets.
+    """
+
+    options: Translation
+    rows: tuple[tuple[RowSet, ...], ...]
+
+    def identity(self) -> dict[str, Any]:
+        """The mode and the rows."""
+        return {"mode": self.options.mode, "data": [[rows.content for rows in parts] for parts in self.rows]}
+
+
+@dataclass(frozen=True)
+class MixedMlm:
+    """Masked language modelling beside the tasks of a training.
+
+    Attributes:
+        options: Its settings.
+        languages: The languages that it has text in.
+        rows: The data set that the text is from; None for a folder, and for the synthetic world's own text.
+        content: What the text depends on.
+    """
+
+    options: Mlm
+    languages: tuple[str, ...]
+    rows: RowSet | None
+    content: Any
+
+    def identity(self) -> dict[str, Any]:
+        """The settings, the languages and the text."""
+        return {**self.options.identity(), "languages": list(self.languages), "text": self.content}

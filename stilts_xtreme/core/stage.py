@@ -1,0 +1,324 @@
+"""The stages of a cell in typed fields, and the identity that is derived from them.
+
+Whoever makes, estimates or reports on a stage reads its fields. The *identity* of a stage is an explicit allow-list of
+what its result depends on, made here from the fields; the key is a digest of it. It goes into keys and manifests and is
+never read back: a field that is left out of it, or named otherwise in it, changes no behaviour. Paths, loggers, device,
+micro-batch and names of tasks are not in it, so that two cells share every stage that would come out the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from stilts_xtreme.core.files import digest_of
+from stilts_xtreme.core.inputs import MixedMlm, Origin, RowSet, StageTask, Translated
+from stilts_xtreme.core.schema import DatasetSpec
+from stilts_xtreme.core.specs import Cell, Sampling, Target, TrainTask
+
+SCHEMA = 4
+"""Raised whenever the same identity would give other weights or predictions than before."""
+
+Phase = Literal["pretraining", "intermediate", "target", "evaluation", "floors"]
+"""What a stage is for. The recipe has a group of options for ``intermediate`` and for ``target``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One training, one evaluation, or the floors of a target.
+
+    Attributes:
+        kind: ``pretrain``, ``train``, ``evaluate`` or ``floors``; in manifests, events and the names of files.
+        phase: What it is for; not keyed.
+        label: What people call it; not keyed.
+        parent: The stage whose encoder it starts from; None for an encoder from outside, and for floors.
+        rows: Rows that go through the encoder once per epoch, or that floors are scored on, as far as known; of a
+            pretraining its steps. Not keyed.
+    """
+
+    kind: ClassVar[str]
+    phase: Phase
+    label: str
+    parent: Stage | None = None
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that its result depends on, as JSON; for the key and the manifest alone."""
+        raise NotImplementedError
+
+    @cached_property
+    def key(self) -> str:
+        """The stage's address: 20 hexadecimal digits of SHA-256 over its identity."""
+        return digest_of(self.identity)
+
+    def chain(self) -> list[Stage]:
+        """This stage and its ancestors, the first one first."""
+        return [*(self.parent.chain() if self.parent else ()), self]
+
+    def from_fresh_weights(self) -> bool:
+        """Whether the weights of the pretrained encoder were drawn anew where the chain began."""
+        return any(isinstance(stage, _Continuing) and stage.fresh_weights for stage in self.chain())
+
+    def reads(self) -> tuple[RowSet, ...]:
+        """The rows of data sets that it reads, those of its parents apart."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretraining(Stage):
+    """An encoder that is pretrained here.
+
+    Attributes:
+        architecture: Its shape, as ``transformers`` has it.
+        settings: How it is trained (``model.pretraining``).
+        corpus: The rows of data sets that it learns from; empty for the synthetic world's own text.
+        world: What that text depends on; None with a corpus.
+    """
+
+    kind = "pretrain"
+    phase: Phase = "pretraining"
+    architecture: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    corpus: tuple[RowSet, ...] = ()
+    world: Mapping[str, Any] | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that its result depends on; not the seed, it is a constant of the model."""
+        return {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            "architecture": self.architecture,
+            "pretraining": self.settings,
+            "corpus": self.world if self.world is not None else [rows.content for rows in self.corpus],
+        }
+
+    def specs(self) -> list[DatasetSpec]:
+        """The data sets of the corpus, each once."""
+        return list({rows.spec.name: rows.spec for rows in self.corpus}.values())
+
+    def reads(self) -> tuple[RowSet, ...]:
+        """The corpus."""
+        return self.corpus
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Continuing(Stage):
+    """A stage that starts from an encoder.
+
+    Attributes:
+        origin: The encoder from outside that it starts from; None with a parent.
+        fresh_weights: Whether it keeps only the shape of the pretrained encoder that it starts from, and draws the
+            weights anew.
+        precision: As Lightning names it.
+    """
+
+    origin: Origin | None = None
+    fresh_weights: bool = False
+    precision: str
+
+    def __post_init__(self) -> None:
+        assert (self.parent is None) != (self.origin is None), "an encoder comes from a parent or from outside"
+        assert not (self.fresh_weights and isinstance(self.parent, Training)), "what was trained is not drawn anew"
+
+    def _start(self) -> dict[str, Any]:
+        start: Any = self.parent.key if self.parent else self.origin and self.origin.identity()
+        return {"parent": start, "weights": "random"} if self.fresh_weights else {"parent": start}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(_Continuing):
+    """A training, joint when there are several tasks.
+
+    Attributes:
+        learns: The tasks.
+        continues_head: Whether the head of the parent's only task goes on; the heads are fresh otherwise.
+        seed: Of fresh heads, the order of the rows and the share that a volume leaves.
+        volume: A share of the rows below 1, a number of rows, or None for all.
+        volume_steps: ``own``: as many steps as the volume makes; ``whole``: as many as all rows would.
+        sampling: How several tasks share the steps.
+        translated: Translated rows of the tasks; None for English ones alone.
+        mlm: Masked language modelling beside the tasks; None for none.
+    """
+
+    kind = "train"
+    learns: tuple[StageTask, ...]
+    continues_head: bool = False
+    seed: int
+    volume: float | int | None = None
+    volume_steps: str = "own"
+    sampling: Sampling = field(default_factory=Sampling)
+    translated: Translated | None = None
+    mlm: MixedMlm | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that its result depends on; what is not used is not named, so that new options keep old keys."""
+        found: dict[str, Any] = {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            **self._start(),
+            "tasks": [task.identity() for task in self.learns],
+            "head_continues": self.continues_head,
+            "seed": self.seed,
+            "precision": self.precision,
+        }
+        if self.volume is not None:
+            found["volume"] = self.volume
+            if self.volume_steps != "own":
+                found["volume_steps"] = self.volume_steps
+        if self.translated is not None:
+            found["translation"] = self.translated.identity()
+        if self.mlm is not None:
+            found["mlm"] = self.mlm.identity()
+        if len(self.learns) > 1 and self.sampling.identity():
+            found["sampling"] = self.sampling.identity()
+        return found
+
+    @property
+    def tasks(self) -> tuple[TrainTask, ...]:
+        """The tasks without their rows."""
+        return tuple(part.task for part in self.learns)
+
+    @property
+    def head(self) -> str | None:
+        """The parent's head that goes on; None where all heads are fresh."""
+        return self.parent.tasks[-1].name if self.continues_head and isinstance(self.parent, Training) else None
+
+    def reads(self) -> tuple[RowSet, ...]:
+        """Training rows, dev rows, translations, and the text of masked language modelling."""
+        own = [rows for part in self.learns for rows in (*part.train, *part.dev)]
+        if self.translated is not None:
+            own += [rows for parts in self.translated.rows for rows in parts]
+        if self.mlm is not None and self.mlm.rows is not None:
+            own.append(self.mlm.rows)
+        return tuple(own)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(_Continuing):
+    """An evaluation of a target.
+
+    Attributes:
+        target: The target, its name included: it is that of the predictions' folder.
+        test: The rows that are predicted.
+        settings: What else predictions and scores depend on because of the format.
+        dev: The dev rows that a threshold is chosen on; None where none is.
+        candidates: What a ranking chooses from; None for other formats.
+    """
+
+    kind = "evaluate"
+    phase: Phase = "evaluation"
+    target: Target
+    test: RowSet
+    settings: Mapping[str, Any]
+    dev: RowSet | None = None
+    candidates: RowSet | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that its result depends on."""
+        settings = dict(self.settings)
+        for name, rows in (("dev", self.dev), ("candidates", self.candidates)):
+            if rows is not None:
+                settings[name] = rows.content
+        return {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            **self._start(),
+            "task": self.target.name,
+            "head": self.target.head,
+            "metric": self.target.metric,
+            "settings": settings,
+            "data": self.test.content,
+            "languages": list(self.languages),
+            "precision": self.precision,
+        }
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that are evaluated."""
+        return self.test.languages
+
+    @property
+    def head(self) -> str | None:
+        """The parent's head that predicts; None where the format has none that is trained."""
+        return self.target.train[-1].name if self.target.train else None
+
+    def reads(self) -> tuple[RowSet, ...]:
+        """Test rows, dev rows and candidates."""
+        return tuple(rows for rows in (self.test, self.dev, self.candidates) if rows is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floors(Stage):
+    """The scores of a target that need no model.
+
+    Attributes:
+        target: The target; its name is not keyed.
+        train: The rows that the floors learn from.
+        test: The rows that they are scored on.
+        candidates: What a ranking chooses from; None for other formats.
+        settings: What else they depend on because of the format.
+    """
+
+    kind = "floors"
+    phase: Phase = "floors"
+    target: Target
+    train: tuple[RowSet, ...]
+    test: RowSet
+    candidates: RowSet | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that its result depends on."""
+        found = {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            "head": self.target.head,
+            "metric": self.target.metric,
+            "train": [rows.content for rows in self.train],
+            "test": self.test.content,
+            "languages": list(self.languages),
+            **self.settings,
+        }
+        return found if self.candidates is None else {**found, "candidates": self.candidates.content}
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that are scored."""
+        return self.test.languages
+
+    def reads(self) -> tuple[RowSet, ...]:
+        """Training rows, test rows and candidates."""
+        return (*self.train, self.test, *([self.candidates] if self.candidates else ()))
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What a cell runs: its own chain, and the same target without the intermediate task to compare with.
+
+    Attributes:
+        cell: The cell.
+        final: The last stage: the evaluation, or the intermediate training of a cell without a target.
+        baseline: The evaluation of the baseline; None where there is nothing to compare.
+        missing: Languages of the target without rows here.
+        floors: The scores that need no model.
+        random: The evaluation after the target training of an encoder with random weights, the last of the floors.
+    """
+
+    cell: Cell
+    final: Training | Evaluation
+    baseline: Evaluation | None = None
+    missing: tuple[str, ...] = ()
+    floors: Floors | None = None
+    random: Evaluation | None = None
+
+    def stages(self) -> list[Stage]:
+        """All distinct stages, parents before children."""
+        ends = [stage for stage in (self.random, self.baseline, self.final, self.floors) if stage is not None]
+        return list({stage.key: stage for end in ends for stage in end.chain()}.values())
