@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help install demo tasks test lint type bench clean
+.PHONY: help install demo tasks test quick lint type docs-check bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed; this is %d.%d: make PYTHON=python3.11 ..." % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
@@ -39,12 +39,18 @@ tasks: install  ## run every task to its end, in trainings of 20 steps, on the s
 test: install  ## run the tests, on two cores
 	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile
 
+quick: install  ## run the tests that take seconds: not the slow ones, not those of SLURM, Ray and real rows
+	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile -m 'not slow and not slurm and not ray and not real'
+
 lint: install  ## check style and formatting
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
 type: install  ## check types
 	$(VENV)/bin/mypy
+
+docs-check: install  ## check the pages: links, commands against the program's own options, names of modules
+	$(RUN) docs/check.py
 
 BENCHMARKS := outputs/benchmarks
 BENCH := OMP_NUM_THREADS=1 $(RUN) -m benchmarks
