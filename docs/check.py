@@ -20,7 +20,6 @@ import os
 import re
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,6 +79,20 @@ def commands(text: str) -> list[str]:
     return [line for line in found if COMMAND.match(line) and "..." not in line and "…" not in line]
 
 
+def written(text: str) -> set[str]:
+    """The files that a page tells its reader to write: a path, a colon, and a block of code with what it holds."""
+    return set(re.findall(r"`([\w./-]+\.\w+)`:\s*\n *```", text))
+
+
+def _known(line: str, own: set[str], root: Path) -> str:
+    """A command with an existing choice in the place of each that the page has told its reader to write."""
+    for path in map(Path, own):
+        others = sorted((root / "conf" / path.parent.name).glob("*.yaml"))
+        if others:
+            line = re.sub(rf"\b({path.parent.name}=){path.stem}\b", rf"\g<1>{others[-1].stem}", line)
+    return line
+
+
 def fault_of(line: str, targets: set[str]) -> str | None:
     """Why a command is not one; None where it is."""
     try:
@@ -97,7 +110,7 @@ def fault_of(line: str, targets: set[str]) -> str | None:
     if not rest or {"-h", "--help"} & set(rest):
         return None if module_exists(module) else f"there is no module {module}"
     try:
-        PARSERS.get(module, _stopped)(module, rest)
+        (_cell if module == "stilts_xtreme" else _parsed)(module, rest)
     except (Exception, SystemExit) as error:
         from stilts_xtreme.core.compose import sentence
 
@@ -114,25 +127,22 @@ def _cell(_: str, words: Sequence[str]) -> None:
     _composed(parsed.overrides, parsed.multirun)
 
 
-def _own_flags(*allowed: str) -> Callable[[str, Sequence[str]], None]:
-    """The line of a command that takes a cell's options and some flags."""
-
-    def check(_: str, words: Sequence[str]) -> None:
-        options = [word for word in words if word not in ("-m", "--multirun", *allowed)]
-        _composed(options, len({"-m", "--multirun"} & set(words)) > 0)
-
-    return check
-
-
-def _simulated(_: str, words: Sequence[str]) -> None:
-    from stilts_xtreme.sweep.simulate import XTREME_R
-
-    options = [word for word in words if word != "--xtreme-r" and not re.fullmatch(r"--devices=[\d,]+", word)]
-    _composed([*(XTREME_R if "--xtreme-r" in words else ()), *options], True)
-
-
-def _pretraining(_: str, words: Sequence[str]) -> None:
-    _composed(["+target=tatoeba", "++model.shipped=null", *words], False)
+def _parsed(module: str, words: Sequence[str]) -> None:
+    """A command with a parser of its own; the options of a run among its words are composed too."""
+    found = importlib.import_module(module)
+    if not hasattr(found, "parser"):
+        _stopped(module, words)
+        return
+    read = found.parser().parse(list(words))
+    if module.endswith(".store") and read.command not in found.COMMANDS:
+        raise ValueError(f"store has no command {read.command}, but {', '.join(found.COMMANDS)}")
+    options = list(getattr(read, "options", ()))
+    if module.endswith(".pretrain"):
+        options = ["+target=tatoeba", "++model.shipped=null", *options]
+    if module.endswith(".simulate"):
+        options = [*(found.XTREME_R if read.xtreme_r else ()), *options]
+    if options:
+        _composed(options, getattr(read, "multirun", module.endswith(".simulate")))
 
 
 def _composed(options: Sequence[str], multirun: bool) -> None:
@@ -201,42 +211,6 @@ def _stopped(module: str, words: Sequence[str]) -> None:
     raise ValueError(said.getvalue().strip() or f"{module} has not parsed its line")
 
 
-def _scored(module: str, words: Sequence[str]) -> None:
-    if words[0] == "--write-labels":
-        _composed(words[2:], False)
-    else:
-        _stopped(module, words)
-
-
-def _in_vain(*missing: str) -> Callable[[str, Sequence[str]], None]:
-    """A command that is run in an empty folder: it must complain about nothing but what is missing there."""
-
-    def check(module: str, words: Sequence[str]) -> None:
-        before = Path.cwd()
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()) as said:
-            os.chdir(folder)
-            try:
-                importlib.import_module(module).main(list(words))
-            finally:
-                os.chdir(before)
-        if not any(word in said.getvalue() for word in missing):
-            raise ValueError(said.getvalue().strip() or f"{module} {shlex.join(words)} did not look for anything")
-
-    return check
-
-
-PARSERS: dict[str, Callable[[str, Sequence[str]], None]] = {
-    "stilts_xtreme": _cell,
-    "stilts_xtreme.plan": _own_flags(),
-    "stilts_xtreme.fetch": _own_flags("--dry-run"),
-    "stilts_xtreme.pretrain": _pretraining,
-    "stilts_xtreme.score": _scored,
-    "stilts_xtreme.sweep.simulate": _simulated,
-    "stilts_xtreme.status": _in_vain("SWEEP="),
-    "stilts_xtreme.store": _in_vain("is not a folder", "No such file", "is not there"),
-}
-
-
 def module_exists(name: str) -> bool:
     """Whether there is such a module, or such a name at the top of one."""
     import stilts_xtreme
@@ -267,8 +241,7 @@ def names(text: str, root: Path) -> Iterator[str]:
         if re.fullmatch(r"stilts_xtreme(\.\w+)+(\(\))?", span) and not module_exists(span.removesuffix("()")):
             yield f"there is no module or name {span}"
         path = root / span
-        own = path.name.startswith("my") and path.parent.exists()  # one that the reader writes
-        if re.fullmatch(rf"(?:{FOLDERS})/[\w./-]+", span) and not path.exists() and not own:
+        if re.fullmatch(rf"(?:{FOLDERS})/[\w./-]+", span) and not path.exists() and span not in written(text):
             yield f"there is no file {span}"
     for _, _, language, body in FENCE.findall(text):
         if language == "python":
@@ -290,7 +263,8 @@ def faults(root: Path) -> list[str]:
     for page in pages(root):
         text = page.read_text(encoding="utf-8")
         said = [*links(page), *(names(text, root) if page.name != "CHANGELOG.md" else ())]  # which has old names too
-        said += [f"{line}\n    {fault}" for line in commands(text) if (fault := fault_of(line, targets))]
+        lines = [(line, fault_of(_known(line, written(text), root), targets)) for line in commands(text)]
+        said += [f"{line}\n    {fault}" for line, fault in lines if fault]
         found += [f"{page.relative_to(root)}: {fault}" for fault in said]
     return found
 

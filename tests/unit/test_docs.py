@@ -42,8 +42,9 @@ def project(tmp_path: Path) -> Callable[[str], list[str]]:
     "text",
     [
         "[a](docs/other.md#one-word-more) [b](docs/other.md#twice-1) [c](#here) [d](https://x.org/y)\n\n## Here\n",
+        "Write `conf/own.yaml`:\n\n```yaml\nname: x\n```\n",
         "`[a](nowhere.md)`\n\n```\n[b](nowhere.md)\n```\n",
-        "`stilts_xtreme.plan`, `stilts_xtreme.cell.plan`, `stilts_xtreme.cell.plan.plan`, `conf/`, `conf/myown.yaml`",
+        "`stilts_xtreme.plan`, `stilts_xtreme.cell.plan`, `stilts_xtreme.cell.plan.plan`, `conf/`",
         "```python\nfrom stilts_xtreme.cell.store import Store\n```\n",
         "```python\nfrom stilts_xtreme import __version__\n```\n",
     ],
