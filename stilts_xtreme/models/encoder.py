@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.models import packing, shipped
+from stilts_xtreme.models import packing
 from stilts_xtreme.models.batch import Batch, padded_places, send
 from stilts_xtreme.models.packed_layout import Layout, layout
 
@@ -339,21 +338,3 @@ def _ready(
     if checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     return Encoder(base, pooler, replaced, origin, packed and packing.use(base), source)
-
-
-def source_named(place: str) -> Source:
-    """Where an encoder is that a user names: one of the package's own, a folder, or a hub id.
-
-    Raises:
-        StiltsError: When it is none of these.
-    """
-    if place in shipped.names():
-        return Source(str(shipped.FOLDER / place))
-    if Path(place).expanduser().is_dir():
-        return Source(str(Path(place).expanduser()))
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", place):
-        return Source(place)
-    raise StiltsError(
-        f"encoder={place} is neither a folder nor a hub id such as owner/name, nor one of the package's own encoders: "
-        f"{', '.join(shipped.names())}."
-    )

@@ -9,13 +9,18 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import nn
+from transformers.utils import logging as transformers_logging
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.batch import Batch, Features, padded_places, send
-from stilts_xtreme.models.encoder import Encoder, Source, load, load_tokenizer, source_named
+from stilts_xtreme.models.encoder import Encoder, Source, load, load_tokenizer
 from stilts_xtreme.models.hf_heads import HeadModel, head_of
-from stilts_xtreme.tasks.module import Optimisation, StageModule, Step
+from stilts_xtreme.models.naming import source_named
+from stilts_xtreme.tasks.evaluation import Sample
+from stilts_xtreme.tasks.module import StageModule, Step
+from stilts_xtreme.tasks.optimisation import Optimisation
+from stilts_xtreme.tasks.predictions import gold
 
 SHORTEST = 8
 """The least ``max_length``: the special tokens of a pair and a few of its own."""
@@ -35,6 +40,8 @@ class HeadOptions:
     layer: int | None = None
     pooling: str = "mean"
     sweep: bool = False
+    threshold: float | None = None
+    """The least score of a mined pair; None: what validation chose."""
 
 
 class HeadModule(StageModule):
@@ -53,6 +60,8 @@ class HeadModule(StageModule):
 
     Attributes:
         format: The format's name, a key of :data:`core.schema.FORMATS`.
+        metric: The metric of rows that name none, a key of :data:`tasks.metrics.METRICS`.
+        needs_labels: Whether its answers are label names.
         labels: Label names, in the order of the logits.
         head: Hugging Face's head without its encoder; None for retrieval.
 
@@ -61,6 +70,8 @@ class HeadModule(StageModule):
     """
 
     format: ClassVar[str]
+    metric: ClassVar[str]
+    needs_labels: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -73,10 +84,12 @@ class HeadModule(StageModule):
         optimisation: Optimisation | None = None,
         tokenizer: Any = None,
     ):
-        encoder = load(source_named(encoder)) if isinstance(encoder, str) else encoder
+        encoder = _named(encoder) if isinstance(encoder, str) else encoder
         options = options if options is not None else HeadOptions()
         super().__init__(encoder, optimisation)
         self.labels = tuple(labels)
+        if self.needs_labels and not self.labels:
+            raise StiltsError(f"{type(self).__name__} needs the names of its labels, as in labels=data.labels.")
         self.options = options
         self._tokenizer = tokenizer
         self.head: HeadModel | None = head_of(encoder, self.format, self.labels, continues) if with_head else None
@@ -119,12 +132,29 @@ class HeadModule(StageModule):
         """Turns outputs, in the order of the features, into one prediction per row."""
         raise NotImplementedError
 
-    def predict_step(self, batch: Batch, index: int = 0) -> tuple[np.ndarray, ...]:
+    def arrays(self, batch: Batch) -> tuple[np.ndarray, ...]:
         """Outputs of a batch as single-precision arrays in memory."""
         return tuple(
             output.float().cpu().numpy() if output.is_floating_point() else output.cpu().numpy()
             for output in self.outputs(batch.to(self.device))
         )
+
+    def head_of(self, name: str) -> HeadModule:
+        """This head, whatever the name."""
+        return self
+
+    def begin(self, sample: Sample, budget: int) -> None:
+        """Told before the rows of a language are predicted; ``budget`` is tokens of a batch at the most."""
+
+    def comparable(self, answers: Any, sample: Sample, stage: str) -> tuple[Any, Any]:
+        """Predictions and gold in the form of the metric.
+
+        Args:
+            answers: What :meth:`decode` returned.
+            sample: The rows.
+            stage: ``val`` or ``test``.
+        """
+        return answers, gold(self.format, sample.rows, self.labels)
 
     def first_tokens(self, batch: Batch) -> torch.Tensor:
         """Hidden states [S, 1, H] of the first token of every sequence."""
@@ -133,6 +163,20 @@ class HeadModule(StageModule):
     def terms(self, step: Step) -> float:
         """Units of the step: the loss is a mean over examples."""
         return len(step.units)
+
+
+def _named(place: str) -> Encoder:
+    """The encoder of a name, whose checkpoint is also where a fresh head looks for pretrained parts of it."""
+    source = source_named(place)
+    before, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()  # that it has no pooler is no news
+    transformers_logging.disable_progress_bar()
+    try:
+        return load(source, origin=source)
+    finally:
+        transformers_logging.set_verbosity(before)
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
 def position_limit(encoder: Encoder) -> int | None:

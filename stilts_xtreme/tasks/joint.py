@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -23,6 +25,15 @@ class JointModule(StageModule):
     def head(self, name: str) -> HeadModule:
         """The head of a task."""
         return self.heads[f"head{self.names.index(name)}"]  # type: ignore[return-value]
+
+    def head_of(self, name: str) -> HeadModule:
+        """The head of a task."""
+        return self.head(name)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer of the encoder."""
+        return self.head(self.names[0]).tokenizer
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """The loss of the head that the batch belongs to."""

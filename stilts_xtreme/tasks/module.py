@@ -1,4 +1,4 @@
-"""The training step over micro-batches, and its optimiser: the part of a LightningModule that knows no task."""
+"""The training step over micro-batches, and the steps of validation and testing: a LightningModule of no one task."""
 
 from __future__ import annotations
 
@@ -6,72 +6,22 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import nn
 
-from stilts_xtreme.core.checks import check, number, whole
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models.batch import Batch, Features, fill
 from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.models.sparse_embedding import CompactEmbedding
+from stilts_xtreme.tasks.evaluation import Portion, Predictor, Sample, Scoring, outputs_of
+from stilts_xtreme.tasks.metrics.official import OfficialMetric
+from stilts_xtreme.tasks.metrics.scores import headline
+from stilts_xtreme.tasks.optimisation import Optimisation, optimizers
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """AdamW with a linear schedule, as every recipe has it.
-
-    With ``muon_learning_rate`` the matrices between layers are left to Muon (Jordan et al. 2024,
-    https://kellerjordan.github.io/posts/muon/), its updates scaled to the size of AdamW's (Liu et al. 2025, arXiv
-    2502.16982).
-
-    Attributes:
-        learning_rate: Peak of the schedule; fine-tuning XLM-R takes 1e-5 to 3e-5, the small ``mini`` about 5e-4.
-        steps: Optimiser steps after which the rate is zero; None: those that the trainer will take, by its
-            ``max_epochs`` or ``max_steps``.
-        warmup: Steps in which the rate rises from zero; None: the share ``warmup_ratio`` of all steps.
-        warmup_ratio: See ``warmup``.
-        weight_decay: Of every weight but biases and norms.
-        epsilon: AdamW's.
-        max_grad_norm: Longer gradients are cut to this norm.
-        seed: Decides, with the number of a step, all random draws of that step.
-        budget: Tokens of a micro-batch at the most, padding included; it changes speed and memory, not the result.
-        accumulation: Micro-batches of a step in the place of ``budget``.
-        muon_learning_rate: Learning rate of Muon; None leaves all weights to AdamW.
-
-    Raises:
-        StiltsError: For a number that is out of range.
-    """
-
-    learning_rate: float
-    steps: int | None = None
-    warmup: int | None = None
-    weight_decay: float = 0.01
-    epsilon: float = 1e-8
-    max_grad_norm: float = 1.0
-    seed: int = 0
-    budget: int = 8192
-    accumulation: int | None = None
-    muon_learning_rate: float | None = None
-    warmup_ratio: float = 0.1
-
-    def __post_init__(self) -> None:
-        option = "Optimisation.{}".format
-        for name in ("learning_rate", "epsilon", "max_grad_norm"):
-            number(option(name), getattr(self, name), 0, strict=True)
-        for name in ("weight_decay", "warmup_ratio"):
-            number(option(name), getattr(self, name), 0)
-        check(self.warmup_ratio <= 1, option("warmup_ratio"), self.warmup_ratio, "it is a share, at most 1")
-        number(option("muon_learning_rate"), self.muon_learning_rate, 0, strict=True, optional=True)
-        for name, least in (("steps", 1), ("warmup", 0), ("accumulation", 1)):
-            whole(option(name), getattr(self, name), least, optional=True)
-        whole(option("budget"), self.budget, 1)
-        whole(option("seed"), self.seed, 0)
 
 
 @dataclass(frozen=True)
@@ -102,6 +52,7 @@ class StageModule(pl.LightningModule):
         encoder: The encoder, which heads of a joint training share.
         optimisation: How it is trained; None for a module that only predicts.
         steps: Optimiser steps of the training in progress, known once its optimisers are there.
+        logs_loss: Whether the loss of every step is logged as ``train/loss``.
     """
 
     def __init__(self, encoder: Encoder, optimisation: Optimisation | None = None):
@@ -109,7 +60,9 @@ class StageModule(pl.LightningModule):
         self.encoder = encoder
         self.optimisation = optimisation
         self.steps = 0
+        self.logs_loss = True
         self.automatic_optimization = False
+        self._scoring = Scoring()
 
     def setting(self) -> Optimisation:
         """How it is trained.
@@ -123,6 +76,28 @@ class StageModule(pl.LightningModule):
                 "optimisation=Optimisation(learning_rate=...)."
             )
         return self.optimisation
+
+    def head_of(self, name: str) -> Predictor:
+        """The head of a task: of several the named one."""
+        raise NotImplementedError
+
+    def setup(self, stage: str) -> None:
+        """Refuses a training that was not described, or that this step cannot do.
+
+        Raises:
+            StiltsError: Without an optimisation, on several devices, or in half precision with a scaled loss.
+        """
+        if stage != "fit":
+            return
+        self.setting()
+        if self.trainer.world_size > 1:
+            raise StiltsError(
+                f"pl.Trainer(devices=...) gives {self.trainer.world_size} processes; a training is one process on one "
+                "device, take devices=1."
+            )
+        if self.trainer.precision == "16-mixed":
+            raise StiltsError("pl.Trainer(precision='16-mixed') scales the loss, which is not done; take bf16-mixed.")
+        self.train()  # a model comes from its checkpoint without dropout, and Lightning leaves it so
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Sum of the loss over the batch's terms (examples, windows or labelled tokens)."""
@@ -168,6 +143,8 @@ class StageModule(pl.LightningModule):
             other.optimizer.step()  # past Lightning, which would count a second step
         for scheduler in self.schedules():
             scheduler.step()
+        if self.logs_loss:
+            self.log("train/loss", loss, prog_bar=True, batch_size=len(step.units))
         return loss
 
     def schedules(self) -> list[Any]:
@@ -175,9 +152,74 @@ class StageModule(pl.LightningModule):
         found: Any = self.lr_schedulers()
         return found if isinstance(found, list) else [found]
 
-    def transfer_batch_to_device(self, batch: Step, device: Any, dataloader_idx: int) -> Step:
-        """Leaves the step where it is: its micro-batches are moved one at a time."""
+    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
+        """Leaves a step where it is: its micro-batches are moved one at a time."""
         return batch
+
+    def on_validation_epoch_start(self) -> None:
+        """Begins to collect outputs."""
+        self._scoring = Scoring()
+
+    def on_test_epoch_start(self) -> None:
+        """Begins to collect outputs."""
+        self._scoring = Scoring()
+
+    def validation_step(self, batch: Portion, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Collects the outputs of a portion; what they are worth is known when a language is complete."""
+        self._collect(batch)
+
+    def test_step(self, batch: Portion, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """As :meth:`validation_step`."""
+        self._collect(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs ``val/<task>/<language>/<metric>`` in percent, and the mean over languages as ``val/<task>/mean``."""
+        if not self.trainer.sanity_checking:
+            self._score("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Logs ``test/<task>/<language>/<metric>`` and ``test/<task>/mean``."""
+        self._score("test")
+
+    def predict_step(self, batch: Sample, batch_idx: int = 0, dataloader_idx: int = 0) -> Any:
+        """The answers of a whole language, one for each row, in the form of the head's ``decode``."""
+        head = self.head_of(batch.head)
+        head.begin(batch, self._budget())
+        return head.decode(batch.rows, batch.features, outputs_of(head, batch.features, self._budget()))
+
+    def _budget(self) -> int:
+        """Tokens of a batch that is only predicted: twice those of a training, as no gradients are held."""
+        return 2 * (self.optimisation.budget if self.optimisation is not None else Optimisation.budget)
+
+    def _collect(self, portion: Portion) -> None:
+        head = self.head_of(portion.sample.head)
+        if not self._scoring.begun(portion.sample):
+            head.begin(portion.sample, self._budget())
+        found = head.arrays(portion.sample.features.take(portion.units))
+        self._scoring.put(portion, head.over, found)
+
+    def _score(self, stage: str) -> None:
+        """Logs the scores of every language whose rows were all predicted."""
+        mains: dict[str, list[float]] = {}
+        for sample, outputs in self._scoring:
+            if outputs.missing:
+                log.warning(
+                    "%s has no score: %d of its %d units were left out; limit the rows of the data module instead.",
+                    *(f"{stage}/{sample.name}", outputs.missing, len(sample.features)),
+                )
+                continue
+            head = self.head_of(sample.head)
+            answers = head.decode(sample.rows, sample.features, outputs.arrays)
+            metric = OfficialMetric(sample.metric, sample.language)
+            metric.update(*head.comparable(answers, sample, stage))
+            scores = metric.scores()
+            for name, value in scores.items():
+                self.log(f"{stage}/{sample.name}/{name}", torch.tensor(value, dtype=torch.float64))
+            mains.setdefault(sample.task, []).append(headline(sample.metric, scores))
+        for task, values in mains.items():
+            mean = torch.tensor(sum(values) / len(values), dtype=torch.float64)
+            self.log(f"{stage}/{task}/mean", mean, prog_bar=True)
+        self._scoring = Scoring()
 
     def _accumulate(self, step: Step) -> torch.Tensor:
         terms = max(self.terms(step), 1)
@@ -213,48 +255,7 @@ class StageModule(pl.LightningModule):
         """AdamW without decay on biases and norms; the rate rises linearly, then falls linearly to zero."""
         setting = self.setting()
         self.steps = setting.steps if setting.steps is not None else self._steps_of_trainer()
-        decayed: list[nn.Parameter] = []
-        plain: list[nn.Parameter] = []
-        matrices: list[nn.Parameter] = []
-        seen: set[int] = set()
-        if setting.muon_learning_rate:
-            embeddings = {id(module.weight) for module in self.modules() if isinstance(module, nn.Embedding)}
-            for module in self.modules():
-                if (
-                    isinstance(module, nn.Linear)
-                    and module.weight.requires_grad
-                    and id(module.weight) not in embeddings
-                ):
-                    matrices.append(cast(nn.Parameter, module.weight))
-            seen = {id(weight) for weight in matrices}
-        for module in self.modules():
-            for name, weight in module.named_parameters(recurse=False):
-                if id(weight) in seen or not weight.requires_grad:
-                    continue
-                seen.add(id(weight))
-                exempt = name == "bias" or "norm" in type(module).__name__.lower()
-                (plain if exempt else decayed).append(weight)
-        groups = [{"params": decayed, "weight_decay": setting.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        optimizers: list[Any] = [torch.optim.AdamW(groups, lr=setting.learning_rate, eps=setting.epsilon, fused=True)]
-        if matrices:
-            rate_of_muon = setting.muon_learning_rate
-            assert rate_of_muon is not None
-            decay = setting.weight_decay
-            optimizers.append(
-                torch.optim.Muon(matrices, lr=rate_of_muon, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
-            )
-        steps = self.steps
-        warmup = setting.warmup if setting.warmup is not None else int(setting.warmup_ratio * steps)
-
-        def rate(step: int) -> float:
-            if step < warmup:
-                return step / max(1, warmup)
-            return max(0.0, (steps - step) / max(1, steps - warmup))
-
-        return [
-            {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, rate)}
-            for optimizer in optimizers
-        ]
+        return optimizers(self, setting, self.steps)
 
     def _steps_of_trainer(self) -> int:
         """The optimiser steps that the trainer will take, which is one for every batch of its loader."""

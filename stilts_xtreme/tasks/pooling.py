@@ -36,6 +36,11 @@ class PoolingModule(HeadModule):
                 f"hidden_states[{config.num_hidden_layers}]."
             )
 
+    def setup(self, stage: str) -> None:
+        """Refuses to be trained."""
+        if stage == "fit":
+            raise StiltsError(f"{type(self).__name__} is not trained; use trainer.validate, trainer.test or predict.")
+
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         """Unit-length sentence vectors [U, H] of the layer, with ``sweep`` of every layer of ``hidden_states``."""
         if self.options.sweep:

@@ -11,7 +11,8 @@ import torch
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.progress import Phase
 from stilts_xtreme.core.specs import TrainerSpec
-from stilts_xtreme.models.batch import Features, stream
+from stilts_xtreme.models.batch import Features
+from stilts_xtreme.tasks.evaluation import outputs_of
 from stilts_xtreme.tasks.modules import HeadModule
 
 
@@ -37,9 +38,6 @@ def predict(head: HeadModule, features: Features, spec: TrainerSpec, bar: Phase 
     Returns:
         The arrays of ``head.outputs``, each over all units, sequences or tokens; without units each has length 0.
     """
-    if not len(features):  # what the outputs look like, a made-up unit tells
-        one = Features(ids=np.zeros(1, np.int32), lengths=np.ones(1, np.int64), units=np.ones(1, np.int64))
-        return [array[:0] for array in predict(head, one, spec, None)]
     was_training = head.training
     head.eval()
     budget = 2 * spec.micro_batch_tokens  # no gradients are held
@@ -66,25 +64,21 @@ def predict(head: HeadModule, features: Features, spec: TrainerSpec, bar: Phase 
 def _predict(
     head: HeadModule, features: Features, spec: TrainerSpec, budget: int, bar: Phase | None
 ) -> list[np.ndarray]:
-    whole: list[np.ndarray] = []
     done = 0
+
+    def advance(units: int) -> None:
+        nonlocal done
+        done += units
+        if bar is not None:
+            bar.advance(units)
+
     try:
         with torch.inference_mode(), precision_context(spec):
-            for units, batch in stream(features, budget):
-                found = head.predict_step(batch)
-                if not whole:
-                    whole = [np.zeros((features.count(head.over), *part.shape[1:]), part.dtype) for part in found]
-                where = features.positions(units, head.over)
-                for array, part in zip(whole, found, strict=True):
-                    array[where] = part
-                done += len(units)
-                if bar is not None:
-                    bar.advance(len(units))
+            return outputs_of(head, features, budget, advance)
     except torch.OutOfMemoryError:
         if bar is not None:
             bar.advance(-done)
         raise
-    return whole
 
 
 def device_of(spec: TrainerSpec) -> str:

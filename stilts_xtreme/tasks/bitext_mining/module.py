@@ -8,18 +8,30 @@ from typing import Any
 
 import numpy as np
 
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.data.readers.bitext import ENGLISH, FOREIGN
 from stilts_xtreme.models.batch import Features
-from stilts_xtreme.models.search import mine
+from stilts_xtreme.models.search import best_threshold, mine
+from stilts_xtreme.tasks.evaluation import Sample
 from stilts_xtreme.tasks.head import encode
 from stilts_xtreme.tasks.pooling import PoolingModule
+from stilts_xtreme.tasks.predictions import gold
 
 
 class BitextMiningModule(PoolingModule):
-    """Which sentences of one corpus are translations of sentences of the other?"""
+    """Which sentences of one corpus are translations of sentences of the other?
+
+    Attributes:
+        thresholds: Language -> the least score of a pair, as validation chose it.
+    """
 
     format = "bitext"
+    metric = "bitext_f1"
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.thresholds: dict[str, float] = {}
 
     def features(self, rows: Columns, tokenizer: Any) -> Features:
         """One unit per sentence, without surrounding white space."""
@@ -50,3 +62,21 @@ class BitextMiningModule(PoolingModule):
             for one, other, score in found
             if foreign[one] not in twice and english[other] not in twice_english
         ]
+
+    def comparable(self, answers: list[tuple[str, str, float]], sample: Sample, stage: str) -> tuple[Any, Any]:
+        """The pairs above the threshold: the given one, or the one that validation chose for the language.
+
+        Raises:
+            StiltsError: When there is no threshold to test with.
+        """
+        reference = gold(self.format, sample.rows, self.labels)
+        threshold = self.options.threshold
+        if threshold is None and stage == "val":
+            self.thresholds[sample.language] = best_threshold(answers, set(reference))
+        if threshold is None and sample.language not in self.thresholds:
+            raise StiltsError(
+                f"No threshold is known for {sample.name}: call trainer.validate before trainer.test, which chooses it "
+                "on the dev rows, or give HeadOptions(threshold=...)."
+            )
+        least = threshold if threshold is not None else self.thresholds[sample.language]
+        return [(one, other) for one, other, score in answers if score >= least], reference

@@ -18,6 +18,8 @@ class ClassificationModule(HeadModule):
     """One label per pair; the loss is the mean cross-entropy over examples."""
 
     format = "classification"
+    metric = "accuracy"
+    needs_labels = True
 
     def features(self, rows: Columns, tokenizer: Any) -> Features:
         """One unit of one sequence per row."""

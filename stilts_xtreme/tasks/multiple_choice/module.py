@@ -23,6 +23,7 @@ class MultipleChoiceModule(HeadModule):
     """
 
     format = "choice"
+    metric = "accuracy"
     over = "sequence"
 
     def features(self, rows: Columns, tokenizer: Any) -> Features:

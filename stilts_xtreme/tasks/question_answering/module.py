@@ -23,6 +23,7 @@ class QuestionAnsweringModule(HeadModule):
     """
 
     format = "qa"
+    metric = "squad"
     over = "token"
 
     def ask(self, questions: list[str], tokenizer: Any) -> tuple[list[list[int]], int]:

@@ -25,6 +25,7 @@ from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.batch import Batch, Features, expand, spans
 from stilts_xtreme.models.encoder import Encoder, Source
 from stilts_xtreme.models.search import ranks, top_k
+from stilts_xtreme.tasks.evaluation import Sample, outputs_of
 from stilts_xtreme.tasks.head import HeadModule, HeadOptions, encode, position_limit
 from stilts_xtreme.tasks.metrics.ranking import TOP
 from stilts_xtreme.tasks.module import Optimisation, Step
@@ -65,6 +66,7 @@ class RankingModule(HeadModule):
     """
 
     format = "ranking"
+    metric = "map_at_20"
     over = "sequence"
 
     def __init__(
@@ -157,6 +159,13 @@ class RankingModule(HeadModule):
         for at, slope in enumerate(slopes.split([len(part) for part in ahead])):
             self.manual_backward((found(at) * slope).sum())
         return loss.detach()
+
+    def begin(self, sample: Sample, budget: int) -> None:
+        """Encodes what the queries choose from, anew each time, as the weights may have changed."""
+        self.pool = None
+        if sample.candidates is not None:
+            features = sample.candidates.features
+            self.pool = Pool(sample.candidates.ids, outputs_of(self, features, budget)[0])
 
     def decode(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> dict[str, list[str]]:
         """Query id -> the ids of the nearest candidates, the nearest first, as many as are scored."""

@@ -10,6 +10,7 @@ import numpy as np
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.batch import Features
 from stilts_xtreme.models.search import top_k
+from stilts_xtreme.tasks.evaluation import Sample
 from stilts_xtreme.tasks.head import encode
 from stilts_xtreme.tasks.pooling import PoolingModule
 
@@ -18,6 +19,7 @@ class RetrievalModule(PoolingModule):
     """Each English sentence (``text_b``) finds its translation among the other language's sentences (``text_a``)."""
 
     format = "retrieval"
+    metric = "retrieval_accuracy"
 
     def features(self, rows: Columns, tokenizer: Any) -> Features:
         """One unit per sentence: all of ``text_a``, then all of ``text_b``, without surrounding white space."""
@@ -31,3 +33,7 @@ class RetrievalModule(PoolingModule):
         count = len(rows["text_a"])
         candidates, queries = outputs[0][:count], outputs[0][count:]
         return [str(position) for position in top_k(queries, candidates, 1, str(self.device))[1].ravel()]
+
+    def comparable(self, answers: list[str], sample: Sample, stage: str) -> tuple[list[int], list[int]]:
+        """Positions as numbers."""
+        return [int(position) for position in answers], list(range(len(answers)))

@@ -28,6 +28,8 @@ class TaggingModule(HeadModule):
     """
 
     format = "tagging"
+    metric = "chunk_f1"
+    needs_labels = True
     over = "token"
 
     def features(self, rows: Columns, tokenizer: Any) -> Features:

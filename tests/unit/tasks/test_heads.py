@@ -91,7 +91,7 @@ def test_predictions_do_not_depend_on_the_budget(kind):
             module.eval()
             with torch.no_grad():
                 for unit in range(len(features)):
-                    one_by_one.append(module.predict_step(features.take(np.asarray([unit]))))
+                    one_by_one.append(module.arrays(features.take(np.asarray([unit]))))
             module.train()
             for position, array in enumerate(found):
                 np.testing.assert_allclose(array, np.concatenate([part[position] for part in one_by_one]), atol=1e-5)
