@@ -29,6 +29,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.progress import CONSOLE, say
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.data.hub import mirror
+from stilts_xtreme.data.hub.listing import list_files
 from stilts_xtreme.data.hub.mirror import File, Listing, Mirror
 
 
@@ -106,7 +107,7 @@ def _work(asked: Namespace) -> None:
     listings = []
     for repo, parts in sorted(needs.repos.items(), key=lambda item: (item[0].model, item[0].id)):
         say(f"asking for {repo.id}")
-        listings.append(mirror.list_files(repo, sorted(parts, key=str), root))
+        listings.append(list_files(repo, sorted(parts, key=str), root))
     if asked.dry_run:
         _show(listings, root)
     elif listings:

@@ -18,7 +18,6 @@ TESTS = ROOT / "tests"
 LONG = (
     "stilts_xtreme.models.encoder",
     "stilts_xtreme.data.catalogue",
-    "stilts_xtreme.data.hub.mirror",
     "stilts_xtreme.tasks.floors.fit",
 )
 MOVING = ("stilts_xtreme.models.shipped ->", "stilts_xtreme.tasks.")

@@ -30,7 +30,7 @@ from stilts_xtreme.commands import fetch
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.hub import mirror
+from stilts_xtreme.data.hub import listing, mirror
 from stilts_xtreme.data.hub.mirror import File, Mirror, Part, Repo
 from stilts_xtreme.models.encoder import Source, load
 
@@ -368,8 +368,8 @@ def test_only_the_shards_that_hold_the_first_rows_are_brought(hub: Fake, tmp_pat
         path.parent.mkdir(parents=True, exist_ok=True)
         Dataset.from_dict({"text": [f"maneno {shard}"] * 2}).to_parquet(path)
     hub.add("datasets", "wikimedia/wikipedia", folder)
-    listing = mirror.list_files(Repo("wikimedia/wikipedia"), [Part("20231101.sw", "train", 3)], tmp_path / "root")
-    Mirror(tmp_path / "root", lambda file, new: None).bring(listing)
+    found = listing.list_files(Repo("wikimedia/wikipedia"), [Part("20231101.sw", "train", 3)], tmp_path / "root")
+    Mirror(tmp_path / "root", lambda file, new: None).bring(found)
     there = files_below(tmp_path / "root" / "wikimedia")
     assert sorted(Path(path).name[:11] for path in there) == ["train-00000", "train-00001"]
     spec = catalogue.load_spec("wikipedia_mlm")
@@ -470,10 +470,10 @@ def test_bad_commands_are_one_sentence(
 
 def test_weights_that_are_no_safetensors_are_taken_where_there_are_no_others(tmp_path: Path) -> None:
     names = ("config.json", "pytorch_model.bin", "flax_model.msgpack", "sub/pytorch_model.bin", "spm.model", "x.py")
-    chosen = mirror._of_encoder(Repo("o/m", model=True), [File(name, 1) for name in names])
+    chosen = listing._of_encoder(Repo("o/m", model=True), [File(name, 1) for name in names])
     assert [file.path for file in chosen] == ["config.json", "spm.model", "pytorch_model.bin"]
     with pytest.raises(StiltsError, match="holds no weights"):
-        mirror._of_encoder(Repo("o/m", model=True), [File("config.json", 1)])
+        listing._of_encoder(Repo("o/m", model=True), [File("config.json", 1)])
     config = config_of("xlm-roberta")
     config.save_pretrained(tmp_path)
     torch.save(AutoModelForMaskedLM.from_config(config).state_dict(), tmp_path / "pytorch_model.bin")
