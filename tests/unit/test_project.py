@@ -57,7 +57,7 @@ def test_what_is_imported_is_declared(folder: str, extras: tuple[str, ...]) -> N
 
 def test_what_is_declared_is_imported_or_told() -> None:
     used = third_party(ROOT / "stilts_xtreme") | third_party(ROOT / "hydra_plugins")
-    assert declared() - used - {"torchmetrics"} == set()
+    assert declared() - used == set()
 
 
 def test_what_is_declared_is_locked() -> None:
