@@ -1,4 +1,4 @@
-"""Dropout on a processor with fewer random numbers.
+"""Dropout: with fewer random numbers on a processor, and the same in every layer of an encoder.
 
 torch draws a number of 64 bits for every element, which was an eighth of a training step of a small encoder. Sixteen
 bits decide as well: the rate is met to 1 / 65536. They come from torch's own generator, so a seed means what it always
@@ -7,10 +7,17 @@ does.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
+from stilts_xtreme.core.errors import StiltsError
+
 DRAWS = 2**16
+
+OF_HEADS = ("classifier", "pooler", "qa", "seq_classif", "summary")
+"""What the names of dropouts begin with that belong to a head, not to the encoder."""
 
 
 def dropout(values: torch.Tensor, rate: float) -> torch.Tensor:
@@ -46,3 +53,26 @@ def replace(module: nn.Module) -> None:
         for name, child in parent.named_children():
             if type(child) is nn.Dropout:
                 setattr(parent, name, Dropout(child.p))
+
+
+def dropouts(config: Any) -> dict[str, float]:
+    """The encoder's own dropouts in a configuration, whatever its architecture calls them; not those of heads."""
+    found = {
+        name: value
+        for name, value in config.to_dict().items()
+        if "dropout" in name and not name.startswith(OF_HEADS) and isinstance(value, int | float)
+    }
+    return {name: value for name, value in found.items() if not isinstance(value, bool)}
+
+
+def refuse_other(base: Any, dropout: float) -> None:
+    """Refuses an encoder whose layers have kept another dropout than the one that was set in its configuration."""
+    for module in base.modules():
+        kept = {name: value for name, value in vars(module).items() if "dropout" in name and type(value) is float}
+        kept |= {"p": module.p} if isinstance(module, nn.Dropout) else {}
+        for value in kept.values():
+            if value != dropout:
+                raise StiltsError(
+                    f"recipe.*.dropout={dropout:g} does not reach all of {base.config.model_type}: a "
+                    f"{type(module).__name__} in it keeps {value:g}; leave recipe.*.dropout at null for this encoder."
+                )

@@ -22,10 +22,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models import packing
 from stilts_xtreme.models.batch import Batch, padded_places, send
+from stilts_xtreme.models.dropout import dropouts, refuse_other
 from stilts_xtreme.models.packed_layout import Layout, layout
-
-OF_HEADS = ("classifier", "pooler", "qa", "seq_classif", "summary")
-"""What the names of dropouts begin with that belong to a head, not to the encoder."""
 
 LEAST_SHARE = 0.5
 """Share of the embedding's rows that a tokenizer must have a sub-token for; padded embeddings have a few more rows."""
@@ -295,29 +293,6 @@ def load(
     return _ready(base, pooler, gradient_checkpointing, dropout, replaced, origin, packed, source)
 
 
-def dropouts(config: Any) -> dict[str, float]:
-    """The encoder's own dropouts in a configuration, whatever its architecture calls them; not those of heads."""
-    found = {
-        name: value
-        for name, value in config.to_dict().items()
-        if "dropout" in name and not name.startswith(OF_HEADS) and isinstance(value, int | float)
-    }
-    return {name: value for name, value in found.items() if not isinstance(value, bool)}
-
-
-def _refuse_other_dropout(base: Any, dropout: float) -> None:
-    """Refuses an encoder whose layers have kept another dropout than the one that was set in its configuration."""
-    for module in base.modules():
-        kept = {name: value for name, value in vars(module).items() if "dropout" in name and type(value) is float}
-        kept |= {"p": module.p} if isinstance(module, nn.Dropout) else {}
-        for value in kept.values():
-            if value != dropout:
-                raise StiltsError(
-                    f"recipe.*.dropout={dropout:g} does not reach all of {base.config.model_type}: a "
-                    f"{type(module).__name__} in it keeps {value:g}; leave recipe.*.dropout at null for this encoder."
-                )
-
-
 def _ready(
     base: Any,
     pooler: Any,
@@ -329,7 +304,7 @@ def _ready(
     source: Source,
 ) -> Encoder:
     if dropout is not None:
-        _refuse_other_dropout(base, dropout)
+        refuse_other(base, dropout)
     if checkpointing and not base.supports_gradient_checkpointing:
         raise StiltsError(
             f"trainer.gradient_checkpointing=true is refused: transformers has none for {base.config.model_type}; "

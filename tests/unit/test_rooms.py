@@ -17,7 +17,6 @@ TESTS = ROOT / "tests"
 # being moved, or being split
 LONG = (
     "stilts_xtreme.core.stage",
-    "stilts_xtreme.models.encoder",
     "stilts_xtreme.data.catalogue",
     "stilts_xtreme.tasks.floors.fit",
 )
