@@ -1,8 +1,87 @@
-"""Intermediate-task training for zero-shot cross-lingual transfer, on XTREME and XTREME-R."""
+"""Intermediate-task training for zero-shot cross-lingual transfer, on XTREME and XTREME-R.
 
+From Python, everything that a program needs is here::
+
+    from stilts_xtreme import ClassificationModule, Optimisation, TaskDataModule, run_cell
+
+Each name is loaded when it is first asked for: ``import stilts_xtreme`` itself takes no time.
+"""
+
+from __future__ import annotations
+
+import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stilts_xtreme.cell.python import plan_cell, run_cell
+    from stilts_xtreme.core.errors import StiltsError
+    from stilts_xtreme.report.benchmark.scorer import score_predictions
+    from stilts_xtreme.report.results import load_results
+    from stilts_xtreme.tasks.bitext_mining.module import BitextMiningModule
+    from stilts_xtreme.tasks.classification.module import ClassificationModule
+    from stilts_xtreme.tasks.head import HeadOptions
+    from stilts_xtreme.tasks.metrics.official import OfficialMetric
+    from stilts_xtreme.tasks.multiple_choice.module import MultipleChoiceModule
+    from stilts_xtreme.tasks.optimisation import Optimisation
+    from stilts_xtreme.tasks.question_answering.module import QuestionAnsweringModule
+    from stilts_xtreme.tasks.ranking.module import RankingModule
+    from stilts_xtreme.tasks.retrieval.module import RetrievalModule
+    from stilts_xtreme.tasks.tagging.module import TaggingModule
+    from stilts_xtreme.training.datamodule import TaskDataModule
 
 __version__ = "0.1.0"
 
 # "python -m stilts_xtreme.plan" finds the module in the room of the commands
 __path__.append(str(Path(__file__).parent / "commands"))
+
+_PLACES = {
+    "BitextMiningModule": "tasks.bitext_mining.module",
+    "ClassificationModule": "tasks.classification.module",
+    "HeadOptions": "tasks.head",
+    "MultipleChoiceModule": "tasks.multiple_choice.module",
+    "OfficialMetric": "tasks.metrics.official",
+    "Optimisation": "tasks.optimisation",
+    "QuestionAnsweringModule": "tasks.question_answering.module",
+    "RankingModule": "tasks.ranking.module",
+    "RetrievalModule": "tasks.retrieval.module",
+    "StiltsError": "core.errors",
+    "TaggingModule": "tasks.tagging.module",
+    "TaskDataModule": "training.datamodule",
+    "load_results": "report.results",
+    "plan_cell": "cell.python",
+    "run_cell": "cell.python",
+    "score_predictions": "report.benchmark.scorer",
+}
+"""Public name -> the module that has it. No name is that of a command, such as ``plan``, whose module it would hide."""
+
+__all__ = [
+    "BitextMiningModule",
+    "ClassificationModule",
+    "HeadOptions",
+    "MultipleChoiceModule",
+    "OfficialMetric",
+    "Optimisation",
+    "QuestionAnsweringModule",
+    "RankingModule",
+    "RetrievalModule",
+    "StiltsError",
+    "TaggingModule",
+    "TaskDataModule",
+    "load_results",
+    "plan_cell",
+    "run_cell",
+    "score_predictions",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

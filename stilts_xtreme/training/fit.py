@@ -183,6 +183,7 @@ def fit(
     trainer = make_trainer(spec, [*callbacks, Checkpoint(folder, spec.checkpoint_seconds, guard)], folder)
     module.train()
     module.strict_loading = True
+    module.logs_loss = False  # the guard follows the loss, and reads it from the device now and then only
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         with NOTICE.after_the_step():

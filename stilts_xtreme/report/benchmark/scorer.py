@@ -100,6 +100,30 @@ def score_folder(
     return {"benchmark": benchmark.name, **benchmarks.overall(benchmark, complete), **detailed}, notes
 
 
+def score_predictions(
+    predictions: str | Path, labels: str | Path, benchmark: str = "xtreme", partial: bool = False
+) -> dict[str, Any]:
+    """Scores a folder of prediction files, as ``python -m stilts_xtreme.score`` does.
+
+    Args:
+        predictions: Folder of predictions, ``<task>/test-<language>.{tsv,json,jsonl}``.
+        labels: Folder of labels in the same layout.
+        benchmark: ``xtreme`` or ``xtreme-r``.
+        partial: Score the tasks and languages that are there.
+
+    Returns:
+        What ``--output`` of the command writes: the overall score and, by task, averages and scores per language. What
+        a reader should know beside them is logged.
+
+    Raises:
+        StiltsError: Folders, tasks, languages or lines are missing.
+    """
+    result, notes = score_folder(Path(predictions), Path(labels), benchmarks.load(benchmark), partial)
+    for note in notes:
+        log.warning("%s", note)
+    return result
+
+
 def _chosen(predicted: Path, benchmark: Benchmark, partial: bool) -> tuple[dict[str, list[str]], list[str]]:
     """Task -> languages to score, and a note on folders that are of no task."""
     there = sorted(path.name for path in predicted.iterdir() if path.is_dir())

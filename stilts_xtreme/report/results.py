@@ -1,0 +1,40 @@
+"""The results of finished cells as tidy rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from stilts_xtreme.core.errors import StiltsError
+
+
+def load_results(folder: str | Path) -> list[dict[str, Any]]:
+    """Reads the scores of all finished cells below a folder.
+
+    Args:
+        folder: An output folder, or the folder of one cell or of several.
+
+    Returns:
+        One row for each cell, language and metric, in the order of the cells' names: ``cell``, ``model``,
+        ``intermediate``, ``target``, ``seed``, ``volume``, ``language``, ``metric``, ``value`` (in percent), ``n``,
+        ``synthetic``, ``collapsed``, and the keys of the stages. ``pandas.DataFrame(load_results("outputs"))`` is a
+        table of them.
+
+    Raises:
+        StiltsError: When there is no such folder, no finished cell in it, or a result that cannot be read.
+    """
+    root = Path(folder).expanduser()
+    if not root.is_dir():
+        raise StiltsError(f"folder={folder} is not a folder; take the one that output= named.")
+    below = root / "cells" if (root / "cells").is_dir() else root
+    files = sorted({*below.glob("result.json"), *below.glob("*/result.json")})
+    if not files:
+        raise StiltsError(f"folder={folder} holds no finished cell (no result.json).")
+    rows: list[dict[str, Any]] = []
+    for file in files:
+        try:
+            rows += json.loads(file.read_text(encoding="utf-8"))["rows"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StiltsError(f"{file} is not a cell's result: {error}.") from error
+    return rows

@@ -1,0 +1,79 @@
+"""The public names: all there, loaded late, and doing what the commands do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.cells import TINY, cell_of
+
+import stilts_xtreme
+from stilts_xtreme.core.errors import StiltsError
+
+
+@pytest.mark.parametrize("name", stilts_xtreme.__all__)
+def test_every_public_name_is_there_and_explained(name: str) -> None:
+    found = getattr(stilts_xtreme, name)
+    assert found.__name__ == name
+    assert found.__doc__
+    assert name in dir(stilts_xtreme)
+
+
+def test_no_other_name_is() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'plam'"):
+        _ = stilts_xtreme.plam  # type: ignore[attr-defined]
+    assert set(stilts_xtreme._PLACES) == set(stilts_xtreme.__all__)
+
+
+@pytest.mark.parametrize("first", ["import stilts_xtreme.plan", "from stilts_xtreme import plan_cell"])
+def test_commands_and_functions_do_not_hide_one_another(first: str) -> None:
+    program = (
+        f"{first}\nimport stilts_xtreme.plan, stilts_xtreme.score\nfrom stilts_xtreme import plan_cell, StiltsError\n"
+        "assert callable(stilts_xtreme.plan.main) and callable(stilts_xtreme.score.main) and callable(plan_cell)\n"
+        "import sys\nassert 'torch' not in sys.modules\n"
+        "assert plan_cell('+target=xnli').final.languages\nassert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_cell_is_planned_as_on_the_command_line() -> None:
+    from stilts_xtreme.cell.plan import plan
+
+    told = plan(cell_of("+intermediate=[mnli,squad_v1]", "+target=xquad", "seed=3", "volume=0.5"))
+    found = stilts_xtreme.plan_cell(
+        "+target=xquad", {"intermediate": ["mnli", "squad_v1"], "seed": 3, "volume": 0.5, "mlm.weight": None}
+    )
+    assert [stage.key for stage in found.stages()] == [stage.key for stage in told.stages()]
+
+
+def test_what_cannot_be_planned_is_a_sentence() -> None:
+    with pytest.raises(StiltsError, match=r"target=xnly is not known .did you mean 'xnli'"):
+        stilts_xtreme.plan_cell("+target=xnly")
+    with pytest.raises(StiltsError, match=r"option=recipe\.target\.epoch is not known"):
+        stilts_xtreme.plan_cell({"target": "xnli", "recipe.target.epoch": 1})
+    with pytest.raises(StiltsError, match="-m is an option of the command line; a sweep is run by"):
+        stilts_xtreme.run_cell("-m", "+target=xnli")
+
+
+def test_a_cell_is_run_its_results_read_and_its_files_scored(outputs: Path) -> None:
+    result = stilts_xtreme.run_cell(*TINY, "+target=tatoeba", {"output": outputs})
+    rows = stilts_xtreme.load_results(outputs)
+    assert [row for row in rows if row["cell"] == result["cell"]] == result["rows"] != []
+    cell = outputs / "cells" / result["cell"]
+    assert stilts_xtreme.load_results(cell) == result["rows"]
+    scores = stilts_xtreme.score_predictions(cell / "predictions", cell / "labels", partial=True)
+    told = {row["language"]: row["value"] for row in result["rows"] if row["metric"] == "accuracy"}
+    assert scores["tatoeba"]["accuracy"] == pytest.approx(told, abs=1e-9)
+
+
+def test_results_that_are_not_there_are_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StiltsError, match="is not a folder; take the one that output= named"):
+        stilts_xtreme.load_results(tmp_path / "nowhere")
+    with pytest.raises(StiltsError, match=r"holds no finished cell .no result\.json"):
+        stilts_xtreme.load_results(tmp_path)
+    (tmp_path / "result.json").write_text(json.dumps([]))
+    with pytest.raises(StiltsError, match=r"result\.json is not a cell's result"):
+        stilts_xtreme.load_results(tmp_path)
