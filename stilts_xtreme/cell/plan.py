@@ -7,7 +7,7 @@ whoever has a :class:`CellPlan` hands it on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from stilts_xtreme.cell import rows
@@ -15,8 +15,34 @@ from stilts_xtreme.cell.encoder_identity import origin, pretraining
 from stilts_xtreme.core.apportion import portions
 from stilts_xtreme.core.inputs import StageTask
 from stilts_xtreme.core.specs import Cell, Target, TrainTask
-from stilts_xtreme.core.stage import CellPlan, Evaluation, Floors, Pretraining, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Floors, Pretraining, Stage, Training
 from stilts_xtreme.tasks import format_of
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What a cell runs: its own chain, and the same target without the intermediate task to compare with.
+
+    Attributes:
+        cell: The cell.
+        final: The last stage: the evaluation, or the intermediate training of a cell without a target.
+        baseline: The evaluation of the baseline; None where there is nothing to compare.
+        missing: Languages of the target without rows here.
+        floors: The scores that need no model.
+        random: The evaluation after the target training of an encoder with random weights, the last of the floors.
+    """
+
+    cell: Cell
+    final: Training | Evaluation
+    baseline: Evaluation | None = None
+    missing: tuple[str, ...] = ()
+    floors: Floors | None = None
+    random: Evaluation | None = None
+
+    def stages(self) -> list[Stage]:
+        """All distinct stages, parents before children."""
+        ends = [stage for stage in (self.random, self.baseline, self.final, self.floors) if stage is not None]
+        return list({stage.key: stage for end in ends for stage in end.chain()}.values())
 
 
 def _start(cell: Cell, parent: Stage | None) -> dict[str, Any]:

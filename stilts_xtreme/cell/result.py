@@ -9,10 +9,10 @@ import platform
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from stilts_xtreme.cell.plan import experiment
+from stilts_xtreme.cell.plan import CellPlan, experiment
 from stilts_xtreme.cell.settings import settings
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import CellPlan, Pretraining, Stage, Training
+from stilts_xtreme.core.stage import Pretraining, Stage, Training
 from stilts_xtreme.core.versions import versions
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.models.flops import encoder_size, flops_per_token, step_flops

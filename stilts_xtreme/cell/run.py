@@ -15,13 +15,13 @@ from rich.console import Console
 
 from stilts_xtreme.cell import preflight
 from stilts_xtreme.cell.config import make_cell
-from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of, result_of, unverified
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.files import disk_errors, write_atomic
 from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import CellPlan, Evaluation, Stage
+from stilts_xtreme.core.stage import Evaluation, Stage
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.cell import curve, markdown, show

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.estimate import estimate
-from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.progress import duration
-from stilts_xtreme.core.stage import CellPlan, Pretraining
+from stilts_xtreme.core.stage import Pretraining
 from stilts_xtreme.sweep import planning
 from stilts_xtreme.sweep.executors import local
 from stilts_xtreme.sweep.graph import Graph, build

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.core.inputs import MixedMlm, Origin, RowSet, StageTask, Translated
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.core.specs import Cell, Sampling, Target, TrainTask
+from stilts_xtreme.core.specs import Sampling, Target, TrainTask
 
 SCHEMA = 4
 """Raised whenever the same identity would give other weights or predictions than before."""
@@ -296,29 +296,3 @@ class Floors(Stage):
     def reads(self) -> tuple[RowSet, ...]:
         """Training rows, test rows and candidates."""
         return (*self.train, self.test, *([self.candidates] if self.candidates else ()))
-
-
-@dataclass(frozen=True)
-class CellPlan:
-    """What a cell runs: its own chain, and the same target without the intermediate task to compare with.
-
-    Attributes:
-        cell: The cell.
-        final: The last stage: the evaluation, or the intermediate training of a cell without a target.
-        baseline: The evaluation of the baseline; None where there is nothing to compare.
-        missing: Languages of the target without rows here.
-        floors: The scores that need no model.
-        random: The evaluation after the target training of an encoder with random weights, the last of the floors.
-    """
-
-    cell: Cell
-    final: Training | Evaluation
-    baseline: Evaluation | None = None
-    missing: tuple[str, ...] = ()
-    floors: Floors | None = None
-    random: Evaluation | None = None
-
-    def stages(self) -> list[Stage]:
-        """All distinct stages, parents before children."""
-        ends = [stage for stage in (self.random, self.baseline, self.final, self.floors) if stage is not None]
-        return list({stage.key: stage for end in ends for stage in end.chain()}.values())

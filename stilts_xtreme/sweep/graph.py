@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.cell.estimate import estimate
+from stilts_xtreme.cell.plan import CellPlan
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import CellPlan, Stage
+from stilts_xtreme.core.stage import Stage
 from stilts_xtreme.sweep.planning import PlannedCell
 
 CELL_SECONDS = 0.1

@@ -21,11 +21,10 @@ from typing import Any, NoReturn
 
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.config.machine import elsewhere
-from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.preemption import NOTICE
-from stilts_xtreme.core.stage import CellPlan
 from stilts_xtreme.sweep import record
 from stilts_xtreme.sweep.engine import BUSY_SECONDS
 from stilts_xtreme.sweep.executors import sbatch, worker

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from stilts_xtreme.cell.config import make_cell
-from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import CellPlan
 from stilts_xtreme.sweep.composer import jobs_of
 
 
