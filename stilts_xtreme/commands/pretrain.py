@@ -125,7 +125,7 @@ def halve(source: Path, destination: Path) -> None:
     """Joins a model's weight files into one in half precision, under the names that ``from_pretrained`` looks for."""
     from safetensors.torch import load_file, save_file
 
-    weights = {}
+    weights: dict[str, Any] = {}
     for file in sorted(source.glob("*.safetensors")):
         weights |= {name: value.half() for name, value in load_file(file).items()}
     save_file(weights, destination / "model.safetensors", metadata={"format": "pt"})
