@@ -31,8 +31,8 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import TrainerSpec
 from stilts_xtreme.models.batch import Features, concatenate
 from stilts_xtreme.models.encoder import Source, load
-from stilts_xtreme.tasks.head import HeadOptions
-from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.tasks import format_of
+from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.training.predict import predict
 
 MEANS = (30, 60)
@@ -54,7 +54,7 @@ def draw(languages: int, rows: int, pieces: int, longest: int) -> list[Features]
 def ours(clock: plumbing.Clock, folder: Path, parts: list[Features]) -> np.ndarray:
     """Labels as an evaluation predicts them."""
     source = Source(str(folder))
-    head = HEADS[JOB.head](load(source), JOB.labels, HeadOptions(max_length=512), source)
+    head = format_of(JOB.head).module()(load(source), JOB.labels, HeadOptions(max_length=512), source)
     with clock:
         (logits,) = predict(head, concatenate(parts), TrainerSpec("cpu", "32-true", progress=False), None)
         return logits.argmax(-1)

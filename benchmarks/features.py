@@ -30,8 +30,8 @@ from benchmarks.models import checkpoint
 from stilts_xtreme.models.batch import spans
 from stilts_xtreme.models.encoder import Source, load, load_tokenizer
 from stilts_xtreme.models.shipped import FOLDER
-from stilts_xtreme.tasks.head import HeadOptions
-from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.tasks import format_of
+from stilts_xtreme.tasks.options import HeadOptions
 
 LENGTH, STRIDE, QUERY = 384, 128, 64
 PASSAGE, SPREAD, QUESTION = 150, 0.4, 13
@@ -153,7 +153,7 @@ def measure(contexts: int, questions: int, rounds: int) -> dict[str, Any]:
     dataset = Dataset.from_dict(rows)
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint(Path(scratch), "mini", JOB.model, JOB.labels)
-        head = HEADS["qa"](load(Source(scratch)), (), HeadOptions(LENGTH, STRIDE, QUERY))
+        head = format_of("qa").module()(load(Source(scratch)), (), HeadOptions(LENGTH, STRIDE, QUERY))
     answers: dict[str, Windows] = {}
 
     def kept(way: str, work: Any, *given: Any) -> plumbing.Way:

@@ -56,9 +56,9 @@ from stilts_xtreme.core.specs import TrainerSpec
 from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.models.batch import Features, order
 from stilts_xtreme.models.encoder import Source, load
-from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.module import Optimisation
-from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.training.callbacks import Guard
 from stilts_xtreme.training.fit import Course, StepStream, fit
 
@@ -97,7 +97,7 @@ def ours(clock: plumbing.Clock, work: Work, pieces: int, packed: bool) -> Mappin
     """A training with Lightning as a stage has it."""
     job, source = work.job, Source(str(work.folder))
     encoder = load(source, packed=packed)
-    head = HEADS[job.head](encoder, job.labels, HeadOptions(max_length=512), source)
+    head = format_of(job.head).module()(encoder, job.labels, HeadOptions(max_length=512), source)
     head.optimisation = Optimisation(RATE, work.steps, 0, 0.0, 1e-8, 1.0, 0, 8192)
     points: list[dict[str, Any]] = []
     stream = StepStream([Course(job.head, work.features, job.batch, work.steps)], 0)

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from stilts_xtreme.report.results import load_results
     from stilts_xtreme.tasks.bitext_mining.module import BitextMiningModule
     from stilts_xtreme.tasks.classification.module import ClassificationModule
-    from stilts_xtreme.tasks.head import HeadOptions
     from stilts_xtreme.tasks.metrics.official import OfficialMetric
     from stilts_xtreme.tasks.multiple_choice.module import MultipleChoiceModule
     from stilts_xtreme.tasks.optimisation import Optimisation
+    from stilts_xtreme.tasks.options import HeadOptions
     from stilts_xtreme.tasks.question_answering.module import QuestionAnsweringModule
     from stilts_xtreme.tasks.ranking.module import RankingModule
     from stilts_xtreme.tasks.retrieval.module import RetrievalModule
@@ -38,7 +38,7 @@ __path__.append(str(Path(__file__).parent / "commands"))
 _PLACES = {
     "BitextMiningModule": "tasks.bitext_mining.module",
     "ClassificationModule": "tasks.classification.module",
-    "HeadOptions": "tasks.head",
+    "HeadOptions": "tasks.options",
     "MultipleChoiceModule": "tasks.multiple_choice.module",
     "OfficialMetric": "tasks.metrics.official",
     "Optimisation": "tasks.optimisation",

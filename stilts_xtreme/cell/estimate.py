@@ -15,18 +15,7 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Floors, Pretraining, Stage, Training
 from stilts_xtreme.models.flops import step_flops
-
-TOKENS_PER_ROW = {
-    "classification": 40,
-    "qa": 190,
-    "tagging": 30,
-    "choice": 250,
-    "retrieval": 40,
-    "bitext": 20,
-    "ranking": 120,
-    "text": 30,
-}
-"""Rough sub-tokens in a row of real text, for estimates only."""
+from stilts_xtreme.tasks import format_of
 
 DEFAULT_RATE = {"cpu": 4e10, "gpu": 1.5e14}
 """Floating-point operations a second assumed while the store holds no measured training, for estimates only."""
@@ -59,13 +48,13 @@ def flops(cell: Cell, stage: Stage) -> float:
     if isinstance(stage, Pretraining):
         return step_flops(stage.architecture, stage.settings) * float(stage.settings["steps"])
     if isinstance(stage, Evaluation):
-        tokens = min(TOKENS_PER_ROW[stage.target.head], 2 * stage.target.recipe.max_length)
+        tokens = min(format_of(stage.target.head).tokens_per_row, 2 * stage.target.recipe.max_length)
         return 2 * body * sum(stage.rows.values()) * tokens
     if not isinstance(stage, Training):
         return 0.0  # floors need no encoder
     total = 0.0
     for task in stage.tasks:
-        tokens = TOKENS_PER_ROW[task.head]
+        tokens = format_of(task.head).tokens_per_row
         rows = stage.rows[task.name] * task.recipe.epochs
         if stage.volume_steps == "whole" and isinstance(stage.volume, float):
             rows /= stage.volume  # of a number of rows it is not known here what share they are

@@ -16,6 +16,7 @@ from stilts_xtreme.data.hub import layout
 from stilts_xtreme.data.hub.mirror import Part, Repo
 from stilts_xtreme.data.readers import bitext
 from stilts_xtreme.data.readers import columns as readers
+from stilts_xtreme.tasks import format_of
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Needs:
             for spec in task.datasets:
                 if spec.reader == "ccg":  # its labels are in its files, so that no plan has it
                     self._own(spec, "en", ["train", "val"], root)
-        if cell.target and cell.target.head == "bitext" and cell.bitext["threshold"] == "dev":
+        if cell.target and format_of(cell.target.head).reads_dev(cell):
             for language in _languages(cell):
                 if not bitext.files(root, language, "sample"):
                     self._lack(
@@ -78,8 +79,8 @@ def _reads(cell: Cell) -> Iterator[RowSet]:
     kept = tuple(task for task in cell.intermediate_tasks if all(spec.reader != "ccg" for spec in task.datasets))
     if cell.target is None and not kept:
         return
-    settings = {**cell.bitext, "threshold": "test"} if cell.bitext["threshold"] == "dev" else cell.bitext
-    for stage in plan(replace(cell, intermediate_tasks=kept, bitext=settings)).stages():
+    own = format_of(cell.target.head).without_dev(cell) if cell.target else cell
+    for stage in plan(replace(own, intermediate_tasks=kept)).stages():
         for rows in stage.reads():
             if rows.data.root is not None:
                 continue  # translations in a folder are there

@@ -226,9 +226,5 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
             values = [line[column] for line in lines if line[column] is not None]
             if values and len(values) == len(lines):
                 result["averages"][f"{label}_{column}"] = sum(values) / len(values)
-    if "retrieval" in after:
-        result["retrieval"] = after["retrieval"]
-    for part in ("bitext", "candidates", "layers"):
-        if part in after:
-            result[part] = after[part]
+    result |= {part: value for part, value in after.items() if part not in ("task", "metric", "languages")}
     return result

@@ -29,7 +29,8 @@ def settings(cell: Cell) -> dict[str, Any]:
         "sampling": asdict(cell.sampling) if len(cell.intermediate_tasks) > 1 else {},
         "trainer": {"precision": cell.trainer.precision},
         "languages": cell.languages,
-        **{name: getattr(cell, name) for name in ("evaluation", "tagging", "retrieval", "bitext")},
+        "evaluation": cell.evaluation,
+        **cell.options,
     }
     return {option: value for option, value in _flat("", groups) if option not in LEAVE_SCORES}
 

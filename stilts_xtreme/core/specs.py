@@ -225,7 +225,10 @@ class TrainerSpec:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the matrix, fully resolved."""
+    """One cell of the matrix, fully resolved.
+
+    ``options`` are those of the task formats: group, such as ``tagging``, -> option -> value.
+    """
 
     model: ModelSpec
     data: DataSpec
@@ -235,9 +238,7 @@ class Cell:
     trainer: TrainerSpec
     logger: Mapping[str, Any]
     evaluation: Mapping[str, Any]
-    tagging: Mapping[str, Any]
-    retrieval: Mapping[str, Any]
-    bitext: Mapping[str, Any]
+    options: Mapping[str, Mapping[str, Any]]
     seed: int
     volume: float | int | None
     volume_steps: str

@@ -101,7 +101,7 @@ def rows(
     paths = layout.files(theirs, "train", language, place.root) if place.root else []
     try:
         if spec.format == "qa" and paths and all(layout.extension(path) == "json" for path in paths):
-            from stilts_xtreme.data.readers.squad import read_squad
+            from stilts_xtreme.tasks.question_answering.squad import read_squad
 
             parts = [read_squad(path) for path in paths]
             found = {name: [value for part in parts for value in part[name]] for name in parts[0]}

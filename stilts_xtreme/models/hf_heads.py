@@ -11,27 +11,19 @@ import copy
 from typing import Any
 
 import torch
+import transformers
 from torch import nn
-from transformers import (
-    AutoModelForMaskedLM,
-    AutoModelForMultipleChoice,
-    AutoModelForQuestionAnswering,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-    PreTrainedModel,
-)
+from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models.encoder import Encoder, Source, from_checkpoint, load_config
+from stilts_xtreme.models.head_kind import MASKED_LM, HeadKind
 
-HEAD_CLASSES: dict[str, Any] = {
-    "classification": AutoModelForSequenceClassification,
-    "qa": AutoModelForQuestionAnswering,
-    "tagging": AutoModelForTokenClassification,
-    "choice": AutoModelForMultipleChoice,
-    "mlm": AutoModelForMaskedLM,
-}
+
+def auto_model(kind: HeadKind) -> Any:
+    """The ``AutoModelFor...`` of a head."""
+    return getattr(transformers, kind.auto_model)
 
 
 class Unplugged(nn.Module):
@@ -51,7 +43,7 @@ class Unplugged(nn.Module):
 class HeadModel(nn.Module):
     """Hugging Face's ``AutoModelFor...`` without its encoder: hidden states in, logits out."""
 
-    def __init__(self, model: PreTrainedModel, kind: str, shared_pooler: nn.Module | None):
+    def __init__(self, model: PreTrainedModel, kind: HeadKind, shared_pooler: nn.Module | None):
         super().__init__()
         self.kind = kind
         self.model = model
@@ -73,7 +65,7 @@ class HeadModel(nn.Module):
             Hugging Face's output; for multiple choice one logit for each sequence [S, 1].
         """
         self.plug.hidden = hidden
-        shape = (hidden.shape[0], 1, hidden.shape[1]) if self.kind == "choice" else hidden.shape[:2]
+        shape = (hidden.shape[0], 1, hidden.shape[1]) if self.kind.grouped else hidden.shape[:2]
         dummy = torch.zeros(shape, dtype=torch.long, device=hidden.device)
         try:
             return self.model(input_ids=dummy, return_dict=True)
@@ -81,8 +73,10 @@ class HeadModel(nn.Module):
             self.plug.hidden = None
 
 
-def head_of(encoder: Encoder, kind: str, labels: tuple[str, ...] = (), continues: Source | None = None) -> HeadModel:
-    """Makes the head of a format for an encoder: fresh, or continuing from a task checkpoint.
+def head_of(
+    encoder: Encoder, kind: HeadKind, labels: tuple[str, ...] = (), continues: Source | None = None
+) -> HeadModel:
+    """Makes a head for an encoder: fresh, or continuing from a task checkpoint.
 
     Part of a fresh head may be pretrained: ModernBERT's dense layer and norm before the classifier are those of its
     masked-language-model head. They are taken from the encoder's origin, not from a training in between, so that the
@@ -90,43 +84,43 @@ def head_of(encoder: Encoder, kind: str, labels: tuple[str, ...] = (), continues
 
     Args:
         encoder: The encoder that it will be used with.
-        kind: A key of :data:`HEAD_CLASSES`.
-        labels: Label names for classification and tagging.
-        continues: A saved model of the same format whose head weights to take.
+        kind: Which head.
+        labels: Label names, where the head has one logit for each.
+        continues: A saved model with such a head, whose head weights to take.
 
     Raises:
         StiltsError: When the architecture has no such head, or the saved model no head that can continue.
     """
     config = type(encoder.config).from_dict(encoder.config.to_dict())
     # names that an earlier task left in the config are not this head's
-    names = labels if kind in ("classification", "tagging") else ()
+    names = labels if kind.names_labels else ()
     config.id2label = dict(enumerate(names or ("LABEL_0", "LABEL_1")))
     config.label2id = {name: position for position, name in config.id2label.items()}
-    config.problem_type = "single_label_classification" if kind == "classification" else None
+    config.problem_type = kind.problem_type
     if hasattr(config, "classifier_pooling"):
         config.classifier_pooling = "cls"  # a head sees the first token's hidden state, in every architecture alike
-    if type(config) not in HEAD_CLASSES[kind]._model_mapping:
-        raise StiltsError(f"{config.model_type} has no {kind} head in transformers.")
+    if type(config) not in auto_model(kind)._model_mapping:
+        raise StiltsError(f"{config.model_type} has no {kind.name} head in transformers.")
     if continues is not None:
         model = _continued(continues, kind, config)
-    elif kind == "mlm":
+    elif kind.pretraining:
         config.tie_word_embeddings = True
-        model = HEAD_CLASSES[kind].from_config(config)
+        model = auto_model(kind).from_config(config)
     else:
         model = _fresh(kind, config)
         if encoder.origin is not None:
             _take_pretrained(model, encoder.origin, config)
     model.float()
     head = HeadModel(model, kind, encoder.pooler)
-    if kind == "mlm" and config.tie_word_embeddings:  # the output matrix is the input embedding, though made apart
+    if kind.pretraining and config.tie_word_embeddings:  # the output matrix is the input embedding, though made apart
         head.model.get_output_embeddings().weight = encoder.base.get_input_embeddings().weight
     return head
 
 
-def _fresh(kind: str, config: Any) -> PreTrainedModel:
+def _fresh(kind: HeadKind, config: Any) -> PreTrainedModel:
     """A model whose head is initialised as Hugging Face does, and whose encoder takes neither memory nor time."""
     with torch.device("meta"):
-        model = HEAD_CLASSES[kind].from_config(config)
+        model = auto_model(kind).from_config(config)
     setattr(model, model.base_model_prefix, Unplugged(getattr(model.base_model, "pooler", None)))
     model.to_empty(device="cpu")
     model.initialize_weights()
@@ -142,18 +136,18 @@ def _outside(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 def _take_pretrained(model: PreTrainedModel, source: Source, config: Any) -> None:
     """Copies what a fresh head and the checkpoint's masked-language-model head have in common, by name and shape."""
     with torch.device("meta"):
-        shapes = {name: value.shape for name, value in _outside(HEAD_CLASSES["mlm"].from_config(config)).items()}
+        shapes = {name: value.shape for name, value in _outside(auto_model(MASKED_LM).from_config(config)).items()}
     common = {name: value for name, value in _outside(model).items() if shapes.get(name) == value.shape}
     if not common:  # as in most architectures, whose checkpoint is then not read again
         return
-    pretrained, report = from_checkpoint(HEAD_CLASSES["mlm"], source, load_config(source))
+    pretrained, report = from_checkpoint(auto_model(MASKED_LM), source, load_config(source))
     found = _outside(pretrained)
     with torch.no_grad():
         for name in common.keys() - set(report["missing_keys"]):
             common[name].copy_(found[name])
 
 
-def _continued(source: Source, kind: str, config: Any) -> PreTrainedModel:
+def _continued(source: Source, kind: HeadKind, config: Any) -> PreTrainedModel:
     """The saved model whose head goes on.
 
     Raises:
@@ -161,15 +155,15 @@ def _continued(source: Source, kind: str, config: Any) -> PreTrainedModel:
     """
     saved = load_config(source)
     before, now = ([c.id2label[at] for at in sorted(c.id2label)] for c in (saved, config))
-    if kind in ("classification", "tagging") and before != now:
+    if kind.names_labels and before != now:
         raise StiltsError(
             f"The head in {source.place} knows the labels {', '.join(before)}, in this order, and cannot continue on "
             f"{', '.join(now)}."
         )
-    model, report = from_checkpoint(HEAD_CLASSES[kind], source, config)
+    model, report = from_checkpoint(auto_model(kind), source, config)
     missing = sorted(report["missing_keys"])
     if missing:
-        raise StiltsError(f"The checkpoint {source.place} has no weights for a {kind} head, such as {missing[0]}.")
+        raise StiltsError(f"The checkpoint {source.place} has no weights for a {kind.name} head, such as {missing[0]}.")
     return model
 
 

@@ -14,6 +14,8 @@ from importlib.metadata import entry_points
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.tasks.format import TaskFormat
+from stilts_xtreme.tasks.options import OptionGroup
+from stilts_xtreme.tasks.rows import RowFormat
 
 ENTRY_POINTS = "stilts_xtreme.formats"
 """Where other distributions name their formats: each entry point is a :class:`TaskFormat`."""
@@ -49,3 +51,26 @@ def format_of(name: str) -> TaskFormat:
     if name not in formats():
         raise unknown("format", name, formats())
     return formats()[name]
+
+
+def row_formats() -> Mapping[str, RowFormat]:
+    """Id -> the rows that formats have, and those that they need beside their own."""
+    return {rows.name: rows for format in formats().values() for rows in (format.rows, *format.more_rows)}
+
+
+def row_format_of(name: str) -> RowFormat:
+    """The rows with an id.
+
+    Raises:
+        StiltsError: There are none.
+    """
+    found = row_formats()
+    if name not in found:
+        raise unknown("format", name, found)
+    return found[name]
+
+
+def option_groups() -> list[OptionGroup]:
+    """What users can set of formats, each group once."""
+    found = [group for format in formats().values() for group in format.options]
+    return list({group.name: group for group in found}.values())

@@ -20,19 +20,12 @@ from stilts_xtreme.core.inputs import Origin
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Pretraining, Training
 from stilts_xtreme.models.encoder import Encoder, Source
-from stilts_xtreme.models.hf_heads import HEAD_CLASSES, assemble
+from stilts_xtreme.models.hf_heads import assemble
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.head import HeadModule
 
 ENCODER_SHARD = "model-00001-of-00002.safetensors"
 HEAD_SHARD = "model-00002-of-00002.safetensors"
-PIPELINES = {"classification": "text-classification", "tagging": "token-classification", "mlm": "fill-mask"}
-"""Formats that ``pipeline()`` knows; transformers 5 has none for questions and for multiple choice."""
-
-HUB_TAGS = {
-    **PIPELINES,
-    **{"qa": "question-answering", "choice": "multiple-choice", "ranking": "sentence-similarity"},
-}
-"""What the hub calls the formats."""
 
 
 def model_folder(stage: Path, name: str | None = None) -> Path:
@@ -123,13 +116,14 @@ def _card(name: str, module: HeadModule, config: Any, lineage: Sequence[Mapping[
     steps = "\n".join(f"{at}. {step['what']}" for at, step in enumerate(lineage, 1))
     synthetic = any(step.get("synthetic") for step in lineage)
     warning = "\n**Trained on synthetic data: a rehearsal, of no use on real text.**\n" if synthetic else ""
-    task = PIPELINES.get(module.format)
-    if task:
-        use = f'from transformers import pipeline\n\nmodel = pipeline("{task}", model="PATH OF THIS FOLDER")'
+    format = format_of(module.format)
+    if format.pipeline:
+        use = f'from transformers import pipeline\n\nmodel = pipeline("{format.pipeline}", model="PATH OF THIS FOLDER")'
     else:
-        kind = HEAD_CLASSES[module.format].__name__ if module.head is not None else "AutoModel"
+        kind = format.head.auto_model if format.head is not None else "AutoModel"
         use = f'from transformers import {kind}\n\nmodel = {kind}.from_pretrained("PATH OF THIS FOLDER")'
-    front = ["---", "library_name: transformers", f"pipeline_tag: {HUB_TAGS[module.format]}", "---"]
+    tag = [f"pipeline_tag: {format.hub_tag}"] if format.hub_tag else []
+    front = ["---", "library_name: transformers", *tag, "---"]
     return (
         "\n".join(front)
         + f"""

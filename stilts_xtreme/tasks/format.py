@@ -6,19 +6,97 @@ A format is a folder of :mod:`stilts_xtreme.tasks` whose package holds an instan
 
 from __future__ import annotations
 
-from typing import Any
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from stilts_xtreme.core.errors import unknown
+from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
+from stilts_xtreme.models.head_kind import HeadKind
+from stilts_xtreme.tasks.files import read_labels, write_labels
+from stilts_xtreme.tasks.metrics.scores import Metric
+from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
+from stilts_xtreme.tasks.rows import RowFormat
+
+if TYPE_CHECKING:
+    from stilts_xtreme.models.batch import Features
+
+Rows = Mapping[tuple[str, str], Any]
+"""Split and language -> rows, or answers to them."""
+
+Scorer = Callable[[Columns, str], dict[str, float]]
+"""Scores the floors on test rows in a language."""
 
 
 class TaskFormat:
-    """One kind of task: how its rows, its model and its answers look.
+    """One kind of task: its rows, its model, its answers, its scores. The defaults are those of one label per row.
 
     Attributes:
         name: Its id in configurations, files and keys.
+        rows: Its rows.
+        more_rows: Rows of other kinds that it needs.
+        metrics: What can score it; none: it is never evaluated.
+        options: What a user can set of it.
+        module_path: ``package.module:Class`` of its LightningModule.
+        head: Hugging Face's head that it trains; None: it has no layers of its own.
+        pipeline: The task of ``pipeline()`` that a saved model can do; None: transformers has none.
+        hub_tag: What the hub calls it.
+        extensions: Endings of its files; the first one is written, all are read.
+        tokens_per_row: Rough sub-tokens of a row of real text, for estimates only.
+        trained: Whether there is something to train.
+        alone: Why it cannot be trained jointly with other tasks; empty: it can.
+        ranks: Whether its queries choose from the rows of another data set, the candidates.
+        one_label: Whether a row has one label, so that a model that always gives the same one is of no use.
+        gold_by_row: Whether the gold has one entry for each row.
+        strangers_ignored: Whether answers to no row are ignored, as in the official script; else they are refused.
+        dev_advice: What a user can do who lacks the dev rows of an evaluation that needs them.
     """
 
     name: str
+    rows: RowFormat
+    more_rows: tuple[RowFormat, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    options: tuple[OptionGroup, ...] = ()
+    module_path: str
+    head: HeadKind | None = None
+    pipeline: str | None = None
+    hub_tag: str | None = None
+    extensions: tuple[str, ...] = ("tsv",)
+    tokens_per_row: int = 40
+    trained: bool = True
+    alone: str = ""
+    ranks: bool = False
+    one_label: bool = False
+    gold_by_row: bool = True
+    strangers_ignored: bool = False
+    dev_advice: str = "to choose on; bring them"
+
+    def metric(self, name: str) -> Metric:
+        """The metric with a name.
+
+        Raises:
+            StiltsError: It is none of the format's.
+        """
+        found = {metric.name: metric for metric in self.metrics}
+        if name not in found:
+            raise unknown("metric", name, found)
+        return found[name]
+
+    # the module
+
+    def module(self) -> Any:
+        """The class of its LightningModule, a :class:`~.head.HeadModule`; imports torch."""
+        return pkgutil.resolve_name(self.module_path)
+
+    def head_options(self, cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
+        """What the module's features and answers depend on beside the rows."""
+        return HeadOptions(max_length=recipe.max_length)
+
+    def guess_loss(self, features: Features) -> float | None:
+        """The loss of guessing evenly; a training that ends at it has collapsed. None: it is not known."""
+        return None
 
     # what a stage's key depends on
 
@@ -38,11 +116,106 @@ class TaskFormat:
         """What the floors depend on beside rows and metric: part of their key."""
         return {}
 
-    # what an evaluation reads
+    # the evaluation
 
     def reads_dev(self, cell: Cell) -> bool:
         """Whether an evaluation reads dev rows in every language beside the rows that it scores."""
         return False
 
-    dev_advice: str = "to choose on; bring them"
-    """What a user can do who has no dev rows."""
+    def without_dev(self, cell: Cell) -> Cell:
+        """The cell with an evaluation that reads no dev rows; for asking what else it needs."""
+        return cell
+
+    def finish(self, cell: Cell, rows: Rows, answers: Rows) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Puts the module's answers into the form that is written and scored.
+
+        Args:
+            cell: The cell.
+            rows: (split, language) -> canonical rows; the dev rows too, where :meth:`reads_dev` says so.
+            answers: (split, language) -> what the module's ``decode`` returned.
+
+        Returns:
+            Language -> answers to its test rows, and facts that stand beside the scores.
+        """
+        return {language: found for (split, language), found in answers.items() if split == "test"}, {}
+
+    # floors
+
+    def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
+        """Learns scores that need no model from English training rows.
+
+        Args:
+            metric: The metric.
+            train: Training rows; empty where nothing is trained.
+            labels: Label names in canonical order.
+            candidates: What is ranked; empty where nothing is.
+
+        Returns:
+            A function of test rows and their language: floor -> headline score in percent.
+
+        Raises:
+            StiltsError: For rows that nothing can be learned from.
+        """
+        return lambda rows, language: {}
+
+    def more_floors(
+        self, metric: str, rows: Columns, language: str, rivals: Callable[[], list[list[str]] | None]
+    ) -> dict[str, float]:
+        """Floors that need to know what an answer could have been.
+
+        Args:
+            metric: The metric's name.
+            rows: Test rows.
+            language: Their language.
+            rivals: What each row's context has of the type that is asked for; None where no one knows.
+        """
+        return {}
+
+    # files
+
+    def gold(self, rows: Columns, labels: Sequence[str]) -> Any:
+        """The reference of canonical rows, in the form of the answers."""
+        return [labels[label] for label in rows["label"]]
+
+    def write(self, path: Path, answers: Any) -> Path:
+        """Writes answers in the order of the rows.
+
+        Raises:
+            StiltsError: Answers that do not fit the format.
+        """
+        return write_labels(path, answers)
+
+    def read(self, path: Path, like: Any = None) -> Any:
+        """Reads answers.
+
+        Args:
+            path: The file.
+            like: The gold of the same rows, whose shape the file must have; None takes what is there.
+
+        Raises:
+            StiltsError: No such file, or content that does not fit the format or the gold; names file and line.
+        """
+        return read_labels(path, None if like is None else len(like))
+
+    def write_gold(self, path: Path, rows: Columns, labels: Sequence[str]) -> Path:
+        """Writes the gold of canonical rows."""
+        return self.write(path, self.gold(rows, labels))
+
+    def read_gold(self, path: Path) -> Any:
+        """Reads the gold in the form that the metrics take."""
+        return self.read(path)
+
+    def file_labels(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """What a line of a file may say, by the label names of the data set; empty where it is no label."""
+        return ()
+
+    def label_lines(self, answers: Any) -> Iterator[tuple[int, str]]:
+        """The labels of a file with their lines, counted from 1; only where there are :meth:`file_labels`."""
+        return iter(enumerate(answers, 1))
+
+    def refuse_submission(self, answers: Any, gold: Any) -> None:
+        """Refuses answers that a leaderboard could not take.
+
+        Raises:
+            StiltsError: Says what is wrong, without the file's name.
+        """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,31 +16,15 @@ from stilts_xtreme.models.batch import Batch, Features, padded_places, send
 from stilts_xtreme.models.encoder import Encoder, Source, load, load_tokenizer
 from stilts_xtreme.models.hf_heads import HeadModel, head_of
 from stilts_xtreme.models.naming import source_named
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.evaluation import Sample
 from stilts_xtreme.tasks.module import StageModule, Step
 from stilts_xtreme.tasks.optimisation import Optimisation
+from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.tasks.predictions import gold
 
 SHORTEST = 8
 """The least ``max_length``: the special tokens of a pair and a few of its own."""
-
-
-@dataclass(frozen=True)
-class HeadOptions:
-    """What features and decoding depend on beside the rows; see ``conf/config.yaml`` and :class:`specs.Recipe`."""
-
-    max_length: int = 128
-    stride: int = 32
-    max_query_length: int = 64
-    first_token: str = "any"
-    n_best: int = 20
-    max_answer_length: int = 30
-    null_threshold: float | None = None
-    layer: int | None = None
-    pooling: str = "mean"
-    sweep: bool = False
-    threshold: float | None = None
-    """The least score of a mined pair; None: what validation chose."""
 
 
 class HeadModule(StageModule):
@@ -53,14 +36,12 @@ class HeadModule(StageModule):
             and for multiple choice.
         options: What features and decoding depend on; None takes the defaults of :class:`HeadOptions`.
         continues: A saved model of the same format whose head goes on; None begins with a fresh head.
-        with_head: Whether it has layers of its own; of the formats of this package only classification, tagging,
-            question answering and multiple choice have.
         optimisation: How it is trained; needed by ``trainer.fit`` alone.
         tokenizer: The encoder's tokenizer; None loads it from where the encoder was loaded.
 
     Attributes:
-        format: The format's name, a key of :data:`core.schema.FORMATS`.
-        metric: The metric of rows that name none, a key of :data:`tasks.metrics.METRICS`.
+        format: The id of the format.
+        metric: The metric of rows that name none, one of the format's.
         needs_labels: Whether its answers are label names.
         labels: Label names, in the order of the logits.
         head: Hugging Face's head without its encoder; None for retrieval.
@@ -79,7 +60,6 @@ class HeadModule(StageModule):
         labels: Sequence[str] = (),
         options: HeadOptions | None = None,
         continues: Source | None = None,
-        with_head: bool = True,
         *,
         optimisation: Optimisation | None = None,
         tokenizer: Any = None,
@@ -92,7 +72,8 @@ class HeadModule(StageModule):
             raise StiltsError(f"{type(self).__name__} needs the names of its labels, as in labels=data.labels.")
         self.options = options
         self._tokenizer = tokenizer
-        self.head: HeadModel | None = head_of(encoder, self.format, self.labels, continues) if with_head else None
+        kind = format_of(self.format).head
+        self.head: HeadModel | None = head_of(encoder, kind, self.labels, continues) if kind is not None else None
         if options.max_length < SHORTEST:
             raise StiltsError(f"max_length={options.max_length} leaves no room for text; give at least {SHORTEST}.")
         limit = position_limit(encoder)
@@ -131,6 +112,30 @@ class HeadModule(StageModule):
     def decode(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> Any:
         """Turns outputs, in the order of the features, into one prediction per row."""
         raise NotImplementedError
+
+    @property
+    def layered(self) -> bool:
+        """Whether it has one output for each layer of the encoder, each of which ``decode`` takes alone."""
+        return False
+
+    layer: int = -1
+    """The output whose answers are taken where it is :attr:`layered`."""
+
+    def facts(self) -> dict[str, Any]:
+        """What stands beside the scores of an evaluation."""
+        return {}
+
+    def candidates(self, rows: Columns, tokenizer: Any) -> Features:
+        """Features of what queries choose from, for formats that rank."""
+        raise NotImplementedError
+
+    def take_candidates(self, ids: Sequence[str], vectors: np.ndarray) -> None:
+        """Takes what queries choose from: ids, and what :meth:`arrays` made of :meth:`candidates`."""
+        raise NotImplementedError
+
+    def more_scores(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> dict[str, float]:
+        """Scores that the written answers do not tell, in percent."""
+        return {}
 
     def arrays(self, batch: Batch) -> tuple[np.ndarray, ...]:
         """Outputs of a batch as single-precision arrays in memory."""

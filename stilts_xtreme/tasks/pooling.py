@@ -10,8 +10,9 @@ import torch
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models.batch import Batch, send
 from stilts_xtreme.models.encoder import Encoder, Source
-from stilts_xtreme.tasks.head import HeadModule, HeadOptions
+from stilts_xtreme.tasks.head import HeadModule
 from stilts_xtreme.tasks.module import Optimisation
+from stilts_xtreme.tasks.options import HeadOptions
 
 
 class PoolingModule(HeadModule):
@@ -27,7 +28,7 @@ class PoolingModule(HeadModule):
         optimisation: Optimisation | None = None,
         tokenizer: Any = None,
     ):
-        super().__init__(encoder, labels, options, continues, False, optimisation=optimisation, tokenizer=tokenizer)
+        super().__init__(encoder, labels, options, continues, optimisation=optimisation, tokenizer=tokenizer)
         config = self.encoder.config
         self.layer = retrieval_layer(config, self.options.layer)
         if not 0 <= self.layer <= config.num_hidden_layers:
@@ -40,6 +41,15 @@ class PoolingModule(HeadModule):
         """Refuses to be trained."""
         if stage == "fit":
             raise StiltsError(f"{type(self).__name__} is not trained; use trainer.validate, trainer.test or predict.")
+
+    @property
+    def layered(self) -> bool:
+        """With ``sweep`` there is an output for every layer."""
+        return self.options.sweep
+
+    def facts(self) -> dict[str, Any]:
+        """Where the vectors come from."""
+        return {"retrieval": {"layer": self.layer, "pooling": self.options.pooling}}
 
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         """Unit-length sentence vectors [U, H] of the layer, with ``sweep`` of every layer of ``hidden_states``."""

@@ -18,8 +18,8 @@ from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.data import unlabelled
 from stilts_xtreme.models.batch import order
 from stilts_xtreme.models.encoder import Encoder, Source
-from stilts_xtreme.tasks.head import HeadOptions
 from stilts_xtreme.tasks.masked_lm.module import MLMModule
+from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.training.fit import Course
 
 NAME = "mlm"

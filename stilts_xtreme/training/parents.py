@@ -12,15 +12,15 @@ from huggingface_hub import constants
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.progress import say
-from stilts_xtreme.core.schema import FORMATS, Columns, DatasetSpec
-from stilts_xtreme.core.specs import Cell, Recipe, Target, TrainTask, Translation
+from stilts_xtreme.core.schema import Columns, DatasetSpec
+from stilts_xtreme.core.specs import Cell, Target, TrainTask, Translation
 from stilts_xtreme.core.stage import Evaluation, Pretraining, Training
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data import translated as translations
 from stilts_xtreme.data.checks import Report
 from stilts_xtreme.models.encoder import Source
+from stilts_xtreme.tasks import row_format_of
 from stilts_xtreme.tasks.checkpoint import model_folder
-from stilts_xtreme.tasks.modules import HeadOptions
 
 FolderOf = Callable[[str], Path]
 """The folder of a finished stage by its key, verified."""
@@ -69,22 +69,6 @@ def _connects(url: str) -> bool:
     return True
 
 
-def head_options(cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
-    """What a task's features and decoding depend on."""
-    return HeadOptions(
-        max_length=recipe.max_length,
-        stride=recipe.stride,
-        max_query_length=recipe.max_query_length,
-        first_token=cell.tagging["first_token"],
-        n_best=cell.evaluation["n_best"],
-        max_answer_length=cell.evaluation["max_answer_length"],
-        null_threshold=cell.evaluation["null_threshold"] if metric == "squad_v2" else None,
-        layer=cell.retrieval["layer"] if cell.retrieval["layer"] is not None else cell.model.retrieval_layer,
-        pooling=cell.retrieval["pooling"],
-        sweep=cell.retrieval["sweep"] == "layers",
-    )
-
-
 def load_rows(cell: Cell, task: TrainTask, split: str, translation: Translation | None = None) -> Columns:
     """The joined rows of a task's data sets; what was wrong with them is said.
 
@@ -122,7 +106,7 @@ def load_candidates(cell: Cell, target: Target) -> Columns:
     """
     spec = target.candidates
     assert spec is not None
-    joined: Columns = {name: [] for name in FORMATS["candidates"]}
+    joined: Columns = {name: [] for name in row_format_of(spec.format).columns}
     for language in catalogue.languages(spec, "test", cell.data):
         rows, report = catalogue.rows(spec, "test", language, cell.data)
         if report.problems:

@@ -13,7 +13,7 @@ from stilts_xtreme.core.progress import Phase
 from stilts_xtreme.core.specs import TrainerSpec
 from stilts_xtreme.models.batch import Features
 from stilts_xtreme.tasks.evaluation import outputs_of
-from stilts_xtreme.tasks.modules import HeadModule
+from stilts_xtreme.tasks.head import HeadModule
 
 
 def precision_context(spec: TrainerSpec) -> contextlib.AbstractContextManager:

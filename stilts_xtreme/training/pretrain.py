@@ -28,9 +28,9 @@ from stilts_xtreme.data.corpus import world_corpus
 from stilts_xtreme.models.batch import Features, fill, order
 from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.tasks.checkpoint import lineage, save
-from stilts_xtreme.tasks.head import HeadOptions
 from stilts_xtreme.tasks.masked_lm.module import MLMModule
 from stilts_xtreme.tasks.module import Optimisation, Step
+from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.training.callbacks import Guard
 from stilts_xtreme.training.fit import StepStream, fit, write_curve
 

@@ -25,12 +25,11 @@ from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.models.batch import order
 from stilts_xtreme.models.encoder import load, load_tokenizer
 from stilts_xtreme.models.freezing import freeze
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.checkpoint import lineage, save
+from stilts_xtreme.tasks.head import HeadModule
 from stilts_xtreme.tasks.joint import JointModule
-from stilts_xtreme.tasks.metrics.scores import METRICS, headline
 from stilts_xtreme.tasks.module import Optimisation, StageModule
-from stilts_xtreme.tasks.modules import HEADS, HeadModule
-from stilts_xtreme.tasks.predictions import gold
 from stilts_xtreme.training import checkpoints, mlm
 from stilts_xtreme.training.callbacks import Guard, Select
 from stilts_xtreme.training.checkpoints import DamagedCheckpoint
@@ -39,7 +38,6 @@ from stilts_xtreme.training.fit import Course, StepStream, fit, share_steps, ste
 from stilts_xtreme.training.parents import (
     FolderOf,
     encoder_source,
-    head_options,
     load_rows,
     pretrained_source,
     task_labels,
@@ -119,9 +117,9 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
     del read
     for task, rows, count in zip(stage.tasks, loaded, whole, strict=True):
         continues = source if stage.head is not None else None
-        head = HEADS[task.head](
-            encoder, task_labels(cell, task), head_options(cell, task.recipe, task.metric), continues
-        )
+        format = format_of(task.head)
+        options = format.head_options(cell, task.recipe, task.metric)
+        head = format.module()(encoder, task_labels(cell, task), options, continues)
         say(f"  {task.name}: {len(rows['id']):,} rows")
         features = head.features(rows, tokenizer)
         units = len(features)
@@ -212,14 +210,10 @@ def _volume(loaded: list[Columns], stage: Training) -> list[Columns]:
 
 def _collapsed(stage: Training, courses: Sequence[Course], loss: float) -> bool:
     """Whether training ended where it began: at the loss of guessing evenly among the classes."""
-    if len(stage.tasks) > 1 or stage.tasks[0].head not in ("classification", "choice"):
+    if len(stage.tasks) > 1:
         return False
-    features = courses[0].features
-    if stage.tasks[0].head == "choice":
-        guess = float(np.log(features.units).mean())
-    else:
-        guess = math.log(len(np.unique(features.labels["label"][1])))
-    return loss >= 0.98 * guess
+    guess = format_of(stage.tasks[0].head).guess_loss(courses[0].features)
+    return guess is not None and loss >= 0.98 * guess
 
 
 def _dev_scorer(
@@ -248,8 +242,9 @@ def _dev_scorer(
         for name, (task, rows, features) in dev.items():
             head = heads[name]
             answers = head.decode(rows, features, predict(head, features, cell.trainer, None))
-            scores = METRICS[task.metric].score(answers, gold(task.head, rows, head.labels), source)
-            found[name] = headline(task.metric, scores)
+            format = format_of(task.head)
+            gold = format.gold(rows, head.labels)
+            found[name] = format.metric(task.metric).main_score(answers, gold, source)
         return found
 
     return score

@@ -27,9 +27,9 @@ from stilts_xtreme.data import synthetic, unlabelled
 from stilts_xtreme.models.encoder import Source, load
 from stilts_xtreme.report.entries import row_name
 from stilts_xtreme.tasks.checkpoint import ENCODER_SHARD
-from stilts_xtreme.tasks.head import HeadOptions
 from stilts_xtreme.tasks.masked_lm.module import MLMModule
 from stilts_xtreme.tasks.module import Step
+from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.training.mlm import draw
 
 SYNTHETIC = DataSpec("synthetic", world={"languages": 9, "sentences": 300})

@@ -80,7 +80,7 @@ def test_settings_that_do_not_fit_are_refused() -> None:
     with pytest.raises(StiltsError, match=r"target\.candidates=None does not fit target.head=ranking"):
         cell_of("+target=lareqa", "target.candidates=null")
     with pytest.raises(StiltsError, match="trained alone, not jointly"):
-        cell_of("+intermediate=[mnli,qqp]", "intermediate.qqp.head=ranking")
+        cell_of("+intermediate=[mnli,qqp]", "intermediate.qqp.head=ranking", "intermediate.qqp.metric=map_at_20")
     with pytest.raises(StiltsError, match="max_query_length=200 is more than the 128 tokens"):
         module(max_query_length=200)
 

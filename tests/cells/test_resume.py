@@ -355,10 +355,10 @@ def test_nan_between_curve_points_is_found_before_a_checkpoint(tmp_path: Path) -
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """A device that runs out of memory above some number of tokens in a micro-batch."""
-    from stilts_xtreme.tasks.modules import HEADS
+    from stilts_xtreme.tasks import format_of
 
     state = {"tokens": 10**9, "raised": 0}
-    kind = HEADS["classification"]
+    kind = format_of("classification").module()
     for name in ("loss", "outputs"):
         original = getattr(kind, name)
 

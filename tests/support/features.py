@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from hypothesis import HealthCheck, settings
 
-from stilts_xtreme.tasks.modules import HeadOptions
+from stilts_xtreme.tasks.options import HeadOptions
 
 TAGS = ("O", "B-X", "I-X", "B-Y")
 

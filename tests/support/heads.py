@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from stilts_xtreme.core.specs import TrainerSpec
 from stilts_xtreme.models.batch import Features
-from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.tasks import format_of
 from support.encoders import bare_encoder, scramble
 from support.features import LABELS, options
 
@@ -63,7 +63,7 @@ ROWS: dict[str, dict[str, list]] = {
 
 def module_of(kind: str, family: str = "xlm-roberta", **changes: Any) -> Any:
     """A head with large random weights on a tiny encoder, without dropout."""
-    module = HEADS[kind](bare_encoder(family), LABELS[kind], options(**changes))
+    module = format_of(kind).module()(bare_encoder(family), LABELS[kind], options(**changes))
     scramble(module, 7)
     return module.eval()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stilts_xtreme.tasks.modules import HeadOptions
+from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.tasks.ranking.module import RankingModule
 from support.encoders import TEXTS, bare_encoder
 

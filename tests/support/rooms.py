@@ -12,7 +12,10 @@ ROOMS = ("core", "models", "tasks", "data", "report", "training", "cell", "sweep
 ENTRIES = 12
 LINES = 320
 # Names that say the same thing wherever they stand: a package's face, the parts of a task format, and a format's name.
-TELLING = {"__init__", "module", "ranking", "question_answering", "multiple_choice", "tagging", "classification"}
+TELLING = {
+    *("__init__", "module", "rows", "files", "floors"),
+    *("ranking", "question_answering", "multiple_choice", "tagging", "classification"),
+}
 
 
 def modules(package: Path) -> dict[str, Path]:

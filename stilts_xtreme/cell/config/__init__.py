@@ -7,33 +7,31 @@ the parts of a cell.
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stilts_xtreme.cell.config.machine import make_trainer
 from stilts_xtreme.cell.config.mixing import make_mlm, make_sampling, make_translation, make_volume
 from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
 from stilts_xtreme.cell.config.sources import layers_of, make_data, make_model
-from stilts_xtreme.core.checks import check, choice, freezable, is_number, known, number, switch, whole
-from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.checks import choice, freezable, known, switch, whole
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Cell, Mlm, Translation
 from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
+from stilts_xtreme.tasks import option_groups
+from stilts_xtreme.tasks.options import OptionGroup
 
 OPTIONS = (
     *("model", "data", "benchmark", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
     *("seed", "volume", "volume_steps", "sampling", "mlm", "translation", "languages", "baseline", "output"),
-    *("evaluation", "tagging", "retrieval", "bitext", "store", "study"),
+    *("evaluation", "store", "study"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "sampling": ("kind", "temperature", "cap"),
     "mlm": tuple(field.name for field in dataclasses.fields(Mlm)),
     "translation": tuple(field.name for field in dataclasses.fields(Translation)),
-    "evaluation": ("n_best", "max_answer_length", "null_threshold", "floors", "random_init"),
-    "tagging": ("first_token",),
-    "retrieval": ("layer", "pooling", "sweep"),
-    "bitext": ("threshold",),
+    "evaluation": ("floors", "random_init"),
     "store": ("damaged",),
     "study": ("name", "controls", "axis"),
     "recipe": ("name", "source", "sources", "intermediate", "target"),
@@ -55,9 +53,13 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     Raises:
         StiltsError: One sentence naming the option, the value and the choices.
     """
-    known("", cfg, OPTIONS)
-    for group, names in GROUPS.items():
-        known(group, cfg.get(group) or {}, names)
+    groups = option_groups()
+    known("", cfg, (*OPTIONS, *(group.name for group in groups if group.name not in OPTIONS)))
+    fields = dict(GROUPS)
+    for own in groups:
+        fields[own.name] = (*fields.get(own.name, ()), *own.defaults)
+    for name, names in fields.items():
+        known(name, cfg.get(name) or {}, names)
     data = make_data(cfg["data"])
     model = make_model(cfg["model"], data)
     find = _finder(cfg.get("dataset") or {})
@@ -83,19 +85,17 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     if axis is not None:
         choice("study.axis", axis, ("size", "volume"))
     choice("store.damaged", cfg["store"]["damaged"], ("refuse", "retrain"))
-    _check_decoding(cfg["tagging"], cfg["retrieval"], cfg["bitext"])
+    evaluation, options = _evaluation(cfg, groups, data.kind == "synthetic")
     return Cell(
         model=model,
         data=data,
         intermediate=tuple(sorted(chosen)),
         intermediate_tasks=tasks,
         target=target,
-        evaluation=_evaluation(cfg["evaluation"], data.kind == "synthetic"),
+        evaluation=evaluation,
         trainer=make_trainer(cfg["trainer"]),
         logger=dict(cfg["logger"]),
-        tagging=dict(cfg["tagging"]),
-        retrieval=dict(cfg["retrieval"]),
-        bitext=dict(cfg["bitext"]),
+        options=options,
         seed=cfg["seed"],
         volume=make_volume(cfg["volume"]),
         volume_steps=cfg["volume_steps"],
@@ -120,26 +120,16 @@ def _finder(composed: Mapping[str, Any]) -> Find:
     return find
 
 
-def _check_decoding(tagging: Mapping[str, Any], retrieval: Mapping[str, Any], bitext: Mapping[str, Any]) -> None:
-    choice("tagging.first_token", tagging["first_token"], ("any", "content"))
-    choice("retrieval.pooling", retrieval["pooling"], ("mean", "cls"))
-    whole("retrieval.layer", retrieval["layer"], 0, optional=True)
-    if retrieval["sweep"] not in (None, "layers"):
-        raise unknown("retrieval.sweep", retrieval["sweep"], ("null", "layers"))
-    threshold = bitext["threshold"]
-    good = threshold in ("dev", "test") or is_number(threshold)
-    check(good, "bitext.threshold", threshold, "take dev, test or a number")
-
-
-def _evaluation(values: Mapping[str, Any], synthetic: bool) -> dict[str, Any]:
-    """The options of an evaluation, ``auto`` resolved."""
-    whole("evaluation.n_best", values["n_best"], 1)
-    longest = values["max_answer_length"]
-    if longest == "auto":
-        longest = 8 if synthetic else 30  # a passage of the synthetic data has some 26 sub-tokens in all
-    good = isinstance(longest, int) and not isinstance(longest, bool) and longest >= 1
-    check(good, "evaluation.max_answer_length", longest, "it must be auto or a whole number of at least 1")
-    number("evaluation.null_threshold", values["null_threshold"], -math.inf)
+def _evaluation(
+    cfg: Mapping[str, Any], groups: Sequence[OptionGroup], synthetic: bool
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The options of an evaluation, ``auto`` resolved, and those of the task formats that have groups of their own."""
+    found: dict[str, dict[str, Any]] = {"evaluation": dict(cfg["evaluation"])}
+    for group in groups:
+        asked = cfg.get(group.name) or {}
+        values = {name: asked.get(name, value) for name, value in group.defaults.items()}
+        found[group.name] = found.get(group.name, {}) | group.checked(values, synthetic)
+    values = found.pop("evaluation")
     floors, random = switch("evaluation.floors", values["floors"]), values["random_init"]
     random = synthetic and floors if random == "auto" else switch("evaluation.random_init", random)
-    return {**values, "max_answer_length": longest, "random_init": random}
+    return {**values, "random_init": random}, found

@@ -11,9 +11,7 @@ from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import OPTIMISER_FIELDS, Recipe, Target, TrainTask
 from stilts_xtreme.data.catalogue import task_names
-from stilts_xtreme.tasks.metrics.scores import METRICS
-
-HEADS = ("classification", "qa", "tagging", "choice", "retrieval", "bitext", "ranking")
+from stilts_xtreme.tasks import format_of, formats
 
 Find = Callable[[str], DatasetSpec]
 """A data set by its name."""
@@ -88,8 +86,10 @@ def make_intermediate(tasks: Mapping[str, Any], recipe: Mapping[str, Any], find:
         option = f"intermediate.{name}"
         known(option, task, ("head", "metric", "datasets", "substitute_for"))
         _check_task(option, task, ("head", "metric", "datasets"))
-        alone = "its loss is one of a whole step, so it is trained alone, not jointly with other tasks"
-        check(task["head"] != "ranking" or len(tasks) == 1, f"{option}.head", "ranking", alone)
+        format = format_of(task["head"])
+        check(format.trained, f"{option}.head", format.name, "nothing of it is trained")
+        alone = f"{format.alone}, so it is trained alone, not jointly with other tasks"
+        check(not format.alone or len(tasks) == 1, f"{option}.head", format.name, alone)
         own = make_recipe("recipe.intermediate", recipe, name)
         if len(tasks) > 1:  # one optimiser serves all heads: its settings are the phase's own, not a task's
             common = make_recipe("recipe.intermediate", recipe)
@@ -116,7 +116,7 @@ def make_target(values: Mapping[str, Any], more: Collection[str], recipe: Mappin
     own = make_recipe("recipe.target", recipe, name)
     train = tuple(TrainTask(head, metric, (find(dataset),), own) for dataset in values["train"])
     candidates = find(values["candidates"]) if values.get("candidates") else None
-    if (candidates is not None) != (head == "ranking"):
+    if (candidates is not None) != format_of(head).ranks:
         raise StiltsError(
             f"target.candidates={values.get('candidates')} does not fit target.head={head}: a ranking, and nothing "
             "else, needs the name of a data set to choose from."
@@ -129,5 +129,6 @@ def _check_task(option: str, values: Mapping[str, Any], fields: Collection[str])
     if missing:  # options of a task that nobody has named
         group = option.partition(".")[0]
         raise StiltsError(f"{option} lacks {', '.join(missing)}: name a task (+{group}=TASK) or give them all.")
-    choice(f"{option}.head", values["head"], HEADS)
-    choice(f"{option}.metric", values["metric"], METRICS)
+    scored = {name: format for name, format in formats().items() if format.metrics}
+    choice(f"{option}.head", values["head"], scored)
+    choice(f"{option}.metric", values["metric"], [metric.name for metric in scored[values["head"]].metrics])

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
+from stilts_xtreme.tasks.bitext_mining.rows import ENGLISH, FOREIGN
 
-FOREIGN, ENGLISH = "foreign", "english"
 CORPORA = {"sample": ("sample", "dev"), "test": ("training", "test")}
 """Raw split -> names of its corpus: BUCC's own, and XTREME's."""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import Columns, DatasetSpec
-from stilts_xtreme.data.readers.squad import place_of_question, read_squad
+from stilts_xtreme.tasks.question_answering.squad import place_of_question, read_squad
 
 FILES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "xnli": {

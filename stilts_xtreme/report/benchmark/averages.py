@@ -12,7 +12,7 @@ import yaml
 from stilts_xtreme.core.conf import CONF
 from stilts_xtreme.core.errors import unknown
 from stilts_xtreme.data.catalogue import load_spec
-from stilts_xtreme.tasks.metrics import METRICS
+from stilts_xtreme.tasks import format_of
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Task:
 
     Attributes:
         name: The folder of its files.
-        format: A key of :data:`stilts_xtreme.tasks.predictions.EXTENSIONS`.
-        metric: A key of :data:`stilts_xtreme.tasks.metrics.METRICS`.
+        format: The id of its task format.
+        metric: One of the metrics of that format.
         languages: ISO 639-1 codes, in the benchmark's order.
         labels: What a line of a file may say; empty where it is no label.
     """
@@ -32,6 +32,11 @@ class Task:
     metric: str
     languages: tuple[str, ...]
     labels: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> tuple[str, ...]:
+        """The scores whose mean is the headline."""
+        return format_of(self.format).metric(self.metric).main
 
 
 @dataclass(frozen=True)
@@ -79,11 +84,9 @@ def load(name: str) -> Benchmark:
 
 
 def _labels(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """The labels of a target's files: names, or positions where the answer is one of several choices."""
-    if entry["head"] not in ("classification", "tagging", "choice"):
-        return ()
-    names = load_spec(entry["test"]).labels
-    return (*names, *map(str, range(len(names)))) if entry["head"] == "choice" else names
+    """What a line of a target's files may say."""
+    names = load_spec(entry["test"]).labels if "test" in entry else ()
+    return format_of(entry["head"]).file_labels(names)
 
 
 def average(task: Task, scores: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
@@ -103,7 +106,7 @@ def average(task: Task, scores: Mapping[str, Mapping[str, float]]) -> dict[str, 
         for metric in metrics
     }
     means = {f"avg_{metric}": sum(values.values()) / len(values) for metric, values in table.items()}
-    main = METRICS[task.metric].main
+    main = task.main
     return {**table, **means, "avg_metric": sum(means[f"avg_{metric}"] for metric in main) / len(main)}
 
 
@@ -125,7 +128,7 @@ def overall(benchmark: Benchmark, scores: Mapping[str, Mapping[str, Any]]) -> di
         def total(qa: tuple[str, ...]) -> float:
             values = [
                 sum(scores[name][f"avg_{metric}"] for metric in qa) / len(qa)
-                if task.format == "qa"
+                if len(task.main) > 1 and set(qa) <= set(task.main)  # several scores, of which these stand for it
                 else scores[name]["avg_metric"]
                 for name, task in benchmark.tasks.items()
             ]

@@ -12,8 +12,7 @@ from typing import Any
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.report.benchmark import averages as benchmarks
 from stilts_xtreme.report.benchmark.averages import Benchmark, Task
-from stilts_xtreme.tasks import predictions
-from stilts_xtreme.tasks.metrics import METRICS
+from stilts_xtreme.tasks import format_of, predictions
 
 log = logging.getLogger("stilts_xtreme.score")
 
@@ -28,30 +27,22 @@ def score_language(predicted: Path, labelled: Path, task: Task, language: str) -
         StiltsError: A file is missing or malformed, or has another number of lines than the labels.
     """
     reference = predictions.read_gold(labelled, task.name, language, task.format)
-    # as in the benchmark's script, an answer to no question is ignored; the metric says so
-    like = None if task.format == "qa" else reference
+    format = format_of(task.format)
+    # where the benchmark's script ignores answers to no row, the metric says so
+    like = None if format.strangers_ignored else reference
     answers = predictions.read(predicted, task.name, language, task.format, like)
     path = predictions.path_of(predicted, task.name, language, task.format)
     if task.labels:
         _warn_of_unknown_labels(path, task, answers, reference)
     try:
-        return METRICS[task.metric].score(answers, reference, language)
+        return format.metric(task.metric).score(answers, reference, language)
     except StiltsError as error:
         raise StiltsError(f"{path}: {error}") from error
 
 
-def _warn_of_unknown_labels(path: Path, task: Task, answers: Sequence[Any], reference: Sequence[Any]) -> None:
+def _warn_of_unknown_labels(path: Path, task: Task, answers: Any, reference: Any) -> None:
     """Says where a file has a label that the task does not know; the benchmark's script counts it as wrong."""
-    tags = task.format == "tagging"
-
-    def lines(rows: Sequence[Any]) -> Iterator[tuple[int, str]]:
-        n = 1
-        for row in rows:
-            for label in row if tags else [row]:
-                yield n, label
-                n += 1
-            n += tags  # the empty line
-
+    lines = format_of(task.format).label_lines
     known = {*task.labels, *(label for _, label in lines(reference))}
     strange = [(n, label) for n, label in lines(answers) if label not in known]
     if strange:
@@ -142,7 +133,7 @@ def _chosen(predicted: Path, benchmark: Benchmark, partial: bool) -> tuple[dict[
 
 
 def _suffixes(task: Task) -> tuple[str, ...]:
-    return ("json", "jsonl") if task.format == "ranking" else (predictions.EXTENSIONS[task.format],)
+    return format_of(task.format).extensions
 
 
 def _languages(folder: Path, task: Task) -> list[str]:
@@ -208,7 +199,7 @@ def show(result: Mapping[str, Any], notes: Sequence[str], benchmark: Benchmark) 
         scored = [name for name in members if name in result]
         for name in scored:
             task, entry = benchmark.tasks[name], result[name]
-            main = METRICS[task.metric].main
+            main = task.main
             also = [key for key in entry if key.startswith("avg_") and key not in ("avg_metric", f"avg_{main[0]}")]
             languages = entry[main[0]]
             values = {code: sum(entry[metric][code] for metric in main) / len(main) for code in languages}

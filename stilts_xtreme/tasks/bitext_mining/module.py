@@ -10,9 +10,9 @@ import numpy as np
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
-from stilts_xtreme.data.readers.bitext import ENGLISH, FOREIGN
 from stilts_xtreme.models.batch import Features
 from stilts_xtreme.models.search import best_threshold, mine
+from stilts_xtreme.tasks.bitext_mining.rows import ENGLISH, FOREIGN
 from stilts_xtreme.tasks.evaluation import Sample
 from stilts_xtreme.tasks.head import encode
 from stilts_xtreme.tasks.pooling import PoolingModule

@@ -12,8 +12,9 @@ from torch.nn.functional import cross_entropy
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.batch import Batch, Features
 from stilts_xtreme.models.encoder import Encoder, Source
-from stilts_xtreme.tasks.head import HeadModule, HeadOptions, encode
+from stilts_xtreme.tasks.head import HeadModule, encode
 from stilts_xtreme.tasks.module import Step
+from stilts_xtreme.tasks.options import HeadOptions
 
 
 class MLMModule(HeadModule):

@@ -264,6 +264,24 @@ class Metric:
         """
         return self.function(predictions, gold, language)
 
+    def headline(self, scores: Mapping[str, float]) -> float:
+        """The one number that tables show: the mean of the main scores.
+
+        Args:
+            scores: What :meth:`score` returned.
+
+        Raises:
+            StiltsError: A main score is missing.
+        """
+        lacking = [key for key in self.main if key not in scores]
+        if lacking:
+            raise StiltsError(f"{len(lacking)} main scores of '{self.name}' are missing: {', '.join(lacking)}.")
+        return sum(scores[key] for key in self.main) / len(self.main)
+
+    def main_score(self, predictions: Any, gold: Any, language: str | None = None) -> float:
+        """The headline of predictions."""
+        return self.headline(self.score(predictions, gold, language))
+
 
 def _plain(name: str, main: tuple[str, ...], function: Callable[[Any, Any], dict[str, float]]) -> Metric:
     return Metric(name, main, lambda predictions, gold, language: function(predictions, gold))
@@ -299,8 +317,4 @@ def headline(name: str, scores: Mapping[str, float]) -> float:
     """
     if name not in METRICS:
         raise unknown("metric", name, METRICS)
-    main = METRICS[name].main
-    lacking = [key for key in main if key not in scores]
-    if lacking:
-        raise StiltsError(f"{len(lacking)} main scores of '{name}' are missing: {', '.join(lacking)}.")
-    return sum(scores[key] for key in main) / len(main)
+    return METRICS[name].headline(scores)

@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
-from stilts_xtreme.tasks.format import TaskFormat
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from stilts_xtreme.core.schema import Columns
+from stilts_xtreme.models.head_kind import HeadKind
+from stilts_xtreme.tasks.format import Scorer, TaskFormat
+from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
+from stilts_xtreme.tasks.multiple_choice.rows import ROWS
+
+if TYPE_CHECKING:
+    from stilts_xtreme.models.batch import Features
 
 
 class MultipleChoice(TaskFormat):
     """One choice per row, of as many as the data set has names."""
 
     name = "choice"
+    rows = ROWS
+    metrics = (METRICS["accuracy"],)
+    module_path = "stilts_xtreme.tasks.multiple_choice.module:MultipleChoiceModule"
+    head = HeadKind("choice", "AutoModelForMultipleChoice", grouped=True)
+    hub_tag = "multiple-choice"
+    tokens_per_row = 250
+    one_label = True
+
+    def guess_loss(self, features: Features) -> float:
+        """That of guessing among the choices of each row."""
+        import numpy as np
+
+        return float(np.log(features.units).mean())
+
+    def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
+        """Chance, overlap and words."""
+        from stilts_xtreme.tasks.multiple_choice.floors import floors
+
+        return floors(metric, train, labels)
+
+    def gold(self, rows: Columns, labels: Sequence[str]) -> list[str]:
+        """Positions of the right choices, as text."""
+        return [str(label) for label in rows["label"]]
+
+    def file_labels(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """The names of the choices, or their positions."""
+        return (*labels, *map(str, range(len(labels))))
 
 
 FORMAT = MultipleChoice()

@@ -26,12 +26,16 @@ from stilts_xtreme.models.batch import Batch, Features, expand, spans
 from stilts_xtreme.models.encoder import Encoder, Source
 from stilts_xtreme.models.search import ranks, top_k
 from stilts_xtreme.tasks.evaluation import Sample, outputs_of
-from stilts_xtreme.tasks.head import HeadModule, HeadOptions, encode, position_limit
-from stilts_xtreme.tasks.metrics.ranking import TOP
+from stilts_xtreme.tasks.head import HeadModule, encode, position_limit
+from stilts_xtreme.tasks.metrics.ranking import TOP, whole_average_precision
 from stilts_xtreme.tasks.module import Optimisation, Step
+from stilts_xtreme.tasks.options import HeadOptions
 
 SCALE = 100.0
 """What similarities are multiplied by before the softmax."""
+
+WHOLE = 100_000
+"""Candidates up to which the mean average precision over the whole ranking is given beside that of its beginning."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class RankingModule(HeadModule):
         optimisation: Optimisation | None = None,
         tokenizer: Any = None,
     ):
-        super().__init__(encoder, labels, options, continues, False, optimisation=optimisation, tokenizer=tokenizer)
+        super().__init__(encoder, labels, options, continues, optimisation=optimisation, tokenizer=tokenizer)
         limit = position_limit(self.encoder)
         if limit is not None and self.options.max_query_length > limit:
             raise StiltsError(
@@ -117,6 +121,16 @@ class RankingModule(HeadModule):
         """One unit per candidate: its text, with its context where it has one."""
         count = len(rows["text"])
         return Features(**self._encoded(rows, tokenizer), units=np.ones(count, np.int64), rows=np.arange(count))
+
+    def take_candidates(self, ids: Sequence[str], vectors: np.ndarray) -> None:
+        """Ranks these from now on."""
+        self.pool = Pool(ids, vectors)
+
+    def more_scores(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> dict[str, float]:
+        """``map``: the mean average precision over the whole ranking, where there are at most :data:`WHOLE`."""
+        if self.pool is None or len(self.pool.ids) > WHOLE:
+            return {}
+        return {"map": 100 * whole_average_precision(self.ranks(rows, features, outputs), rows["gold"])}
 
     def _encoded(self, rows: Columns, tokenizer: Any) -> dict[str, Any]:
         return encode(tokenizer, self.encoder.config, rows["text"], rows["context"], self.options.max_length)

@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stilts_xtreme.core.schema import Columns
+from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.tasks.format import Rows, Scorer
+from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
 from stilts_xtreme.tasks.pooled import PooledFormat
+from stilts_xtreme.tasks.retrieval.files import read_indices, write_indices
+from stilts_xtreme.tasks.retrieval.rows import ROWS
 
 
 class Retrieval(PooledFormat):
     """One position per row."""
 
     name = "retrieval"
+    rows = ROWS
+    metrics = (METRICS["retrieval_accuracy"], METRICS["accuracy"])
+    module_path = "stilts_xtreme.tasks.retrieval.module:RetrievalModule"
+
+    def finish(self, cell: Cell, rows: Rows, answers: Rows) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Positions as numbers."""
+        found, facts = super().finish(cell, rows, answers)
+        return {language: [int(position) for position in own] for language, own in found.items()}, facts
+
+    def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
+        """Neighbours by pieces of words, and chance."""
+        from stilts_xtreme.tasks.retrieval.floors import floors
+
+        return floors(metric)
+
+    def gold(self, rows: Columns, labels: Sequence[str]) -> list[int]:
+        """Each row's own position."""
+        return list(range(len(rows["text_a"])))
+
+    def write(self, path: Path, answers: Any) -> Path:
+        """One position per line."""
+        return write_indices(path, answers)
+
+    def read(self, path: Path, like: Any = None) -> list[int]:
+        """Positions."""
+        return read_indices(path, None if like is None else len(like))
 
 
 FORMAT = Retrieval()

@@ -2,24 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.core.checks import choice
+from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
-from stilts_xtreme.tasks.format import TaskFormat
+from stilts_xtreme.models.head_kind import HeadKind
+from stilts_xtreme.tasks.format import Scorer, TaskFormat
+from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
+from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
+from stilts_xtreme.tasks.tagging.files import read_tags, write_tags
+from stilts_xtreme.tasks.tagging.rows import ROWS
+
+
+def _checked(values: Mapping[str, Any], synthetic: bool) -> dict[str, Any]:
+    choice("tagging.first_token", values["first_token"], ("any", "content"))
+    return dict(values)
 
 
 class Tagging(TaskFormat):
     """One tag per word."""
 
     name = "tagging"
+    rows = ROWS
+    metrics = tuple(METRICS[name] for name in ("chunk_f1", "pos_f1", "token_accuracy"))
+    options = (OptionGroup("tagging", {"first_token": "any"}, _checked),)
+    module_path = "stilts_xtreme.tasks.tagging.module:TaggingModule"
+    head = HeadKind("tagging", "AutoModelForTokenClassification", names_labels=True)
+    pipeline = "token-classification"
+    hub_tag = "token-classification"
+    tokens_per_row = 30
+
+    def head_options(self, cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
+        """Also which sub-token of a word is tagged."""
+        return HeadOptions(max_length=recipe.max_length, first_token=cell.options["tagging"]["first_token"])
 
     def training_settings(self, cell: Cell, recipe: Recipe) -> dict[str, Any]:
         """Which sub-token of a word is tagged."""
-        return {"first_token": cell.tagging["first_token"]}
+        return {"first_token": cell.options["tagging"]["first_token"]}
 
     def evaluation_settings(self, cell: Cell, recipe: Recipe) -> dict[str, Any]:
         """Which sub-token of a word is tagged."""
-        return {**super().evaluation_settings(cell, recipe), "first_token": cell.tagging["first_token"]}
+        return {**super().evaluation_settings(cell, recipe), **self.training_settings(cell, recipe)}
+
+    def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
+        """Majority and lexicon."""
+        from stilts_xtreme.tasks.tagging.floors import floors
+
+        return floors(metric, train, labels)
+
+    def gold(self, rows: Columns, labels: Sequence[str]) -> list[list[str]]:
+        """Tag names by sentence."""
+        return [[labels[tag] for tag in tags] for tags in rows["tags"]]
+
+    def write(self, path: Path, answers: Any) -> Path:
+        """One tag per line, an empty line after every sentence."""
+        return write_tags(path, answers)
+
+    def read(self, path: Path, like: Any = None) -> list[list[str]]:
+        """Tags by sentence."""
+        return read_tags(path, None if like is None else [len(sentence) for sentence in like])
+
+    def file_labels(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """The names."""
+        return tuple(labels)
+
+    def label_lines(self, answers: Any) -> Iterator[tuple[int, str]]:
+        """The tags; an empty line is between two sentences."""
+        line = 1
+        for sentence in answers:
+            for tag in sentence:
+                yield line, tag
+                line += 1
+            line += 1
 
 
 FORMAT = Tagging()

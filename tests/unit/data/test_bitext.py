@@ -18,9 +18,10 @@ from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.readers.bitext import ENGLISH, FOREIGN
 from stilts_xtreme.models import search
-from stilts_xtreme.tasks.modules import HEADS, HeadOptions
+from stilts_xtreme.tasks import format_of
+from stilts_xtreme.tasks.bitext_mining.rows import ENGLISH, FOREIGN
+from stilts_xtreme.tasks.options import HeadOptions
 
 # --- the search -------------------------------------------------------------------------------------------------------
 
@@ -115,7 +116,7 @@ def test_threshold_by_hand() -> None:
 
 
 def test_sentences_that_occur_twice_are_not_paired() -> None:
-    head = HEADS["bitext"](bare_encoder(), (), HeadOptions(max_length=32, layer=1))
+    head = format_of("bitext").module()(bare_encoder(), (), HeadOptions(max_length=32, layer=1))
     rows = {
         "id": ["f1", "f2", "f3", "e1", "e2", "e3", "e4"],
         "text": ["北京", "ไทย", " 北京 ", "Nairobi", "x 😀", "", "Nairobi"],
@@ -243,16 +244,16 @@ def test_synthetic_corpora_hide_their_pairs() -> None:
 
 
 def test_thresholds_are_chosen_on_the_rows_that_were_asked_for() -> None:
-    from stilts_xtreme.training.evaluate import _thresholds
-
     rows = {(split, "de"): {"id": ["f1", "f2"], "gold": [["e1"], []]} for split in ("test", "validation")}
     answers = {
         ("validation", "de"): [("f1", "e1", 1.4), ("f2", "e2", 1.2)],
         ("test", "de"): [("f2", "e2", 1.1), ("f1", "e1", 0.9), ("f3", "e3", 0.7)],
     }
-    for setting, expected in (("dev", 1.3), ("test", 0.8), (0.5, 0.5)):
+    for setting, expected, many in (("dev", 1.3, 0), ("test", 0.8, 2), (0.5, 0.5, 3)):
         cell = cell_of("+target=bucc2018", f"bitext.threshold={setting}")
-        assert _thresholds(cell, rows, answers) == pytest.approx({"de": expected})
+        kept, facts = format_of("bitext").finish(cell, rows, answers)
+        assert facts["bitext"] == {"chosen_on": setting, "thresholds": pytest.approx({"de": expected})}
+        assert kept == {"de": [pair[:2] for pair in answers["test", "de"][:many]]}
 
 
 def test_a_cell_keeps_the_thresholds_and_applies_them(run_tiny, capsys) -> None:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.data import checks
 from stilts_xtreme.data.checks import check
+from stilts_xtreme.tasks.question_answering.rows import MOVED
 
 QA = DatasetSpec("toy", "qa")
 
@@ -37,7 +37,7 @@ def test_stripped_contexts_are_repaired(before: str, answer: str, after: str, sh
     start = rows["answer_starts"][0][0]
     assert context[start : start + len(answer)] == answer
     at = len(before) + shift
-    assert (checks.MOVED in report.problems) == (context[at : at + len(answer)] != answer)
+    assert (MOVED in report.problems) == (context[at : at + len(answer)] != answer)
 
 
 def test_the_shift_of_the_passage_beats_the_nearest_place() -> None:
@@ -46,7 +46,7 @@ def test_the_shift_of_the_passage_beats_the_nearest_place() -> None:
     columns |= {"answer_texts": [["1991"], ["1990"]], "answer_starts": [[15 + 13], [3 + 13]]}
     rows, report = check(columns, QA, "test", "skip")
     assert rows["answer_starts"] == [[15], [3]]
-    assert report.problems[checks.MOVED] == (2, ("1", "2"))
+    assert report.problems[MOVED] == (2, ("1", "2"))
     alone, _ = check(question(context, ["1990"], [25]), QA, "test", "skip")
     assert alone["answer_starts"] == [[27]]
 

@@ -33,11 +33,17 @@ from transformers import (
 )
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.models import hf_heads
 from stilts_xtreme.models.encoder import Source, load, load_config, load_tokenizer
-from stilts_xtreme.models.hf_heads import HEAD_CLASSES, assemble, head_of
+from stilts_xtreme.models.hf_heads import assemble, auto_model
+from stilts_xtreme.tasks import formats
 
 LABELS = ("yes", "no", "maybe")
-KINDS = tuple(HEAD_CLASSES)
+KINDS = {name: format.head for name, format in formats().items() if format.head is not None}
+
+
+def head_of(encoder: Any, kind: str, labels: tuple[str, ...] = (), continues: Source | None = None) -> Any:
+    return hf_heads.head_of(encoder, KINDS[kind], labels, continues)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +121,7 @@ def test_head_equals_the_assembled_model_saved_and_loaded(folders, family, kind,
         scramble(head, 5)
     whole = assemble(encoder, head)
     whole.save_pretrained(tmp_path)
-    saved, report = HEAD_CLASSES[kind].from_pretrained(tmp_path, output_loading_info=True)
+    saved, report = auto_model(KINDS[kind]).from_pretrained(tmp_path, output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     saved.eval()
@@ -157,7 +163,7 @@ def test_assembling_leaves_the_head_as_it_was(folders):
 def test_a_fresh_head_is_initialised_as_hugging_face_does(folders, family, kind):
     """Every weight is filled, with the spread of the model's own initialisation, from the seed alone."""
     encoder = load(Source(str(folders[family])))
-    plain = HEAD_CLASSES[kind].from_config(head_of(encoder, kind, LABELS).model.config)
+    plain = auto_model(KINDS[kind]).from_config(head_of(encoder, kind, LABELS).model.config)
     reference = dict(plain.named_parameters())
     torch.manual_seed(1)
     first = head_of(encoder, kind, LABELS)
@@ -264,7 +270,7 @@ def test_labels_of_an_earlier_task_do_not_linger(tmp_path):
 def test_a_fresh_head_has_what_the_pretrained_one_has_of_it(folders, family, kind):
     """As in Hugging Face's own from_pretrained, by name; a pooler, which is inside the encoder, is another matter."""
     place = Source(str(folders[family]))
-    theirs, report = HEAD_CLASSES[kind].from_pretrained(place.place, output_loading_info=True)
+    theirs, report = auto_model(KINDS[kind]).from_pretrained(place.place, output_loading_info=True)
     inside = f"{theirs.base_model_prefix}."
     loaded = {name for name in theirs.state_dict() if not name.startswith(inside)} - set(report["missing_keys"])
     assert loaded == ({"head.dense.weight", "head.norm.weight"} if family == "modernbert" else set())

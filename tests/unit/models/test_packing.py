@@ -20,9 +20,9 @@ from stilts_xtreme.models.dropout import dropout
 from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.models.packed_layout import NARROWEST, SHORT, layout
 from stilts_xtreme.models.packing import PACKABLE
-from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.module import Optimisation, Step
-from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.tasks.options import HeadOptions
 
 PACKED = tuple(family for family in FAMILIES if family in PACKABLE)
 SIZES = (7, 1, 110, 19, 100, 3, 11, 40)
@@ -95,7 +95,7 @@ def test_tagging_computes_of_the_last_layer_what_tagged_words_want():
 def head(kind: str, encoder: Encoder) -> Any:
     torch.manual_seed(1)
     names = ("a", "b", "c") if kind in ("classification", "tagging") else ()
-    return HEADS[kind](encoder, names, HeadOptions(max_length=128)).eval()
+    return format_of(kind).module()(encoder, names, HeadOptions(max_length=128)).eval()
 
 
 def labelled(kind: str) -> Any:

@@ -12,9 +12,9 @@ from support.encoders import FAMILIES, bare_encoder, features_of
 from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.models.sparse_embedding import CompactEmbedding
-from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.module import Optimisation, Step
-from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.tasks.options import HeadOptions
 
 
 def features(seed: int = 0) -> Any:
@@ -27,7 +27,7 @@ def features(seed: int = 0) -> Any:
 
 def train(encoder: Encoder, decay: float, steps: int = 6) -> Any:
     torch.manual_seed(1)
-    module = HEADS["classification"](encoder, ("a", "b", "c"), HeadOptions(max_length=64)).train()
+    module = format_of("classification").module()(encoder, ("a", "b", "c"), HeadOptions(max_length=64)).train()
     module.optimisation = Optimisation(1e-2, steps, 0, decay, 1e-3, 1.0, 0, 8192)
     parts = module.configure_optimizers()
     module.optimizers = lambda: [part["optimizer"] for part in parts]

@@ -30,8 +30,8 @@ from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.report import families, points, scaling
 from stilts_xtreme.sweep import planning
 from stilts_xtreme.sweep.composer import jobs_of
-from stilts_xtreme.tasks.head import HeadOptions
 from stilts_xtreme.tasks.masked_lm.module import MLMModule
+from stilts_xtreme.tasks.options import HeadOptions
 
 MODEL = ("+target=tatoeba", "model=mini_s")
 

@@ -8,14 +8,13 @@ from support.encoders import FAMILY_OF, TOKENIZERS, token_slice, unigram
 from support.features import CLASSES, feature_maker
 from support.heads import ROWS, module_of
 
-from stilts_xtreme.tasks import predictions
-from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.tasks import format_of, predictions
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_pairs_and_single_texts(name):
     tokenizer = TOKENIZERS[name]()
-    module = feature_maker(HEADS["classification"], FAMILY_OF[name], max_length=16)
+    module = feature_maker(format_of("classification").module(), FAMILY_OF[name], max_length=16)
     rows = ROWS["classification"]
     features = module.features(rows, tokenizer)
     for unit, (a, b) in enumerate(zip(rows["text_a"], rows["text_b"], strict=True)):

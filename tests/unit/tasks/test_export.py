@@ -15,11 +15,12 @@ from transformers import AutoModel, AutoTokenizer, pipeline
 
 from stilts_xtreme.models.batch import Batch
 from stilts_xtreme.models.encoder import Encoder, Source, load
-from stilts_xtreme.models.hf_heads import HEAD_CLASSES, head_of
+from stilts_xtreme.models.hf_heads import auto_model, head_of
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.checkpoint import ENCODER_SHARD, HEAD_SHARD, model_folder, save, source_of
 from stilts_xtreme.tasks.joint import JointModule
 from stilts_xtreme.tasks.masked_lm.module import MLMModule
-from stilts_xtreme.tasks.modules import HEADS, HeadOptions
+from stilts_xtreme.tasks.options import HeadOptions
 
 LABELS = {"classification": ("yes", "no", "maybe"), "tagging": ("O", "B-X", "I-X"), "qa": (), "choice": ("0", "1")}
 OPTIONS = HeadOptions(max_length=48)
@@ -35,7 +36,7 @@ TOKENIZER_OF = {
 
 
 def heads_for(encoder: Encoder, kinds: tuple[str, ...] = tuple(LABELS)) -> dict[str, Any]:
-    heads = {f"my_{kind}": HEADS[kind](encoder, LABELS[kind], OPTIONS).eval() for kind in kinds}
+    heads = {f"my_{kind}": format_of(kind).module()(encoder, LABELS[kind], OPTIONS).eval() for kind in kinds}
     for at, head in enumerate(heads.values()):
         scramble(head.head, at + 1)
     return heads
@@ -54,7 +55,7 @@ def ragged(encoded: Any) -> Batch:
 
 def assert_same_logits(folder: Path, module: Any, tokenizer: Any) -> None:
     """The folder's model on padded texts against the module on ragged ones."""
-    saved, report = HEAD_CLASSES[module.format].from_pretrained(folder, output_loading_info=True)
+    saved, report = auto_model(format_of(module.format).head).from_pretrained(folder, output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["mismatched_keys"]
     assert all("pooler" in name for name in report["unexpected_keys"])
@@ -223,7 +224,7 @@ def test_the_pretraining_head_is_tied(tmp_path, family):
     stored = [key for shard in shards for key, value in shard.items() if len(value) == 420]
     assert sum("embeddings" in key for key in stored) == 1
     assert not any("decoder.weight" in key for key in stored)
-    saved = HEAD_CLASSES["mlm"].from_pretrained(folder).eval()
+    saved = auto_model(format_of("mlm").head).from_pretrained(folder).eval()
     assert saved.get_output_embeddings().weight is saved.get_input_embeddings().weight
     assert_same_logits(folder, module, tokenizer)
     encoder_again = load(source_of(tmp_path, None))
@@ -253,8 +254,8 @@ def test_the_pooler_of_a_head_stays_with_that_head(tmp_path):
     again = load(source)
     trained = heads["my_choice"].head.plug.pooler.dense.weight
     assert again.pooler is None
-    assert not torch.equal(head_of(again, "choice").plug.pooler.dense.weight, trained)
-    assert torch.equal(head_of(again, "choice", (), source).plug.pooler.dense.weight, trained)
+    assert not torch.equal(head_of(again, format_of("choice").head).plug.pooler.dense.weight, trained)
+    assert torch.equal(head_of(again, format_of("choice").head, (), source).plug.pooler.dense.weight, trained)
 
 
 def test_a_second_stage_goes_on_from_the_first(tmp_path):
@@ -264,7 +265,7 @@ def test_a_second_stage_goes_on_from_the_first(tmp_path):
     source = source_of(tmp_path / "a", None, "my_tagging")
     assert source.place.endswith("my_tagging")
     second = load(source).eval()
-    head = HEADS["tagging"](second, LABELS["tagging"], OPTIONS, source).eval()
+    head = format_of("tagging").module()(second, LABELS["tagging"], OPTIONS, source).eval()
     save(tmp_path / "b", second, {"more": head}, tokenizer, [*LINEAGE, LINEAGE[-1]])
     one, two = (load_file(model_folder(tmp_path / name) / ENCODER_SHARD) for name in "ab")
     assert one.keys() == two.keys()

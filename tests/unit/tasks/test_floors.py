@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.tasks.floors import common
 from stilts_xtreme.tasks.floors import fit as F
 from stilts_xtreme.tasks.floors.overlap import nearest, overlap_features, sliding_window, trigrams, words
 from stilts_xtreme.tasks.metrics.question_answering import QA_METRICS
 from stilts_xtreme.tasks.metrics.scores import METRICS, headline
+from stilts_xtreme.tasks.question_answering.floors import right_type
 
 TEXT = st.one_of(
     st.text(max_size=15),
@@ -129,13 +131,13 @@ def test_bag_of_words_of_choices_alone():
 
 
 def test_right_type_is_the_mean_over_its_rivals():
-    assert F.right_type("squad", [["the farmer"]], [["the farmer", "the old farmer", "a king"]], "en") == pytest.approx(
+    assert right_type("squad", [["the farmer"]], [["the farmer", "the old farmer", "a king"]], "en") == pytest.approx(
         100 * (1 + (0 + 2 / 3) / 2 + 0) / 3  # articles do not count: of two words one is right
     )
     for name in QA_METRICS:  # as the headline that it stands beside
         scores = METRICS[name].score([("1", "a b")], [("1", ["b"])], "en")
-        assert F.right_type(name, [["b"]], [["a b"]], "en") == pytest.approx(headline(name, scores))
-    assert F.right_type("squad", [["x"], ["y"]], [["x"], []], "en") == 50.0
+        assert right_type(name, [["b"]], [["a b"]], "en") == pytest.approx(headline(name, scores))
+    assert right_type("squad", [["x"], ["y"]], [["x"], []], "en") == 50.0
 
 
 def test_overlap_without_any_overlap_is_the_majority():
@@ -207,9 +209,9 @@ def test_retrieval_by_hand():
 
 
 def test_the_cap_takes_rows_at_equal_steps(monkeypatch):
-    monkeypatch.setattr(F, "TRAIN_CAP", 3)
-    assert F._spread(list(range(9))) == [0, 3, 6]
-    assert F._spread([4, 5]) == [4, 5]
+    monkeypatch.setattr(common, "TRAIN_CAP", 3)
+    assert common.spread(list(range(9))) == [0, 3, 6]
+    assert common.spread([4, 5]) == [4, 5]
     # Sorted by tag: the first three sentences alone would never show the second tag.
     train = tagging([([f"w{i}"], [int(i > 4)]) for i in range(9)])
     test = tagging([(["w6"], [1]), (["w0"], [0]), (["w5"], [1])])

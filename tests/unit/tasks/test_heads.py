@@ -14,11 +14,12 @@ from torch.nn.utils.rnn import pad_sequence
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models.batch import Features
 from stilts_xtreme.models.hf_heads import assemble
-from stilts_xtreme.tasks import predictions
+from stilts_xtreme.tasks import format_of, formats, predictions
 from stilts_xtreme.tasks.head import position_limit
 from stilts_xtreme.tasks.module import Step
-from stilts_xtreme.tasks.modules import HEADS
 from stilts_xtreme.training.predict import predict
+
+SCORED = [name for name, format in formats().items() if format.metrics]
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
@@ -51,9 +52,9 @@ def test_loss_equals_hugging_faces(kind, tokenizer):
 def test_positions_behind_the_padding_id(family, limit):
     encoder = bare_encoder(family)
     assert position_limit(encoder) == limit
-    HEADS["classification"](encoder, CLASSES, options(max_length=limit))
+    format_of("classification").module()(encoder, CLASSES, options(max_length=limit))
     with pytest.raises(StiltsError, match=f"max_length={limit + 1} .* {limit} tokens"):
-        HEADS["classification"](encoder, CLASSES, options(max_length=limit + 1))
+        format_of("classification").module()(encoder, CLASSES, options(max_length=limit + 1))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -73,10 +74,10 @@ def test_the_longest_sequence_can_be_encoded(family):
 
 def test_a_tiny_max_length_is_refused():
     with pytest.raises(StiltsError, match="max_length=7"):
-        HEADS["qa"](bare_encoder(), (), options(max_length=7))
+        format_of("qa").module()(bare_encoder(), (), options(max_length=7))
 
 
-@pytest.mark.parametrize("kind", HEADS)
+@pytest.mark.parametrize("kind", SCORED)
 def test_predictions_do_not_depend_on_the_budget(kind):
     module = module_of(kind).train()
     features = module.features(ROWS[kind], unigram())
@@ -104,7 +105,7 @@ def test_predictions_do_not_depend_on_the_budget(kind):
         assert one == other
 
 
-@pytest.mark.parametrize("kind", HEADS)
+@pytest.mark.parametrize("kind", SCORED)
 def test_no_rows_give_no_predictions(kind, tmp_path):
     module = module_of(kind)
     rows = {name: [] for name in ROWS[kind]}

@@ -16,11 +16,11 @@ from support.heads import ROWS
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models.naming import source_named
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.evaluation import Outputs, Portion, Sample
-from stilts_xtreme.tasks.head import HeadOptions
 from stilts_xtreme.tasks.joint import JointModule
 from stilts_xtreme.tasks.module import Optimisation, Step
-from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.tasks.options import HeadOptions
 
 CLASSES = ("yes", "no", "maybe")
 OPTIMISATION = Optimisation(learning_rate=1e-3)
@@ -38,7 +38,7 @@ PAIRS = {**TEXTS, "label": [0, 1, 2, 0]}
 def module_of(kind: str = "classification", labels: Any = CLASSES, **settings: Any) -> Any:
     settings = {"optimisation": OPTIMISATION, "tokenizer": unigram(), **settings}
     encoder = settings.pop("encoder", None) or bare_encoder(vocab_size=len(unigram()))
-    return HEADS[kind](encoder, labels, settings.pop("options", HeadOptions(max_length=32)), **settings)
+    return format_of(kind).module()(encoder, labels, settings.pop("options", HeadOptions(max_length=32)), **settings)
 
 
 class Loader:
@@ -69,7 +69,7 @@ def sample_of(module: Any, language: str = "sw", task: str = "xnli") -> Sample:
 
 
 def test_an_encoder_by_its_name(tmp_path) -> None:
-    module = HEADS["classification"]("mini", CLASSES)
+    module = format_of("classification").module()("mini", CLASSES)
     assert module.labels == CLASSES
     assert module.options == HeadOptions()
     assert module.tokenizer.is_fast
@@ -78,7 +78,7 @@ def test_an_encoder_by_its_name(tmp_path) -> None:
     assert source_named(str(tmp_path / "own")).place == str(tmp_path / "own")
     assert source_named("owner/name").place == "owner/name"
     with pytest.raises(StiltsError, match=r"encoder=maxi is neither a folder nor a hub id .* own encoders: mini"):
-        HEADS["classification"]("maxi", CLASSES)
+        format_of("classification").module()("maxi", CLASSES)
 
 
 def test_a_tokenizer_must_be_given_where_none_can_be_loaded() -> None:

@@ -11,9 +11,9 @@ from support.encoders import bare_encoder, unigram
 from support.features import LABELS, options
 from support.heads import ROWS, module_of
 
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.joint import JointModule
 from stilts_xtreme.tasks.module import Optimisation, StageModule, Step
-from stilts_xtreme.tasks.modules import HEADS
 
 
 def gradients(module: StageModule, step: Step, **how: Any) -> tuple[float, list[torch.Tensor]]:
@@ -61,7 +61,10 @@ def test_more_pieces_than_units_is_one_piece_each():
 
 def test_a_joint_module_hands_steps_to_their_heads():
     encoder = bare_encoder()
-    heads = {f"{kind}.x": HEADS[kind](encoder, LABELS[kind], options()) for kind in ("classification", "tagging", "qa")}
+    heads = {
+        f"{kind}.x": format_of(kind).module()(encoder, LABELS[kind], options())
+        for kind in ("classification", "tagging", "qa")
+    }
     joint = JointModule(encoder, heads).eval()
     assert joint.head("qa.x") is heads["qa.x"]
     for name, head in heads.items():

@@ -11,7 +11,7 @@ from support.heads import ROWS, inputs_of, module_of, whole_batch
 from torch.nn.functional import cross_entropy, log_softmax
 
 from stilts_xtreme.models.hf_heads import assemble
-from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.tasks import format_of
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -44,7 +44,7 @@ def test_choice_loss_with_any_number_of_choices():
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_choices_are_paired_with_their_context(name):
     tokenizer = TOKENIZERS[name]()
-    module = feature_maker(HEADS["choice"], FAMILY_OF[name])
+    module = feature_maker(format_of("choice").module(), FAMILY_OF[name])
     rows = ROWS["choice"]
     features = module.features(rows, tokenizer)
     expected = []

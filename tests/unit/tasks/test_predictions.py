@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.tasks import predictions as P
+from stilts_xtreme.tasks.question_answering.files import write_squad
+from stilts_xtreme.tasks.question_answering.squad import read_squad
 
 ODD = ["O", "B-ชื่อ", "مكان", "中", "😀", "a b", "a\u2028b", "x\x0by", "\ufeffbom", "'", '"', "#", "\\n"]
 LABELS = st.one_of(
@@ -100,7 +102,7 @@ def test_squad_gold_round_trips_in_order(folder, rows):
         "answer_starts": [[s for _, s in a] for _, _, a in rows],
     }
     path = P.write_gold(folder, "gold", "en", "qa", columns)
-    assert P.read_squad(path) == columns
+    assert read_squad(path) == columns
     gold = P.read_gold(folder, "gold", "en", "qa")
     assert gold == dict(zip(columns["id"], columns["answer_texts"], strict=True))
     assert list(gold) == columns["id"]
@@ -115,7 +117,7 @@ def test_squad_form(tmp_path):
         "answer_starts": [[0], [], [0]],
     }
     answer = {"text": "c", "answer_start": 0}
-    assert json.loads(P.write_squad(tmp_path / "g.json", columns).read_text()) == {
+    assert json.loads(write_squad(tmp_path / "g.json", columns).read_text()) == {
         "data": [
             {
                 "paragraphs": [
@@ -220,7 +222,7 @@ def test_files_of_other_programs_are_read(tmp_path):
 def test_malformed_squad_gold_is_refused(tmp_path, content, text):
     (tmp_path / "g.json").write_text(content)
     with pytest.raises(StiltsError, match=text):
-        P.read_squad(tmp_path / "g.json")
+        read_squad(tmp_path / "g.json")
 
 
 def test_malformed_gold_columns_are_refused(tmp_path):
@@ -231,9 +233,9 @@ def test_malformed_gold_columns_are_refused(tmp_path):
         ({name: values * 2 for name, values in good.items()}, "1 ids occur more than once"),
     ):
         with pytest.raises(StiltsError, match=text):
-            P.write_squad(tmp_path / "g.json", {**good, **change})
+            write_squad(tmp_path / "g.json", {**good, **change})
     with pytest.raises(StiltsError, match="1 columns are missing: context"):
-        P.write_squad(tmp_path / "g.json", {k: v for k, v in good.items() if k != "context"})
+        write_squad(tmp_path / "g.json", {k: v for k, v in good.items() if k != "context"})
 
 
 @pytest.mark.parametrize(("task", "language"), [("../x", "en"), ("x", "e/n"), ("", "en"), (".x", "en")])

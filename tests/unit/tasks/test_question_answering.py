@@ -19,7 +19,7 @@ from support.heads import ROWS, inputs_of, module_of, whole_batch
 from stilts_xtreme.models.batch import Features
 from stilts_xtreme.models.hf_heads import assemble
 from stilts_xtreme.tasks.module import Step
-from stilts_xtreme.tasks.modules import HeadOptions
+from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.tasks.question_answering.module import QuestionAnsweringModule
 
 

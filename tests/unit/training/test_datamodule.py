@@ -23,9 +23,9 @@ from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data.task import data_of
 from stilts_xtreme.models.encoder import Source, load
 from stilts_xtreme.models.freezing import freeze
-from stilts_xtreme.tasks.head import HeadOptions
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.module import Optimisation
-from stilts_xtreme.tasks.modules import HEADS
+from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.training.datamodule import TaskDataModule
 from stilts_xtreme.training.loaders import Epochs
 
@@ -49,7 +49,7 @@ def module_of(kind: str, labels: Any = ("yes", "no", "maybe"), seed: int = 0, **
     torch.manual_seed(seed)
     settings = {"optimisation": Optimisation(learning_rate=1e-3), "tokenizer": unigram(), **settings}
     options = settings.pop("options", HeadOptions(max_length=32, stride=4, max_query_length=12))
-    return HEADS[kind](bare_encoder(vocab_size=len(unigram()), seed=seed), labels, options, **settings)
+    return format_of(kind).module()(bare_encoder(vocab_size=len(unigram()), seed=seed), labels, options, **settings)
 
 
 @pytest.mark.parametrize("task", TRAINED)
@@ -57,7 +57,9 @@ def test_every_head_is_trained_validated_tested_and_predicts(task: str) -> None:
     data = TaskDataModule(task, data=world(), batch_size=16)
     assert data.task is not None
     options = HeadOptions(max_length=96)
-    module = HEADS[data.task.head]("mini", data.labels, options, optimisation=Optimisation(learning_rate=5e-4))
+    module = format_of(data.task.head).module()(
+        "mini", data.labels, options, optimisation=Optimisation(learning_rate=5e-4)
+    )
     trainer = pl.Trainer(max_epochs=1, **BARE)
     trainer.fit(module, data)
     assert trainer.global_step == module.steps > 0
@@ -79,7 +81,7 @@ def test_every_head_is_trained_validated_tested_and_predicts(task: str) -> None:
 def test_what_is_not_trained_is_evaluated(task: str) -> None:
     data = TaskDataModule(task, data=world(), languages=["qac"])
     assert data.task is not None
-    module = HEADS[data.task.head]("mini", options=HeadOptions(max_length=96))
+    module = format_of(data.task.head).module()("mini", options=HeadOptions(max_length=96))
     trainer = pl.Trainer(**BARE)
     if task == "bucc2018":
         trainer.validate(module, data, verbose=False)
@@ -98,7 +100,7 @@ def test_scores_are_those_of_the_command_line(run_tiny) -> None:
     folder = stages["none > mnli"] / "models" / "mnli"
     data = TaskDataModule("xnli", data=cell.data)
     options = HeadOptions(max_length=cell.target.recipe.max_length)
-    module = HEADS["classification"](str(folder), data.labels, options, Source(str(folder)))
+    module = format_of("classification").module()(str(folder), data.labels, options, Source(str(folder)))
     (tested, *_) = pl.Trainer(**BARE).test(module, data, verbose=False)
     expected = {f"test/xnli/{row['language']}/accuracy": row["value"] for row in result["rows"]}
     assert {name: value for name, value in tested.items() if "mean" not in name} == pytest.approx(expected, abs=1e-9)
@@ -131,10 +133,10 @@ def test_training_is_that_of_the_command_line(run_tiny) -> None:
     )
     data = TaskDataModule("xnli", data=cell.data, batch_size=recipe.batch_size)
     options = HeadOptions(max_length=recipe.max_length)
-    module = HEADS["classification"](encoder, data.labels, options, optimisation=optimisation)
+    module = format_of("classification").module()(encoder, data.labels, options, optimisation=optimisation)
     pl.Trainer(max_epochs=1, max_steps=recipe.max_steps, **BARE).fit(module, data)
     folder = stages["none > mnli"] / "models" / "mnli"
-    told = HEADS["classification"](str(folder), data.labels, options, Source(str(folder))).state_dict()
+    told = format_of("classification").module()(str(folder), data.labels, options, Source(str(folder))).state_dict()
     found = module.state_dict()
     assert found.keys() == told.keys()
     assert {name: float((found[name] - told[name]).abs().max()) for name in told} == dict.fromkeys(told, 0.0)
@@ -159,11 +161,15 @@ def test_a_resumed_training_is_an_undisturbed_one(tmp_path: Path) -> None:
         assert trainer.global_step == 10
         for name, value in module.state_dict().items():
             assert torch.equal(value, again.state_dict()[name]), (step, name)
-    loaded = HEADS["classification"].load_from_checkpoint(
-        str(tmp_path / "step=10.ckpt"),
-        encoder=bare_encoder(vocab_size=len(unigram())),
-        labels=("yes", "no", "maybe"),
-        options=module.options,
+    loaded = (
+        format_of("classification")
+        .module()
+        .load_from_checkpoint(
+            str(tmp_path / "step=10.ckpt"),
+            encoder=bare_encoder(vocab_size=len(unigram())),
+            labels=("yes", "no", "maybe"),
+            options=module.options,
+        )
     )
     for name, value in module.state_dict().items():
         assert torch.equal(value, loaded.state_dict()[name])
@@ -335,7 +341,7 @@ def test_other_refusals() -> None:
 def test_a_folder_laid_out_like_the_hub(task: str) -> None:
     data = TaskDataModule(task, data=os.environ["STILTS_DATA_ROOT"], max_rows=8, languages=["en", "zh"])
     assert data.task is not None
-    module = HEADS[data.task.head]("mini", data.labels, optimisation=Optimisation(learning_rate=1e-4))
+    module = format_of(data.task.head).module()("mini", data.labels, optimisation=Optimisation(learning_rate=1e-4))
     trainer = pl.Trainer(max_epochs=1, **BARE)
     trainer.fit(module, data)
     (tested, *_) = trainer.test(module, data, verbose=False)

@@ -8,7 +8,10 @@ from pathlib import Path
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import text_of
 from stilts_xtreme.core.json_text import lines_of, read_json
-from stilts_xtreme.core.schema import FORMATS, Columns
+from stilts_xtreme.core.schema import Columns
+
+COLUMNS = ("id", "context", "question", "answer_texts", "answer_starts")
+"""The canonical columns of question answering."""
 
 
 def read_squad(path: Path) -> Columns:
@@ -17,7 +20,7 @@ def read_squad(path: Path) -> Columns:
     Raises:
         StiltsError: No such file, no JSON, not SQuAD's form, or ids that occur twice.
     """
-    columns: Columns = {name: [] for name in FORMATS["qa"]}
+    columns: Columns = {name: [] for name in COLUMNS}
     try:
         for article in read_json(path)["data"]:
             for paragraph in article["paragraphs"]:

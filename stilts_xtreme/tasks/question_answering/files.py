@@ -1,18 +1,18 @@
-"""Files of JSON: answers by id, gold questions in SQuAD's form, and rankings by id."""
+"""Files of question answering: answers as ``{id: text}``, and gold in SQuAD's form."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.files import text_of, write_atomic
-from stilts_xtreme.core.json_text import parse_json, read_json
-from stilts_xtreme.core.schema import FORMATS, Columns
+from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.core.json_text import read_json
+from stilts_xtreme.core.schema import Columns
+from stilts_xtreme.tasks.question_answering.squad import COLUMNS
 
 log = logging.getLogger(__name__)
 
@@ -64,16 +64,16 @@ def write_squad(path: Path, columns: Columns) -> Path:
     Raises:
         StiltsError: A missing column, columns of other lengths, ids twice, or texts and starts that do not pair up.
     """
-    lacking = [name for name in FORMATS["qa"] if name not in columns]
+    lacking = [name for name in COLUMNS if name not in columns]
     if lacking:
         raise StiltsError(f"{path}: {len(lacking)} columns are missing: {', '.join(lacking)}.")
-    sizes = {name: len(columns[name]) for name in FORMATS["qa"]}
+    sizes = {name: len(columns[name]) for name in COLUMNS}
     if len(set(sizes.values())) > 1:
         raise StiltsError(f"{path}: columns of other lengths: {sizes}.")
     ids = columns["id"]
     if len(set(ids)) != len(ids):
         raise StiltsError(f"{path}: {len(ids) - len(set(ids))} ids occur more than once.")
-    rows = list(zip(*(columns[name] for name in FORMATS["qa"]), strict=True))
+    rows = list(zip(*(columns[name] for name in COLUMNS), strict=True))
     uneven = [key for key, _, _, texts, starts in rows if len(texts) != len(starts)]
     if uneven:
         raise StiltsError(
@@ -88,54 +88,3 @@ def write_squad(path: Path, columns: Columns) -> Path:
         paragraphs.append({"context": context, "qas": qas})
     write_atomic(path, json.dumps({"data": [{"paragraphs": paragraphs}]}, ensure_ascii=False, indent=0) + "\n")
     return path
-
-
-def write_rankings(path: Path, rankings: Mapping[str, Sequence[str]]) -> Path:
-    """Writes ``{query id: [candidate ids]}``, the best candidate first.
-
-    Raises:
-        StiltsError: Something other than lists of ids.
-    """
-    _check_rankings(path, rankings)
-    lines = [f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(list(ids))}" for key, ids in rankings.items()]
-    write_atomic(path, "{" + ",\n".join(lines) + "}\n")
-    return path
-
-
-def read_rankings(path: Path) -> dict[str, list[str]]:
-    """Reads ``{query id: [candidate ids]}``; in a ``.jsonl`` file one such object a line.
-
-    Raises:
-        StiltsError: No such file, no JSON, a query twice, or something other than lists of ids; names file and line.
-    """
-    if path.suffix != ".jsonl":
-        rankings = read_json(path)
-        _check_rankings(path, rankings)
-        return rankings
-    joined: dict[str, list[str]] = {}
-    for n, line in enumerate(text_of(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        part = parse_json(f"{path} line {n}", line)
-        _check_rankings(f"{path} line {n}", part)
-        twice = [key for key in part if key in joined]
-        if twice:
-            raise StiltsError(
-                f"{path} line {n}: the query {twice[0]!r} occurs more than once; keep one of its rankings."
-            )
-        joined |= part
-    return joined
-
-
-def _check_rankings(where: object, rankings: Any) -> None:
-    if not isinstance(rankings, Mapping):
-        raise StiltsError(
-            f"{where}: a {type(rankings).__name__} at the top; an object of id and list of ids is needed."
-        )
-    bad = [
-        key
-        for key, ids in rankings.items()
-        if isinstance(ids, str) or not isinstance(ids, Sequence) or not all(isinstance(x, str) for x in ids)
-    ]
-    if bad:
-        raise StiltsError(f"{where}: {len(bad)} rankings are not lists of ids, first query {bad[0]!r}.")

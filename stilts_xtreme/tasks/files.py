@@ -1,0 +1,61 @@
+"""Files of lines with one label on each, and what other files of lines have in common with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from numbers import Integral
+from pathlib import Path
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import text_of, write_atomic
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a file, without white space at their ends."""
+    # Only "\n" ends a line: splitlines() would also cut at U+2028 and others that a tag may hold.
+    lines = text_of(path).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.strip() for line in lines]  # as the benchmark's own script reads them
+
+
+def line_of(path: Path, where: str, label: object) -> str:
+    """A label as it stands in a line; lines are stripped when read, so white space at the ends is refused too."""
+    text = str(int(label)) if isinstance(label, Integral) else label
+    if not isinstance(text, str) or not text or text != text.strip() or re.search(r"[\t\r\n]", text):
+        raise StiltsError(
+            f"{path} {where}: {label!r} cannot be one line; labels have no tabs, line ends or outer spaces."
+        )
+    return text
+
+
+def write_labels(path: Path, labels: Iterable[str | int]) -> Path:
+    """Writes one label per line; a number is written in decimal digits.
+
+    Raises:
+        StiltsError: A label that is empty or holds a tab, a line end or white space at an end; names file and line.
+    """
+    cells = [line_of(path, f"line {n}", label) for n, label in enumerate(labels, 1)]
+    write_atomic(path, "".join(cell + "\n" for cell in cells))
+    return path
+
+
+def read_labels(path: Path, rows: int | None = None) -> list[str]:
+    """Reads one label per line.
+
+    Args:
+        path: The file.
+        rows: How many there must be; None takes what is there.
+
+    Raises:
+        StiltsError: No such file, an empty line, a tab, or another number of lines; names file and line.
+    """
+    labels = [line_of(path, f"line {n}", line) for n, line in enumerate(lines_of(path), 1)]
+    if rows is not None and len(labels) != rows:
+        where = f"line {rows + 1} is one too many" if len(labels) > rows else f"line {len(labels) + 1} is missing"
+        raise StiltsError(
+            f"{path}: {len(labels)} lines for {rows} rows; {where}: bring one line for each row, in the order of the "
+            "labels, and no header."
+        )
+    return labels
