@@ -9,7 +9,7 @@ from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
 
 if TYPE_CHECKING:
-    from stilts_xtreme.core.stage import CellPlan
+    from stilts_xtreme.cell.plan import CellPlan
 
 
 def _composed(overrides: tuple[str | Mapping[str, Any], ...]) -> dict[str, Any]:
