@@ -33,6 +33,7 @@ def application(session: Session) -> Callable[[Any], float | None]:
 
         many = HydraConfig.get().mode == RunMode.MULTIRUN
         plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+        compose.located(plain, compose.folders_of(HydraConfig.get()))
         try:
             if plain.get("study") and not many:
                 raise StiltsError(f"study={plain['study']['name']} is a sweep of many cells; add -m to the command.")

@@ -10,8 +10,8 @@ from stilts_xtreme.cell.rows import rows_in
 from stilts_xtreme.core.inputs import Origin
 from stilts_xtreme.core.specs import Cell, ModelSpec
 from stilts_xtreme.core.stage import Pretraining
-from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.corpus import corpus_specs, world_identity
+from stilts_xtreme.data.sources import source_of
 
 
 @lru_cache(maxsize=64)
@@ -38,10 +38,9 @@ def pretraining(cell: Cell) -> Pretraining | None:
         return None
     specs = corpus_specs(cell)
     corpus = tuple(
-        rows_in(cell, spec, split, catalogue.languages(spec, split, cell.data))
-        for spec in specs
-        for split in ("train", "validation", "test")
-        if spec.splits.get(split)
+        rows_in(cell, source.spec, split, source.languages(split))
+        for source in (source_of(spec, cell.data) for spec in specs)
+        for split in source.splits()
     )
     settings = model.pretraining or {}
     return Pretraining(

@@ -9,13 +9,11 @@ from pathlib import Path
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.inputs import RowSet
-from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Cell, TrainTask
-from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.hub import layout
 from stilts_xtreme.data.hub.mirror import Part, Repo
-from stilts_xtreme.data.readers import bitext
-from stilts_xtreme.data.readers import columns as readers
+from stilts_xtreme.data.hub.repositories import HubSource
+from stilts_xtreme.data.readers import bitext, reader_of
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks import format_of
 
 
@@ -31,19 +29,14 @@ class Needs:
         if cell.model.id is not None:
             self.repos.setdefault(Repo(cell.model.id, cell.model.revision, model=True), set())
         for rows in _reads(cell):
-            spec = rows.spec
-            splits = layout.raw_splits(spec, spec.held_in(rows.split))
             for language in rows.languages:
-                source = layout.source(spec, language)
-                if source.id is None or spec.reader in readers.LOCAL:
-                    self._own(spec, language, splits, root)
-                elif not (spec.reader == "bucc" and all(bitext.files(root, language, split) for split in splits)):
-                    parts = {Part(source.config, *layout.sliced(split)) for split in splits}
-                    self.repos.setdefault(Repo(source.id, source.revision), set()).update(parts)
+                self._rows(HubSource(rows.spec, rows.data), rows.split, language, root)
         for task in _tasks(cell):
             for spec in task.datasets:
-                if spec.reader == "ccg":  # its labels are in its files, so that no plan has it
-                    self._own(spec, "en", ["train", "val"], root)
+                source = source_of(spec, cell.data)
+                if isinstance(source, HubSource) and source.reader.labels_in_files:  # so that no plan has it
+                    for split in ("train", "validation"):
+                        self._rows(source, split, source.source_language, root)
         if cell.target and format_of(cell.target.head).reads_dev(cell):
             for language in _languages(cell):
                 if not bitext.files(root, language, "sample"):
@@ -54,12 +47,13 @@ class Needs:
                         language,
                     )
 
-    def _own(self, spec: DatasetSpec, language: str, splits: Sequence[str], root: Path) -> None:
-        for split in splits:
-            try:
-                layout.files(spec, split, language, root)
-            except StiltsError as error:
-                self._lack(f"{spec.name}: {error}".replace(f"{spec.name}: {spec.name} ", f"{spec.name} "), language)
+    def _rows(self, source: HubSource, split: str, language: str, root: Path) -> None:
+        name = source.spec.name
+        try:
+            for repo, part in source.needs(split, language, root):
+                self.repos.setdefault(repo, set()).add(part)
+        except StiltsError as error:
+            self._lack(f"{name}: {error}".replace(f"{name}: {name} ", f"{name} "), language)
 
     def _lack(self, sentence: str, language: str) -> None:
         self.local.setdefault(sentence, {})[language] = None
@@ -76,15 +70,20 @@ def _languages(cell: Cell) -> Sequence[str]:
 
 def _reads(cell: Cell) -> Iterator[RowSet]:
     """The rows that the stages of a cell read and that can be fetched, or are the user's own."""
-    kept = tuple(task for task in cell.intermediate_tasks if all(spec.reader != "ccg" for spec in task.datasets))
+    kept = tuple(
+        task
+        for task in cell.intermediate_tasks
+        if not any(reader_of(spec.reader).labels_in_files for spec in task.datasets)
+    )
     if cell.target is None and not kept:
         return
     own = format_of(cell.target.head).without_dev(cell) if cell.target else cell
     for stage in plan(replace(own, intermediate_tasks=kept)).stages():
         for rows in stage.reads():
-            if rows.data.root is not None:
-                continue  # translations in a folder are there
+            source = source_of(rows.spec, rows.data)
+            if rows.data.root is not None or not isinstance(source, HubSource):
+                continue  # translations in a folder are there, and so are files of the user's own
             if rows.content is None:  # dev rows that decide nothing
-                there = catalogue.languages(rows.spec, rows.split, rows.data)
+                there = source.languages(rows.split)
                 rows = replace(rows, languages=tuple(language for language in rows.languages if language in there))
             yield rows

@@ -14,7 +14,7 @@ from stilts_xtreme.cell.settings import settings
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Pretraining, Stage, Training
 from stilts_xtreme.core.versions import versions
-from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.flops import encoder_size, flops_per_token, step_flops
 
 if TYPE_CHECKING:
@@ -128,7 +128,6 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
         name: The cell's name.
         made: Key of a stage -> whether this run made it.
     """
-    synthetic = cell.data.kind == "synthetic"
     manifests = {stage.key: store.manifest(stage.key) or {} for stage in planned.stages()}
     own = {stage.key for stage in planned.final.chain()}
     collapsed = [
@@ -154,7 +153,7 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
         "weights": cell.model.weights,
         "scale": facts(planned, store, manifests),
         "data": cell.data.kind,
-        "synthetic": synthetic,
+        "synthetic": cell.synthetic,
         "missing_languages": list(planned.missing),
         "collapsed": collapsed,
         "rows": [],
@@ -179,11 +178,13 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
             f"dev_{task}": value for task, value in (manifests[planned.final.key]["info"].get("dev") or {}).items()
         }
         return result
-    if not synthetic:
-        result["caveat"] = catalogue.caveat(cell.target.test)
+    tests = source_of(cell.target.test, cell.data)
+    if not cell.synthetic:
+        result["caveat"] = tests.caveat
     after = _scores(store, planned.final)
     before = _scores(store, planned.baseline) if planned.baseline else None
-    source = catalogue.source_language(cell.data)
+    learnt = cell.target.train[-1].datasets[0] if cell.target.train else cell.target.test
+    source = source_of(learnt, cell.data).source_language
     result["source_language"] = source
     floors = _floors(planned, store)
     languages = sorted(after["languages"], key=lambda language: (language != source, language))
@@ -198,7 +199,7 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
             "volume": cell.volume,
             "language": language,
             "n": entry["n"],
-            "synthetic": synthetic,
+            "synthetic": cell.synthetic,
             "collapsed": bool(collapsed) or bool(entry.get("one_class")),
             "stage": planned.final.key,
             "trained": planned.final.parent.key if planned.final.parent else None,

@@ -8,14 +8,14 @@ from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.inputs import MixedMlm, RowSet, Translated
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Cell, Target, TrainTask
-from stilts_xtreme.data import catalogue, translated, unlabelled
-from stilts_xtreme.data.checks import refuse_blind
+from stilts_xtreme.data import translated, unlabelled
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks import format_of
 
 
 def rows_in(cell: Cell, spec: DatasetSpec, split: str, languages: Sequence[str]) -> RowSet:
     """Rows of a data set in some languages, and what they depend on."""
-    content = catalogue.identity(spec, split, languages, cell.data)
+    content = source_of(spec, cell.data).identity(split, languages)
     return RowSet(spec, split, tuple(languages), cell.data, content)
 
 
@@ -28,18 +28,16 @@ def source_rows(cell: Cell, specs: Sequence[DatasetSpec], split: str, keyed: boo
         split: The split.
         keyed: Whether a result depends on them; those that none depends on need not be there.
     """
-    source = (catalogue.source_language(cell.data),)
+    found = ((spec, (source_of(spec, cell.data).source_language,)) for spec in specs)
     if not keyed:
-        return tuple(RowSet(spec, split, source, cell.data, None) for spec in specs)
-    return tuple(rows_in(cell, spec, split, source) for spec in specs)
+        return tuple(RowSet(spec, split, source, cell.data, None) for spec, source in found)
+    return tuple(rows_in(cell, spec, split, source) for spec, source in found)
 
 
 def counts(rows: RowSet) -> dict[str, int]:
     """Language -> number of rows, as far as known."""
-    found = (
-        (language, catalogue.expected_rows(rows.spec, rows.split, language, rows.data)) for language in rows.languages
-    )
-    return {language: count or 0 for language, count in found}
+    source = source_of(rows.spec, rows.data)
+    return {language: source.count(rows.split, language) or 0 for language in rows.languages}
 
 
 def translated_rows(cell: Cell, tasks: Sequence[TrainTask]) -> Translated | None:
@@ -65,10 +63,8 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
     Raises:
         StiltsError: For a language that the target does not have, or one that is missing with ``languages=all``.
     """
-    if cell.data.kind == "hub":  # before anything is trained for it
-        refuse_blind(target.test, "test")
-    present = catalogue.languages(target.test, "test", cell.data)
-    wanted = tuple(target.languages) if cell.data.kind == "hub" else present
+    tests = source_of(target.test, cell.data)
+    wanted, present = tests.wanted(target.languages), tests.languages("test")
     if isinstance(cell.languages, list | tuple):
         for language in cell.languages:
             if language not in wanted:
@@ -82,12 +78,12 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
     missing = tuple(language for language in wanted if language not in present)
     if missing and cell.languages != "available":
         raise StiltsError(
-            f"{target.name}: no test rows for {', '.join(missing)} in {cell.data.root or 'the source'}; bring them, or "
+            f"{target.name}: no test rows for {', '.join(missing)} in {tests.origin}; bring them, or "
             "give languages=available to evaluate in the others."
         )
     kept = tuple(language for language in wanted if language in present)
     if not kept:
-        raise StiltsError(f"{target.name}: {cell.data.root or 'the source'} has test rows in none of its languages.")
+        raise StiltsError(f"{target.name}: {tests.origin} has test rows in none of its languages.")
     return kept, missing
 
 
@@ -103,9 +99,10 @@ def candidate_rows(cell: Cell, target: Target) -> RowSet | None:
     spec = target.candidates
     if spec is None:
         return None
-    languages = catalogue.languages(spec, "test", cell.data)
+    source = source_of(spec, cell.data)
+    languages = source.languages("test")
     if not languages:
-        raise StiltsError(f"{target.name}: {cell.data.root or 'the source'} has nothing to choose from ({spec.name}).")
+        raise StiltsError(f"{target.name}: {source.origin} has nothing to choose from ({spec.name}).")
     return rows_in(cell, spec, "test", languages)
 
 
@@ -118,7 +115,7 @@ def dev_rows(cell: Cell, target: Target, languages: Sequence[str]) -> RowSet | N
     own = format_of(target.head)
     if not own.reads_dev(cell):
         return None
-    present = catalogue.languages(target.test, "validation", cell.data)
+    present = source_of(target.test, cell.data).languages("validation")
     lacking = [language for language in languages if language not in present]
     if lacking:
         raise StiltsError(f"{target.name}: no dev rows for {', '.join(lacking)} {own.dev_advice}.")

@@ -22,7 +22,7 @@ from stilts_xtreme.core.files import disk_errors, write_atomic
 from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Stage
-from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.cell import curve, markdown, show
 
@@ -83,14 +83,11 @@ def read_test_rows(cell: Cell, planned: CellPlan, store: Store) -> None:
     """Refuses real rows that cannot be evaluated before hours of training, not after them."""
     todo = [stage for stage in planned.stages() if not store.done(stage.key)]
     final = planned.final
-    if (
-        not isinstance(final, Evaluation)
-        or cell.data.kind == "synthetic"
-        or all(stage.kind not in CURVED for stage in todo)
-    ):
+    if not isinstance(final, Evaluation) or cell.synthetic or all(stage.kind not in CURVED for stage in todo):
         return
+    tests = source_of(final.target.test, cell.data)
     for language in final.languages:
-        catalogue.rows(final.target.test, "test", language, cell.data)
+        tests.rows("test", language)
 
 
 def _ensure(cell: Cell, stage: Stage, store: Store, tracker: Any) -> bool:

@@ -26,8 +26,9 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Pretraining
+from stilts_xtreme.data.corpus import world_key
 from stilts_xtreme.data.synthetic import DESCRIPTIONS
-from stilts_xtreme.models.shipped import MADE, world_key
+from stilts_xtreme.models.shipped import MADE
 
 PROBES = ("udpos", "xnli")
 
@@ -73,7 +74,7 @@ def ship(arguments: Sequence[str]) -> Path:
         raise StiltsError(
             f"model={cell.model.name} is not pretrained here; choose mini or another with an architecture."
         )
-    if cell.data.kind != "synthetic":
+    if not cell.synthetic:
         raise StiltsError(f"data={cell.data.kind} is text of others; what ships is made from data=synthetic alone.")
     first = plan(cell).final.chain()[0]
     assert isinstance(first, Pretraining)

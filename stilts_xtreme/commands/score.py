@@ -35,14 +35,15 @@ def write_labels(folder: Path, arguments: Sequence[str]) -> None:
     from stilts_xtreme.cell.config import make_cell
     from stilts_xtreme.cell.rows import target_languages
     from stilts_xtreme.core.progress import say
-    from stilts_xtreme.data import catalogue
+    from stilts_xtreme.data.sources import source_of
 
     cell = make_cell(compose.compose(compose.prepare(arguments)))
     if cell.target is None:
         raise StiltsError("--write-labels needs a target, as in --write-labels labels +target=xnli.")
-    target, labels = cell.target, catalogue.labels(cell.target.test, cell.data)
+    target, tests = cell.target, source_of(cell.target.test, cell.data)
+    labels = tests.labels()
     for language in target_languages(cell, target)[0]:
-        rows, report = catalogue.rows(target.test, "test", language, cell.data)
+        rows, report = tests.rows("test", language)
         path = predictions.write_gold(folder, target.name, language, target.head, rows, labels)
         say(f"{path}: {report.n_kept} rows")
 

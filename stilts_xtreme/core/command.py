@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from stilts_xtreme.core.compose import sentence
+from stilts_xtreme.core.compose import as_option, sentence
 from stilts_xtreme.core.errors import StiltsError, near
 
 RUN = "the options of a run, such as +target=xnli seed=1; python -m stilts_xtreme --help lists them"
@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, name: str, about: str, examples: Sequence[str]) -> None:
-        self.name = name
+        self.name, self.runs = name, False
         prog = f"python -m stilts_xtreme.{name}"
         super().__init__(
             prog,
@@ -36,7 +36,9 @@ class Parser(argparse.ArgumentParser):
 
     def takes_a_run(self, about: str = RUN) -> None:
         """Adds what :func:`stilts_xtreme.core.compose.prepare` reads: ``options``, in any place of the line."""
+        self.runs = True
         self.add_argument("options", nargs="*", metavar="OPTION=VALUE", help=about)
+        self.add_argument("--config-dir", metavar="FOLDER", help="your own YAML, laid out like conf/ of the package")
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Reads a command line and does nothing else.
@@ -44,7 +46,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             StiltsError: There is no such option, or its value is refused.
         """
-        found, rest = self.parse_known_intermixed_args(list(arguments))
+        found, rest = self.parse_known_intermixed_args(as_option(arguments) if self.runs else list(arguments))
         if rest:
             flags = [flag for action in self._actions for flag in action.option_strings]
             hint = near(rest[0], flags)

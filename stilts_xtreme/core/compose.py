@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,9 +18,14 @@ GROUPS = ("intermediate", "target", "study", "model", "data", "benchmark", "reci
 ADDED = ("intermediate", "target", "study")
 
 
-def choices(group: str) -> list[str]:
-    """The choices of a configuration group, in alphabetical order."""
-    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+def choices(group: str, folders: Iterable[Path] = ()) -> list[str]:
+    """The choices of a configuration group, in alphabetical order.
+
+    Args:
+        group: Such as ``target``.
+        folders: Folders of the user's own that are laid out like ``conf/`` (:func:`search_folders`).
+    """
+    return sorted({path.stem for folder in (conf_dir(), *folders) for path in (folder / group).glob("*.yaml")})
 
 
 def prepare(arguments: Sequence[str]) -> list[str]:
@@ -38,7 +44,11 @@ def prepare(arguments: Sequence[str]) -> list[str]:
         StiltsError: For a choice that its group does not have, with the nearest match.
     """
     prepared = []
+    folders = search_folders(arguments)
     for argument in arguments:
+        if own_field(argument):
+            prepared.append(f"++{argument}")
+            continue
         if argument.startswith("translation="):
             prepared.append(argument.replace("translation=", "translation.source=", 1))
             continue
@@ -47,15 +57,16 @@ def prepare(arguments: Sequence[str]) -> list[str]:
             prepared.append(argument)
             continue
         plus, group, value = match.groups()
-        if group == "model" and value not in choices(group) and _is_encoder(value):
+        known = choices(group, folders)
+        if group == "model" and value not in known and _is_encoder(value):
             field = "path" if _is_folder(value) else "id"
             place = str(Path(value).expanduser()) if field == "path" else value
             name = Path(place).resolve().name if field == "path" else Path(value).name
             prepared += ["model=custom", f"model.{field}={_quoted(place)}", f"model.name={_quoted(name)}"]
             continue
         for name in _names(value):
-            if name not in choices(group):
-                raise unknown(group, name, choices(group))
+            if name not in known:
+                raise unknown(group, name, known)
         if group in ADDED and value:
             plus = plus or "+"
         prepared.append(f"{plus}{group}={value}")
@@ -65,6 +76,84 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     ):
         prepared.append("++model.shipped=null")  # to say how to pretrain is to ask for it
     return prepared
+
+
+def own_field(argument: str) -> bool:
+    """Whether an argument sets a field of a data set, which its YAML need not have (``dataset.NAME.label_values``).
+
+    Whether there is such a field is said where the data set's description is checked.
+    """
+    return re.match(r"dataset\.\w+\.[\w.]+=", argument) is not None
+
+
+def search_folders(arguments: Sequence[str]) -> list[Path]:
+    """The user's own folders of configuration that a command line names, by ``--config-dir`` or ``hydra.searchpath``.
+
+    Raises:
+        StiltsError: One of them is not there.
+    """
+    _, named = _split(arguments)
+    for argument in arguments:
+        match = re.fullmatch(r"\+{0,2}hydra\.searchpath=\[(.*)\]", argument, flags=re.DOTALL)
+        parts = [part.strip(" '\"") for part in match[1].split(",")] if match else []
+        named += [
+            part.removeprefix("file://") for part in parts if part and not part.startswith(("pkg://", "structured:"))
+        ]
+    found = [Path(name).expanduser().absolute() for name in named]
+    for folder, name in zip(found, named, strict=True):
+        if not folder.is_dir():
+            raise StiltsError(
+                f"--config-dir={name} is not a folder; it must hold YAML as target/NAME.yaml, dataset/NAME.yaml."
+            )
+    return found
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A command line without Hydra's ``--config-dir``, and the folders that it names."""
+    rest: list[str] = []
+    named: list[str] = []
+    given = iter(arguments)
+    for argument in given:
+        match = re.fullmatch(r"(?:--config-dir|-cd)(?:=(.*))?", argument, flags=re.DOTALL)
+        if match is None:
+            rest.append(argument)
+            continue
+        name = match[1] if match[1] is not None else next(given, None)
+        if name is None:
+            raise StiltsError(f"{argument} needs a folder, as in {argument} FOLDER.")
+        named.append(name)
+    return rest, named
+
+
+def as_option(arguments: Sequence[str]) -> list[str]:
+    """A command line with ``--config-dir`` as an option of Hydra's composition, which has no flags."""
+    rest, named = _split(arguments)
+    if not named:
+        return rest
+    folders = search_folders(arguments)
+    rest = [argument for argument in rest if not re.match(r"\+{0,2}hydra\.searchpath=", argument)]
+    return [*rest, f"hydra.searchpath=[{','.join(_quoted(f'file://{folder}') for folder in folders)}]"]
+
+
+def located(config: dict[str, Any], folders: Iterable[str | Path]) -> dict[str, Any]:
+    """Says of data sets with files of the user's own where their YAML is, since relative names begin there.
+
+    Args:
+        config: A composed configuration, plain; changed.
+        folders: Folders of configuration.
+    """
+    own = config.get("dataset")
+    for name, values in own.items() if isinstance(own, dict) else ():
+        if isinstance(values, dict) and values.get("files") and not values.get("folder"):
+            places = [Path(folder) / "dataset" for folder in folders]
+            found = next((place for place in places if (place / f"{name}.yaml").is_file()), None)
+            values["folder"] = str(found) if found else None
+    return config
+
+
+def folders_of(hydra: Any) -> list[str]:
+    """All folders that Hydra has composed a configuration from, by the configuration's node ``hydra``."""
+    return [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
 
 
 def _quoted(value: str) -> str:
@@ -97,10 +186,25 @@ def sentence(error: Exception) -> StiltsError | None:
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return None
     text = f"{error} {error.__cause__ or ''}"
+    default = re.search(r"In '([^']+)': Could not find '([^']+)'", text)
+    if default:
+        return _missing_default(default[1], default[2], text)
     missing = re.search(r"Could not override '([^']+)'", text)
     if missing:
         return unknown("option", missing.group(1), *_options(missing.group(1)))
     return StiltsError(" ".join(str(error).split()).rstrip(".") + ".")
+
+
+def _missing_default(file: str, wanted: str, text: str) -> StiltsError:
+    """The refusal of a name in the ``defaults`` of a YAML that no file has."""
+    listed = re.search(r"Available options in '[^']*':\s*(.*?)\s*(?:Config search path|$)", text, re.DOTALL)
+    names = listed[1].split() if listed else []
+    near = difflib.get_close_matches(wanted.rpartition("/")[2], names, n=1, cutoff=0.5)
+    hint = f" (did you mean '{wanted.rpartition('/')[0]}/{near[0]}'?)" if near else ""
+    return StiltsError(
+        f"{file}.yaml names '{wanted}' in its defaults, and there is no {wanted}.yaml{hint}: write that file into the "
+        f"same folder of configuration, or choose one of: {', '.join(names) or 'none'}."
+    )
 
 
 def _options(option: str) -> tuple[list[str], list[str]]:
@@ -141,8 +245,11 @@ def compose(arguments: Sequence[str], raw: bool = False) -> Any:
     from hydra import compose as hydra_compose
     from omegaconf import OmegaConf
 
-    cfg = with_hydra(lambda: hydra_compose("config", overrides=list(arguments)))
-    return cfg if raw else OmegaConf.to_container(cfg, resolve=True)
+    arguments = as_option(arguments)
+    cfg = with_hydra(lambda: hydra_compose("config", overrides=arguments))
+    if raw:
+        return cfg
+    return located(OmegaConf.to_container(cfg, resolve=True), search_folders(arguments))  # type: ignore[arg-type]
 
 
 def with_hydra(work: Callable[[], T]) -> T:

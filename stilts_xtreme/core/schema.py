@@ -1,6 +1,7 @@
 """The canonical columns of each task format, and the description of a data set.
 
-Every source (hub, mirror folder, synthetic world) yields the same columns, so a head never knows where rows came from:
+Every source (the synthetic world, the hub or a folder like it, own files) yields the same columns, so a head never
+knows where rows came from:
 
 ================  ====================================================================================
 format            columns
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Columns = dict[str, list]
 """Rows as columns of equal length: column name -> one value per row."""
@@ -61,9 +63,15 @@ class DatasetSpec:
         codes: Language -> the source's own name of it.
         sources: Language -> ``{id, config, revision}`` where a language lives elsewhere than the others.
         counts: Split -> rows, or language -> split -> rows; what the source is known to hold. Empty when not known.
-        reader: How raw rows become canonical: ``columns`` (by the mapping above) or a named one of ``data/readers.py``.
+        reader: How raw rows become canonical: ``columns`` (by the mapping above) or a named one of ``data/readers``.
         blind: Splits whose labels are withheld; scoring one is refused.
         dev: Where dev rows come from when the source has no validation split to select on: ``{split, fraction}``.
+        source_language: The language that is trained on, where it is not English.
+        files: Files of the user's own: split -> file, files, or language -> file or files; ``{lang}`` in a name stands
+            for the language. Or a folder of ``datasets.DatasetDict.save_to_disk``, or, from Python, split ->
+            ``datasets.Dataset``.
+        folder: Where relative names of files begin, beside the working folder: the folder of the YAML.
+        language_column: The column of the files that holds a row's language (``codes[language]``, or the language).
         notes: What a reader of the scores must know.
     """
 
@@ -84,6 +92,10 @@ class DatasetSpec:
     blind: tuple[str, ...] = ()
     dev: Mapping[str, object] | None = None
     notes: str = ""
+    source_language: str | None = None
+    files: Mapping[str, Any] = field(default_factory=dict)
+    folder: str | None = None
+    language_column: str | None = None
 
     def held_in(self, split: str) -> str:
         """The split whose rows are read for a split: ``validation`` may be a share of another one (``dev``)."""

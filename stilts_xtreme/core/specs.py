@@ -228,6 +228,8 @@ class Cell:
     """One cell of the matrix, fully resolved.
 
     ``options`` are those of the task formats: group, such as ``tagging``, -> option -> value.
+
+    ``synthetic`` says whether the rows that it is scored on (without a target: trained on) are generated.
     """
 
     model: ModelSpec
@@ -250,3 +252,4 @@ class Cell:
     output: str
     on_damage: str
     recipe_name: str
+    synthetic: bool

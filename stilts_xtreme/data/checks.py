@@ -13,6 +13,8 @@ from stilts_xtreme.tasks.rows import NO_LABEL
 
 POLICIES = ("skip", "refuse")
 _SHOWN = 3  # ids named per problem: enough to look one up, short enough for one line
+BROKEN = "null or a wrong type in a list"
+_ELEMENTS: dict[str, type] = {"tokens": str, "choices": str, "answer_texts": str, "answer_starts": int}
 _EMPTY = "empty text"
 _COMMON = (NO_LABEL, _EMPTY)  # known of good copies, as is what was mended: not looked up in their files
 
@@ -57,8 +59,9 @@ def check(
 ) -> tuple[Columns, Report]:
     """Drops, repairs and counts the rows that cannot be used as they are.
 
-    Dropped everywhere: rows without a label, with a label outside of its range, with a tag too many or too few, with
-    another number of choices than labels, queries without a right candidate. Dropped from train, kept in evaluation
+    Dropped everywhere: rows with something in a list that does not belong there, such as null, rows without a label,
+    with a label outside of its range, with a tag too many or too few, with another number of choices than labels,
+    queries without a right candidate. Dropped from train, kept in evaluation
     (where the number of rows must stay the benchmark's): rows with an empty text, questions whose answers are not in
     the context. An answer that is elsewhere in the context than ``answer_starts`` says is moved; one that is nowhere in
     it gets the start -1 where its row is kept.
@@ -85,8 +88,15 @@ def check(
     where = "/".join(part for part in (spec.name, split, language) if part)
     format = row_format_of(spec.format)
     columns = {name: columns[name] for name in format.columns if name in columns}
-    n = len(next(iter(columns.values()), []))
-    ids = [str(i) for i in columns.get("id", range(n))]
+    n_read = len(next(iter(columns.values()), []))
+    ids = [str(i) for i in columns.get("id", range(n_read))]
+    broken = _broken(columns)
+    problems = {BROKEN: (len(broken), tuple(ids[i] for i in broken[:_SHOWN]))} if broken else {}
+    if broken:  # nothing else can be told of these rows
+        whole = sorted(set(range(n_read)) - set(broken))
+        columns = {name: [values[i] for i in whole] for name, values in columns.items()}
+        ids = [ids[i] for i in whole]
+    n = len(ids)
     found: defaultdict[str, list[int]] = defaultdict(list)
     dropped: set[int] = set()
 
@@ -106,7 +116,7 @@ def check(
         note(finding.problem, finding.rows, finding.drop)
     repeated = {i for i, count in Counter(ids).items() if count > 1}
     note("duplicate id", [i for i in range(n) if ids[i] in repeated], False)
-    problems = {p: (len(rows), tuple(ids[i] for i in rows[:_SHOWN])) for p, rows in found.items()}
+    problems |= {p: (len(rows), tuple(ids[i] for i in rows[:_SHOWN])) for p, rows in found.items()}
     if repeated and format.unique_ids and not train:
         first = next(ids[i] for i in range(n) if ids[i] in repeated)
         at = "".join(f" (again: {place})" for place in (places([first], True) if places else ()))
@@ -117,15 +127,25 @@ def check(
     for problem, (_, some) in problems.items():
         if places and (policy == "refuse" or problem not in {*_COMMON, *mended}):
             known.update((problem, place) for place in places(some[:1], problem == "duplicate id"))
-    report = Report(spec.name, split, language, n, n - len(dropped), problems, known)
+    report = Report(spec.name, split, language, n_read, n - len(dropped), problems, known)
     if policy == "refuse" and set(problems) - mended:
         raise StiltsError(f"data.bad_rows=refuse: {report}; mend them, or leave them out with data.bad_rows=skip.")
-    if n and len(dropped) == n:
+    if n_read and len(dropped) == n:
         raise StiltsError(f"No row can be used: {report}.")
     if dropped:
         kept = [i for i in range(n) if i not in dropped]
         columns = {name: [values[i] for i in kept] for name, values in columns.items()}
     return columns, report
+
+
+def _broken(columns: Columns) -> list[int]:
+    """Rows with a list that has an element of another type than it must have."""
+    rows: set[int] = set()
+    for name, kind in _ELEMENTS.items():
+        for i, values in enumerate(columns.get(name, ())):
+            if any(type(value) is not kind for value in values):
+                rows.add(i)
+    return sorted(rows)
 
 
 def refuse_blind(spec: DatasetSpec, split: str) -> None:

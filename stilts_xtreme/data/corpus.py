@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
-from stilts_xtreme.core.specs import Cell, TrainTask
-from stilts_xtreme.data import catalogue, synthetic
+from stilts_xtreme.core.specs import Cell, Target, TrainTask
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.sources import generated, source_of
+
+if TYPE_CHECKING:
+    from stilts_xtreme.data import synthetic
 
 
 def world_of(data: DataSpec) -> synthetic.World:
     """The world that the ``data`` group describes; with real data the default one."""
-    return synthetic.World.from_mapping(data.world if data.kind == "synthetic" else {})
+    from stilts_xtreme.data import synthetic
+
+    return synthetic.World.from_mapping(data.world if generated(data) else {})
 
 
 def world_identity(data: DataSpec) -> dict[str, Any]:
     """What the world's unlabelled text depends on: nothing of its rows."""
+    from stilts_xtreme.data import synthetic
+
     world = world_of(data)
     options = {"seed": world.seed, "languages": world.languages, "sentences": world.sentences, "mixed": world.mixed}
     return {"kind": "synthetic", "version": synthetic.WORLD_VERSION, "world": options}
 
 
+def world_key(data: DataSpec) -> dict[str, Any]:
+    """What of a world an encoder depends on: not how many rows or sentences there are of it."""
+    identity = world_identity(data)
+    return {"version": identity["version"], **{name: identity["world"][name] for name in ("seed", "languages")}}
+
+
 def world_corpus(data: DataSpec) -> dict[str, list[str]]:
     """Language -> texts."""
+    from stilts_xtreme.data import synthetic
+
     world = world_of(data)
     texts = {language: synthetic.corpus(world, language) for language in synthetic.LANGUAGES[: world.languages]}
     if not any(texts.values()):
@@ -32,36 +48,35 @@ def world_corpus(data: DataSpec) -> dict[str, list[str]]:
     return texts
 
 
-def _corpus_names(cell: Cell) -> list[str]:
-    corpus = cell.model.corpus
-    if corpus in (None, "auto"):
-        if cell.data.kind == "synthetic":
-            return []
-        if cell.target:
-            specs = [spec for task in cell.target.train for spec in task.datasets] + [cell.target.test]
-            specs += [cell.target.candidates] if cell.target.candidates else []
-        else:
-            specs = [spec for task in cell.intermediate_tasks for spec in task.datasets]
-        return sorted({spec.name for spec in specs})
-    if corpus == "synthetic":
-        return []
-    return sorted(str(name) for name in (corpus if isinstance(corpus, list) else [corpus]))
+def own_text(data: DataSpec, tasks: Sequence[TrainTask], target: Target | None) -> list[DatasetSpec]:
+    """The data sets whose text an encoder that is pretrained here learns from where nothing else is said.
+
+    They are those of the target, or else of the intermediate tasks; without those of the synthetic world, whose text is
+    the world's.
+    """
+    specs = [spec for task in tasks for spec in task.datasets]
+    if target:
+        specs = [spec for task in target.train for spec in task.datasets] + [target.test]
+        specs += [target.candidates] if target.candidates else []
+    return [spec for spec in specs if not source_of(spec, data).synthetic]
 
 
 def corpus_specs(cell: Cell) -> list[DatasetSpec]:
-    """The data sets whose text ``mini`` is pretrained on; empty for the synthetic world's own corpus."""
-    names = _corpus_names(cell)
-    if names and cell.data.kind == "synthetic":
+    """The data sets whose text ``mini`` is pretrained on; empty for the synthetic world's own corpus.
+
+    Raises:
+        StiltsError: For a data set by name that has no text of its own, since it is the synthetic world's.
+    """
+    corpus = cell.model.corpus
+    own = {spec.name: spec for spec in own_text(cell.data, cell.intermediate_tasks, cell.target)}
+    if corpus in (None, "auto"):
+        return [own[name] for name in sorted(own)]
+    if corpus == "synthetic":
+        return []
+    named = sorted(str(name) for name in (corpus if isinstance(corpus, list) else [corpus]))
+    known = {spec.name: spec for spec in own_text(cell.data, cell.intermediate_tasks, None)} | own
+    if generated(cell.data) and any(name not in known for name in named):
         raise StiltsError(
-            f"model.corpus={','.join(names)} needs data=hub; with data=synthetic the corpus is the world's own."
+            f"model.corpus={','.join(named)} needs data=hub; with data=synthetic the corpus is the world's own."
         )
-    known = {spec.name: spec for task in _all_tasks(cell) for spec in task.datasets}
-    if cell.target:
-        known[cell.target.test.name] = cell.target.test
-        if cell.target.candidates:
-            known[cell.target.candidates.name] = cell.target.candidates
-    return [known[name] if name in known else catalogue.load_spec(name) for name in names]
-
-
-def _all_tasks(cell: Cell) -> Sequence[TrainTask]:
-    return (*cell.intermediate_tasks, *(cell.target.train if cell.target else ()))
+    return [known[name] if name in known else catalogue.load_spec(name) for name in named]

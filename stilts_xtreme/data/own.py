@@ -9,7 +9,7 @@ from typing import Any
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import FORMATS, Columns, DatasetSpec
 from stilts_xtreme.data.checks import check
-from stilts_xtreme.data.readers import columns as readers
+from stilts_xtreme.data.readers import base, reader_of
 
 LOADERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 """Extension of a file -> what ``datasets`` reads it with."""
@@ -130,7 +130,7 @@ def canonical(
     for column, source in list(own.items()):
         if source.split(".")[0] not in there:
             if column not in optional or column in columns:
-                raise readers.lacks(where, "column", source, there)
+                raise base.lacks(where, "column", source, there)
             del own[column]
     if "choices" in own and not labels:
         labels = tuple(map(str, range(max((len(row) for row in found[own["choices"]]), default=0))))
@@ -139,13 +139,13 @@ def canonical(
     # where labels have names, a number without one is a position
     values = numbers if not numbers.keys() & set(labels) else {}
     spec = DatasetSpec(name=name, format=format, columns=own, labels=tuple(labels), label_values=values)
-    raw = readers.Raw(
+    raw = base.Raw(
         {column: found[column] for column in there},
         found.features,
         [str(at) for at in range(len(found))],
         where,
     )
-    rows = readers.read(raw, spec, None if unlabelled else labels)
+    rows = reader_of(spec.reader).columns(raw, spec, None if unlabelled else labels)
     if right is not None:
         rows["gold"] = [[str(key) for key in (ids if isinstance(ids, list) else [ids])] for ids in found[right]]
     return rows if unlabelled else check(rows, spec, split, "skip", language=language)[0]

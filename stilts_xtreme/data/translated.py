@@ -12,16 +12,22 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.inputs import RowSet
 from stilts_xtreme.core.schema import Columns, DatasetSpec, DataSpec
 from stilts_xtreme.core.specs import Translation
-from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.checks import Report
-from stilts_xtreme.data.hub import layout
-from stilts_xtreme.data.readers import columns as readers
-from stilts_xtreme.data.readers import ranking
+from stilts_xtreme.data.hub.repositories import HubSource
+from stilts_xtreme.data.readers import reader_of
+from stilts_xtreme.data.row_files import extension
+from stilts_xtreme.data.row_files import place as place_in
+from stilts_xtreme.data.sources import source_of
+from stilts_xtreme.tasks.question_answering.squad import read_squad
+
+if TYPE_CHECKING:
+    from stilts_xtreme.data.synthetic.generated import SyntheticSource
 
 SYNTHETIC = "synthetic"
 FORMATS = ("classification", "qa", "choice")
@@ -38,15 +44,14 @@ def languages(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tu
     if translation.source == SYNTHETIC:
         from stilts_xtreme.data import synthetic
 
-        codes = synthetic.LANGUAGES[1 : synthetic.World.from_mapping(data.world).languages]
-        there: tuple[str, ...] = codes
+        there: tuple[str, ...] = synthetic.LANGUAGES[1 : _world(translation, spec, data).options.languages]
     else:
         if spec.format not in FORMATS:
             raise StiltsError(
                 f"translation={translation.source}: {spec.name} has none, since its tags belong to words and a "
                 "translation has other words; leave it out of intermediate=."
             )
-        if spec.dev or spec.reader in (*readers.LOCAL, *ranking.READERS):
+        if spec.dev or not reader_of(spec.reader).translatable:
             raise StiltsError(f"translation={translation.source}: {spec.name} is not read from translations.")
         if _folder(translation):
             base = Path(str(translation.source)) / spec.name
@@ -54,7 +59,7 @@ def languages(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tu
             there = tuple(name for name in found if _present(translation, spec, name, data))
         else:  # a hub id's languages are named; without a root only the hub knows whether it has them
             there = tuple(code for code in asked if not data.root or _present(translation, spec, code, data))
-    there = tuple(code for code in there if code != catalogue.source_language(data))
+    there = tuple(code for code in there if code != source_of(spec, data).source_language)
     lacking = () if asked == "available" else tuple(code for code in asked if code not in there)
     if lacking or not there:
         columns = ", ".join(part for names in spec.columns.values() for part in names.split(","))
@@ -71,9 +76,8 @@ def row_set(translation: Translation, spec: DatasetSpec, data: DataSpec) -> RowS
     chosen = languages(translation, spec, data)
     if translation.source == SYNTHETIC:
         return RowSet(spec, "train", chosen, data, {"synthetic": list(chosen)})  # the rest is the English rows' own
-    theirs, place = _source(translation, spec, data)
-    theirs = replace(theirs, languages=chosen)
-    return RowSet(theirs, "train", chosen, place, catalogue.identity(theirs, "train", chosen, place))
+    source = _source(translation, spec, data, chosen)
+    return RowSet(source.spec, "train", chosen, source.data, source.identity("train", chosen))
 
 
 def rows(
@@ -86,37 +90,32 @@ def rows(
         spec: The data set.
         language: One of :func:`languages`.
         data: Where its English rows are.
-        english: Those, before any check (:func:`catalogue.unchecked`).
+        english: Those, before any check (:meth:`RowSource.unchecked`).
 
     Raises:
         StiltsError: For rows that are not those of the English ones; names file, line and what to do.
     """
     if translation.source == SYNTHETIC:
-        from stilts_xtreme.data import synthetic
-
-        world = synthetic.World.from_mapping(data.world)
-        return catalogue.checked(synthetic.translated(world, spec.name, language), spec, "train", language, data)
-    theirs, place = _source(translation, spec, data)
-    theirs = replace(theirs, languages=(language,))
-    paths = layout.files(theirs, "train", language, place.root) if place.root else []
+        own = _world(translation, spec, data)
+        return own.checked(own.translated(language), "train", language)
+    source = _source(translation, spec, data, (language,))
+    paths = source.files("train", language) if source.data.root else []
     try:
-        if spec.format == "qa" and paths and all(layout.extension(path) == "json" for path in paths):
-            from stilts_xtreme.tasks.question_answering.squad import read_squad
-
+        if spec.format == "qa" and paths and all(extension(path) == "json" for path in paths):
             parts = [read_squad(path) for path in paths]
             found = {name: [value for part in parts for value in part[name]] for name in parts[0]}
         else:
-            found = catalogue.unchecked(theirs, "train", language, place)
+            found = source.unchecked("train", language)
     except StiltsError as error:
         raise StiltsError(f"translation={translation.source}, {spec.name} in '{language}': {error}") from error
 
     def where(at: int) -> str:
-        return layout.place(paths, at) if paths else f"{translation.source}, '{language}', row {at + 1}"
+        return place_in(paths, at) if paths else f"{translation.source}, '{language}', row {at + 1}"
 
     missing = _match(found, english, spec, where)
     if spec.format == "qa":
         _refuse_spans(found, where)
-    columns, report = catalogue.checked(found, theirs, "train", language, place)
+    columns, report = source.checked(found, "train", language)
     if missing:
         note = {"not translated": (len(missing), tuple(missing[:_SHOWN]))}
         report = replace(report, problems={**report.problems, **note})
@@ -127,8 +126,25 @@ def _folder(translation: Translation) -> bool:
     return Path(str(translation.source)).is_dir()
 
 
-def _source(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tuple[DatasetSpec, DataSpec]:
-    """The data set and the source as the catalogue would have them if the translations were a data set of their own."""
+def _world(translation: Translation, spec: DatasetSpec, data: DataSpec) -> SyntheticSource:
+    """The world as the source of a data set.
+
+    Raises:
+        StiltsError: The data set is not of the world.
+    """
+    from stilts_xtreme.data.synthetic.generated import SyntheticSource
+
+    source = source_of(spec, data)
+    if not isinstance(source, SyntheticSource):
+        raise StiltsError(
+            f"translation={SYNTHETIC} has no rows of {spec.name}, which is not of the synthetic world: give a folder, "
+            "or leave it out."
+        )
+    return source
+
+
+def _source(translation: Translation, spec: DatasetSpec, data: DataSpec, languages: tuple[str, ...]) -> HubSource:
+    """The source that the translations would have if they were a data set of their own."""
     folder = _folder(translation)
     theirs = replace(
         spec,
@@ -136,18 +152,19 @@ def _source(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tupl
         config="{lang}" if folder else translation.config.replace("{dataset}", spec.name),
         revision=None if folder else translation.revision,
         splits={"train": "train"},
+        languages=languages,
+        files={},
         codes={},
         sources={},
         counts={},
         blind=(),
     )
-    return theirs, DataSpec("hub", translation.source if folder else data.root, data.bad_rows)
+    return HubSource(theirs, DataSpec("hub", translation.source if folder else data.root, data.bad_rows))
 
 
 def _present(translation: Translation, spec: DatasetSpec, language: str, data: DataSpec) -> bool:
-    theirs, place = _source(translation, spec, data)
     try:
-        return bool(layout.files(replace(theirs, languages=(language,)), "train", language, str(place.root)))
+        return bool(_source(translation, spec, data, (language,)).files("train", language))
     except StiltsError:
         return False
 

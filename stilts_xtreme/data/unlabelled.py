@@ -5,10 +5,8 @@ Free of torch: planning asks for the languages and for what goes into a key.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError, unknown
@@ -17,6 +15,8 @@ from stilts_xtreme.core.schema import DatasetSpec, DataSpec
 from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.corpus import world_identity, world_of
+from stilts_xtreme.data.row_files import digest
+from stilts_xtreme.data.sources import generated, source_of
 
 WIKIPEDIA = "wikipedia_mlm"
 
@@ -29,7 +29,8 @@ def languages(mlm: Mlm, data: DataSpec) -> tuple[str, ...]:
     """
     there = _there(mlm, data)
     if not there:
-        where = data.root if _spec(mlm, data) else mlm.source
+        spec = _spec(mlm, data)
+        where = source_of(spec, data).origin if spec else mlm.source
         raise StiltsError(
             f"mlm.source={mlm.source} has no text in {where}: bring {_wanted(mlm, data)}, "
             "give mlm.source=FOLDER of <language>.txt, or leave mlm.weight=null."
@@ -47,11 +48,11 @@ def mixed(mlm: Mlm, data: DataSpec) -> MixedMlm:
     chosen = languages(mlm, data)
     spec = _spec(mlm, data)
     if spec is not None:
-        content = catalogue.identity(spec, "train", chosen, data)
+        content = source_of(spec, data).identity("train", chosen)
         return MixedMlm(mlm, chosen, RowSet(spec, "train", chosen, data, content), content)
     if not _is_folder(mlm.source):
         return MixedMlm(mlm, chosen, None, world_identity(data))
-    digests = {language: [_digest(path, *_stamp(path)) for path in _files(mlm.source, language)] for language in chosen}
+    digests = {language: [digest(path) for path in _files(mlm.source, language)] for language in chosen}
     return MixedMlm(mlm, chosen, None, digests)
 
 
@@ -76,7 +77,7 @@ def _spec(mlm: Mlm, data: DataSpec) -> DatasetSpec | None:
     """
     if _is_folder(mlm.source):
         return None
-    if data.kind == "synthetic":
+    if generated(data):
         if mlm.source not in ("auto", "synthetic"):
             raise unknown("mlm.source", mlm.source, ("auto", "synthetic", "FOLDER"))
         return None
@@ -90,7 +91,7 @@ def _spec(mlm: Mlm, data: DataSpec) -> DatasetSpec | None:
 def _there(mlm: Mlm, data: DataSpec) -> tuple[str, ...]:
     spec = _spec(mlm, data)
     if spec is not None:
-        return catalogue.languages(spec, "train", data)
+        return source_of(spec, data).languages("train")
     if _is_folder(mlm.source):
         folder = Path(mlm.source)
         names = {path.stem for path in folder.glob("*.txt")} | {path.parent.name for path in folder.glob("*/*.txt")}
@@ -122,7 +123,7 @@ def _reader(mlm: Mlm, data: DataSpec, language: str) -> Callable[[], Iterator[st
     if spec is None and _is_folder(mlm.source):
         return lambda: _lines_of(_files(mlm.source, language))
     if spec is not None:
-        whole = catalogue.rows(spec, "train", language, data)[0]["text"]
+        whole = source_of(spec, data).rows("train", language)[0]["text"]
     else:
         from stilts_xtreme.data import synthetic
 
@@ -148,14 +149,3 @@ def _thinned(lines: Callable[[], Iterator[str]], limit: int) -> list[str]:
     if total <= limit:
         return list(lines())
     return [line for at, line in enumerate(lines()) if at * limit // total != (at - 1) * limit // total]
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
-
-
-@lru_cache(maxsize=4096)
-def _digest(path: Path, size: int, mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -42,6 +42,7 @@ class Composer:
 
     def __init__(self, loader: Any, master: Any):
         self.loader, self.master = loader, master
+        self.folders = compose.folders_of(master.hydra)
         self.compositions = 0
         self._parse = lru_cache(maxsize=None)(self._parse_one)
         self._compose = lru_cache(maxsize=None)(self._compose_one)
@@ -102,6 +103,9 @@ class Composer:
 
     def plain(self, overrides: Sequence[str]) -> Plain:
         """The configuration of a job, resolved, as plain containers."""
+        return compose.located(self._plain(overrides), self.folders)
+
+    def _plain(self, overrides: Sequence[str]) -> Plain:
         from omegaconf import OmegaConf
 
         parsed = [self._parse(text) for text in overrides]

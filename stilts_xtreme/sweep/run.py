@@ -125,7 +125,7 @@ def _readable(planned: Sequence[PlannedCell]) -> tuple[list[PlannedCell], list[R
         cell, final = entry.cell, entry.planned.final
         where = json.dumps(final.test.content) if isinstance(final, Evaluation) else ""
         store = Store(cell.output, cell.on_damage)
-        if where not in found and cell.data.kind == "hub" and not store.done(final.key):
+        if where not in found and not cell.synthetic and not store.done(final.key):
             found[where] = None
             try:
                 read_test_rows(cell, entry.planned, store)

@@ -30,7 +30,7 @@ from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.stage import Evaluation, Floors, Stage, Training
-from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.sweep import planning
 from stilts_xtreme.sweep.engine import Engine, Report
 from stilts_xtreme.sweep.graph import Graph, Node, build
@@ -133,13 +133,13 @@ def published(stage: Stage) -> Stage:
     real = DataSpec("hub")
     if isinstance(stage, Evaluation | Floors):
         test = stage.target.test
-        counts = {code: catalogue.expected_rows(test, "test", code, real) or 0 for code in stage.target.languages}
+        counts = {code: source_of(test, real).count("test", code) or 0 for code in stage.target.languages}
         return replace(stage, rows=counts)
     if not isinstance(stage, Training):
         return stage
     rows = {
         task.name: sum(
-            CCG_ROWS if spec.name == "ccg" else catalogue.expected_rows(spec, "train", "en", real) or 0
+            CCG_ROWS if spec.name == "ccg" else source_of(spec, real).count("train", "en") or 0
             for spec in task.datasets
         )
         for task in stage.tasks

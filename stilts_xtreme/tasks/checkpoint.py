@@ -160,7 +160,7 @@ def lineage(cell: Cell, stage: Pretraining | Training) -> list[dict[str, Any]]:
         stage: The stage that the encoder comes out of.
     """
     steps: list[dict[str, Any]] = []
-    synthetic = cell.data.kind == "synthetic"
+    synthetic = cell.synthetic
     suffix = ", synthetic data" if synthetic else ""
     for ancestor in stage.chain():
         if isinstance(ancestor, Pretraining):

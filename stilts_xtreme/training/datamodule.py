@@ -10,7 +10,8 @@ import pytorch_lightning as pl
 from stilts_xtreme.core.checks import whole
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import Columns, DatasetSpec, DataSpec
-from stilts_xtreme.data import catalogue, own
+from stilts_xtreme.data import own
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.data.task import data_of, task_of
 from stilts_xtreme.models.batch import Features
 from stilts_xtreme.tasks.evaluation import Candidates, Sample
@@ -110,7 +111,7 @@ class TaskDataModule(pl.LightningDataModule):
         if self._labels is not None:
             return self._labels
         if self.task is not None:
-            return catalogue.labels(self.task.test or self.task.train[0], self.data)
+            return source_of(self.task.test or self.task.train[0], self.data).labels()
         for format in ("tagging", "classification"):
             found = {
                 own.names_of(table, self.columns, format)
@@ -200,8 +201,8 @@ class TaskDataModule(pl.LightningDataModule):
             return self.name, self._joined([self._own(module, "train", language) for language in self.tables["train"]])
         if not self.task.train:
             raise StiltsError(f"{self.name} is not trained; use trainer.validate, trainer.test or predict.")
-        source = catalogue.source_language(self.data)
-        parts = [catalogue.rows(spec, "train", source, self.data)[0] for spec in self.task.train]
+        sources = [source_of(spec, self.data) for spec in self.task.train]
+        parts = [source.rows("train", source.source_language)[0] for source in sources]
         return "+".join(spec.name for spec in self.task.train), self._joined(parts)
 
     def _joined(self, parts: Sequence[Columns]) -> Columns:
@@ -223,9 +224,8 @@ class TaskDataModule(pl.LightningDataModule):
         else:
             for spec, languages in self._sources("test" if split == "predict" else split):
                 for language in languages:
-                    found[language] = catalogue.rows(
-                        spec, "test" if split == "predict" else split, language, self.data
-                    )[0]
+                    wanted = "test" if split == "predict" else split
+                    found[language] = source_of(spec, self.data).rows(wanted, language)[0]
         if self.languages is not None:
             for language in self.languages:
                 if language not in found and split != "validation":
@@ -244,14 +244,18 @@ class TaskDataModule(pl.LightningDataModule):
     def _sources(self, split: str) -> list[tuple[DatasetSpec, tuple[str, ...]]]:
         """The data sets of the package's task that have rows of a split, and their languages."""
         assert self.task is not None
-        test, source = self.task.test, catalogue.source_language(self.data)
+        trained = [source_of(spec, self.data) for spec in self.task.train[:1]]
+        test = self.task.test
         if test is not None:
-            there = catalogue.languages(test, split, self.data)
+            tests = source_of(test, self.data)
+            source, there = (*trained, tests)[0].source_language, tests.languages(split)
             if there:
                 wanted = there if self.languages is None else tuple(one for one in self.languages if one in there)
                 return [(test, tuple(sorted(wanted, key=lambda language: language != source)))]
         return [
-            (spec, (source,)) for spec in self.task.train[:1] if source in catalogue.languages(spec, split, self.data)
+            (source.spec, (source.source_language,))
+            for source in trained
+            if source.source_language in source.languages(split)
         ]
 
     def _candidates(self, module: HeadModule) -> Candidates | None:
@@ -263,13 +267,8 @@ class TaskDataModule(pl.LightningDataModule):
             table = own.table(self.own_candidates, f"{self.name}/candidates")
             rows = own.canonical(table, "candidates", {}, (), self.name, "predict")
         elif self.task is not None and self.task.candidates is not None:
-            spec = self.task.candidates
-            rows = self._joined(
-                [
-                    catalogue.rows(spec, "test", language, self.data)[0]
-                    for language in catalogue.languages(spec, "test", self.data)
-                ]
-            )
+            pool = source_of(self.task.candidates, self.data)
+            rows = self._joined([pool.rows("test", language)[0] for language in pool.languages("test")])
         else:
             return None
         return Candidates(rows["id"], make(rows, module.tokenizer))

@@ -18,7 +18,7 @@ from stilts_xtreme.core.progress import phase, say
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Target
 from stilts_xtreme.core.stage import Evaluation, Floors
-from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.batch import concatenate
 from stilts_xtreme.models.encoder import Encoder, load, load_tokenizer
 from stilts_xtreme.tasks import format_of, predictions
@@ -38,7 +38,8 @@ def evaluate(cell: Cell, stage: Evaluation, folder_of: FolderOf, scratch: Path) 
     source = encoder_source(stage, folder_of)
     encoder: Encoder = load(source, packed=cell.trainer.packing)
     tokenizer = load_tokenizer(source)
-    labels = catalogue.labels(target.test, cell.data)
+    tests = source_of(target.test, cell.data)
+    labels = tests.labels()
     format = format_of(target.head)
     options = format.head_options(cell, target.recipe, target.metric)
     continues = source if stage.head is not None else None
@@ -51,7 +52,7 @@ def evaluate(cell: Cell, stage: Evaluation, folder_of: FolderOf, scratch: Path) 
         wanted += [("validation", language) for language in stage.languages]
     rows, parts, problems = {}, {}, {}
     for split, language in wanted:
-        rows[split, language], report = catalogue.rows(target.test, split, language, cell.data)
+        rows[split, language], report = tests.rows(split, language)
         if split == "test":
             problems[language] = {name: count for name, (count, _) in report.problems.items()}
         if report.problems:
@@ -125,12 +126,13 @@ def make_floors(cell: Cell, stage: Floors, scratch: Path) -> dict[str, Any]:
     target = stage.target
     train_rows = load_rows(cell, target.train[-1], "train") if target.train else {}
     candidates = load_candidates(cell, target) if target.candidates is not None else None
-    score = floors.fit(target.head, target.metric, train_rows, catalogue.labels(target.test, cell.data), candidates)
+    tests = source_of(target.test, cell.data)
+    score = floors.fit(target.head, target.metric, train_rows, tests.labels(), candidates)
     found: dict[str, dict[str, float]] = {}
     for language in stage.languages:
-        rows, _ = catalogue.rows(target.test, "test", language, cell.data)
+        rows, _ = tests.rows("test", language)
         found[language] = score(rows, language)
-        rivals = partial(catalogue.rivals, target.test, language, cell.data)
+        rivals = partial(tests.rivals, language)
         found[language] |= format_of(target.head).more_floors(target.metric, rows, language, rivals)
     write_atomic(scratch / "scores.json", json.dumps({"languages": found}, indent=1, ensure_ascii=False))
     return {"task": target.name}

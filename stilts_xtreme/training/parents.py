@@ -15,9 +15,9 @@ from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.core.specs import Cell, Target, TrainTask, Translation
 from stilts_xtreme.core.stage import Evaluation, Pretraining, Training
-from stilts_xtreme.data import catalogue
 from stilts_xtreme.data import translated as translations
 from stilts_xtreme.data.checks import Report
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.encoder import Source
 from stilts_xtreme.tasks import row_format_of
 from stilts_xtreme.tasks.checkpoint import model_folder
@@ -90,9 +90,10 @@ def _parts(
     cell: Cell, spec: DatasetSpec, split: str, translation: Translation | None
 ) -> Iterator[tuple[Columns, Report]]:
     """The checked rows of a data set, language after language."""
-    english = catalogue.unchecked(spec, split, catalogue.source_language(cell.data), cell.data)
+    source = source_of(spec, cell.data)
+    english = source.unchecked(split, source.source_language)
     if translation is None or translation.mode == "add":
-        yield catalogue.checked(english, spec, split, catalogue.source_language(cell.data), cell.data)
+        yield source.checked(english, split, source.source_language)
     if translation is not None:
         for language in translations.languages(translation, spec, cell.data):
             yield translations.rows(translation, spec, language, cell.data, english)
@@ -107,8 +108,9 @@ def load_candidates(cell: Cell, target: Target) -> Columns:
     spec = target.candidates
     assert spec is not None
     joined: Columns = {name: [] for name in row_format_of(spec.format).columns}
-    for language in catalogue.languages(spec, "test", cell.data):
-        rows, report = catalogue.rows(spec, "test", language, cell.data)
+    source = source_of(spec, cell.data)
+    for language in source.languages("test"):
+        rows, report = source.rows("test", language)
         if report.problems:
             say(f"  {report}")
         for name, values in rows.items():
@@ -121,7 +123,7 @@ def load_candidates(cell: Cell, target: Target) -> Columns:
 
 def task_labels(cell: Cell, task: TrainTask) -> tuple[str, ...]:
     """Label names of a task; data sets that share a head must agree on them."""
-    found = {catalogue.labels(spec, cell.data) for spec in task.datasets}
+    found = {source_of(spec, cell.data).labels() for spec in task.datasets}
     if len(found) > 1:
         raise StiltsError(
             f"{task.name}: its data sets have different labels ({'; '.join(map(', '.join, sorted(found)))})."

@@ -23,8 +23,8 @@ from stilts_xtreme.core.progress import phase, say
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Pretraining
-from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.corpus import world_corpus
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.batch import Features, fill, order
 from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.tasks.checkpoint import lineage, save
@@ -52,7 +52,7 @@ def texts_of(specs: Sequence[DatasetSpec], data: DataSpec, limit: int) -> dict[s
     texts: dict[str, list[str]] = {}
     if specs:
         for spec in specs:
-            for language, found in catalogue.corpus(spec, data).items():
+            for language, found in source_of(spec, data).corpus().items():
                 texts.setdefault(language, []).extend(found)
     else:
         texts = world_corpus(data)

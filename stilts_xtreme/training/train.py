@@ -20,7 +20,7 @@ from stilts_xtreme.core.progress import phase, say
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Floors, Pretraining, Stage, Training
-from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.models.batch import order
 from stilts_xtreme.models.encoder import load, load_tokenizer
@@ -235,7 +235,7 @@ def _dev_scorer(
         rows = {name: values[: task.recipe.dev_rows] for name, values in loaded.items()}
         dev[task.name] = (task, rows, heads[task.name].features(rows, tokenizer))
 
-    source = catalogue.source_language(cell.data)
+    source = source_of(stage.tasks[0].datasets[0], cell.data).source_language
 
     def score() -> dict[str, float]:
         found = {}

@@ -18,6 +18,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.hub import rows as hub
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report.cell import notes
 
 Place = Callable[[Path], None]
@@ -116,7 +117,7 @@ def test_rows_name_file_line_and_remedy(
     place(tmp_path)
     spec = replace(catalogue.load_spec(dataset), **option)
     with pytest.raises(StiltsError, match=text) as caught:
-        catalogue.rows(spec, split, language, DataSpec("hub", str(tmp_path), "refuse"))
+        source_of(spec, DataSpec("hub", str(tmp_path), "refuse")).rows(split, language)
     assert "\n" not in str(caught.value)
 
 
@@ -124,7 +125,7 @@ def test_a_label_can_be_told(tmp_path: Path) -> None:
     """The remedy that refusals name is one."""
     local("panx/de/test", "de:a\tO\nde:c\tB-PERS\n")(tmp_path)
     spec = replace(catalogue.load_spec("panx"), reader="original", label_values={"B-PERS": "B-PER"})
-    rows, _ = catalogue.rows(spec, "test", "de", DataSpec("hub", str(tmp_path)))
+    rows, _ = source_of(spec, DataSpec("hub", str(tmp_path))).rows("test", "de")
     assert [spec.labels[tag] for tag in rows["tags"][0]] == ["O", "B-PER"]
 
 
@@ -137,7 +138,7 @@ def test_of_joined_splits_the_right_file_is_named(tmp_path: Path) -> None:
         write(tmp_path, "facebook/anli", "plain_text", f"dev_r{round_}", columns, features)
     spec = replace(catalogue.load_spec("anli"), label_values={"0": NLI[0], "1": NLI[1], "2": NLI[2]})
     with pytest.raises(StiltsError, match=r"no label '5'.*mend .*dev_r2-00000-of-00001.parquet, row 2"):
-        catalogue.rows(spec, "validation", "en", DataSpec("hub", str(tmp_path)))
+        source_of(spec, DataSpec("hub", str(tmp_path))).rows("validation", "en")
 
 
 # --- prediction files -------------------------------------------------------------------------------------------------
@@ -196,7 +197,7 @@ def test_snli_without_a_gold_label_is_left_out_and_counted(tmp_path: Path) -> No
     columns, features = pairs(5, labels=[0, -1, 2, -1, 1])
     for split in ("train", "validation"):
         write(tmp_path, "stanfordnlp/snli", "plain_text", split, columns, features)
-        rows, report = catalogue.rows(catalogue.load_spec("snli"), split, "en", DataSpec("hub", str(tmp_path)))
+        rows, report = source_of(catalogue.load_spec("snli"), DataSpec("hub", str(tmp_path))).rows(split, "en")
         assert rows["label"] == [0, 2, 1]
         assert report.problems == {"no label": (2, (f"{split}-1", f"{split}-3"))}
 
@@ -209,11 +210,11 @@ def test_google_xtremes_paws_x_which_lost_rows_is_told(
     own = catalogue.load_spec("paws_x")
     theirs = replace(own, id="google/xtreme", config="PAWS-X.{lang}")
     with pytest.raises(StiltsError, match="has no column 'id'"):
-        catalogue.rows(theirs, "validation", "es", DataSpec("hub", str(tmp_path)))
+        source_of(theirs, DataSpec("hub", str(tmp_path))).rows("validation", "es")
     theirs = replace(theirs, columns={name: raw for name, raw in own.columns.items() if name != "id"})
     monkeypatch.setattr(hub, "_reachable", lambda repo, revision: True)
     monkeypatch.setattr(datasets, "load_dataset", lambda *args, **options: Dataset.from_dict(columns))
-    rows, _ = catalogue.rows(theirs, "validation", "es", DataSpec("hub"))
+    rows, _ = source_of(theirs, DataSpec("hub")).rows("validation", "es")
     assert len(rows["label"]) == 1961
     assert "paws_x/validation/es: 1961 rows read, 2000 declared." in caplog.text
 

@@ -14,7 +14,8 @@ from support.cells import TINY, cell_of, composed
 
 from stilts_xtreme.cell.run import run
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.source import RowSource
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks import predictions
 from stilts_xtreme.tasks.metrics.scores import METRICS, headline
 
@@ -32,13 +33,13 @@ def check(result: dict[str, Any], folder: Path, *arguments: str) -> None:
     target = cell.target
     assert target is not None
     assert json.loads((folder / "result.json").read_text()) == json.loads(json.dumps(result))
-    languages = list(catalogue.languages(target.test, "test", cell.data))
+    languages = list(source_of(target.test, cell.data).languages("test"))
     assert sorted({row["language"] for row in result["rows"]}) == sorted(languages)
     first = sorted(languages, key=lambda name: (name != "qaa", name))
     assert [line["language"] for line in result["comparison"]] == first
-    labels = catalogue.labels(target.test, cell.data)
+    labels = source_of(target.test, cell.data).labels()
     for language in languages:
-        rows, _ = catalogue.rows(target.test, "test", language, cell.data)
+        rows, _ = source_of(target.test, cell.data).rows("test", language)
         answers = predictions.read(folder / "predictions", target.name, language, target.head)
         scores = METRICS[target.metric].score(answers, predictions.gold(target.head, rows, labels), language)
         mine = [row for row in result["rows"] if row["language"] == language]
@@ -223,15 +224,15 @@ def test_one_stream_keeps_languages_apart(run_tiny: Callable[..., Any], target: 
 
 def unusable(monkeypatch: pytest.MonkeyPatch, split: str, languages: tuple[str, ...], rows: int) -> None:
     """Leaves sentences without words of a split in some languages."""
-    original = catalogue.checked
+    original = RowSource.checked
 
-    def changed(columns: Any, spec: Any, wanted: str, language: str, data: Any) -> Any:
-        columns, report = original(columns, spec, wanted, language, data)
+    def changed(source: RowSource, columns: Any, wanted: str, language: str) -> Any:
+        columns, report = original(source, columns, wanted, language)
         if wanted == split and language in languages:
             columns = {"id": ["1", "2"][:rows], "tokens": [[], []][:rows], "tags": [[], []][:rows]}
         return columns, report
 
-    monkeypatch.setattr(catalogue, "checked", changed)
+    monkeypatch.setattr(RowSource, "checked", changed)
 
 
 @pytest.mark.parametrize("rows", [0, 2])
@@ -315,7 +316,7 @@ def test_mnli_to_xnli_on_real_rows(tmp_path: Path) -> None:
     assert not result["synthetic"]
     cell = cell_of(*arguments)
     assert cell.target is not None
-    present = set(catalogue.languages(cell.target.test, "test", cell.data))
+    present = set(source_of(cell.target.test, cell.data).languages("test"))
     assert {line["language"] for line in result["comparison"]} == present
     assert set(result["missing_languages"]) == set(cell.target.languages) - present
     folder = tmp_path / "cells" / result["cell"]
@@ -324,7 +325,7 @@ def test_mnli_to_xnli_on_real_rows(tmp_path: Path) -> None:
     for language in result["missing_languages"]:
         assert language in table
     for line in result["comparison"]:
-        rows, _ = catalogue.rows(cell.target.test, "test", line["language"], cell.data)
+        rows, _ = source_of(cell.target.test, cell.data).rows("test", line["language"])
         answers = predictions.read(folder / "predictions", "xnli", line["language"], "classification")
         assert line["n"] == len(rows["id"]) == len(answers)
         labels = predictions.gold("classification", rows, cell.target.test.labels)

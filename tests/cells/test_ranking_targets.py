@@ -14,6 +14,7 @@ from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.commands import score
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.data.synthetic import LANGUAGES
 from stilts_xtreme.tasks.metrics.ranking import map_at_20
 
@@ -26,7 +27,7 @@ def test_a_cell_ends_with_rankings_that_are_scored_again(target: str, task: str,
     assert set(values) == set(LANGUAGES[:3])
     count = result["candidates"]["count"]
     spec, data = catalogue.load_spec(f"{target}_candidates"), cell_of(f"+target={target}", *TINY).data
-    pool = {key for code in values for key in catalogue.rows(spec, "test", code, data)[0]["id"]}
+    pool = {key for code in values for key in source_of(spec, data).rows("test", code)[0]["id"]}
     assert len(pool) == count
     for code, value in values.items():
         rankings = json.loads((folder / "predictions" / task / f"test-{code}.json").read_text())

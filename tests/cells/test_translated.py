@@ -16,6 +16,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns, DataSpec
 from stilts_xtreme.core.specs import Translation
 from stilts_xtreme.data import catalogue, synthetic, translated
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report.entries import row_name
 from stilts_xtreme.training.parents import load_rows
 
@@ -24,7 +25,7 @@ WORLD = synthetic.World(languages=4, train=60)
 
 
 def english(name: str) -> Columns:
-    return catalogue.unchecked(catalogue.load_spec(name), "train", "qaa", DATA)
+    return source_of(catalogue.load_spec(name), DATA).unchecked("train", "qaa")
 
 
 def raw(name: str, language: str) -> list[dict[str, Any]]:

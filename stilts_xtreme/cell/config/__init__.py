@@ -15,10 +15,12 @@ from stilts_xtreme.cell.config.mixing import make_mlm, make_sampling, make_trans
 from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
 from stilts_xtreme.cell.config.sources import layers_of, make_data, make_model
 from stilts_xtreme.core.checks import choice, freezable, known, switch, whole
-from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Cell, Mlm, Translation
-from stilts_xtreme.data.catalogue import load_spec, spec_from_mapping
+from stilts_xtreme.data.catalogue import load_spec, names, spec_from_mapping
+from stilts_xtreme.data.corpus import own_text
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks import option_groups
 from stilts_xtreme.tasks.options import OptionGroup
 
@@ -58,19 +60,23 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     fields = dict(GROUPS)
     for own in groups:
         fields[own.name] = (*fields.get(own.name, ()), *own.defaults)
-    for name, names in fields.items():
-        known(name, cfg.get(name) or {}, names)
+    for name, options_ in fields.items():
+        known(name, cfg.get(name) or {}, options_)
     data = make_data(cfg["data"])
-    model = make_model(cfg["model"], data)
     find = _finder(cfg.get("dataset") or {})
     recipe, chosen, aim = cfg["recipe"], cfg.get("intermediate") or {}, cfg.get("target") or {}
     check_named("intermediate", recipe["intermediate"], chosen)
     check_named("target", recipe["target"], [aim.get("name", "")])
+    for name, values in chosen.items():
+        if not isinstance(values, Mapping):
+            raise _headless("intermediate", name, values)
     tasks = make_intermediate(chosen, recipe["intermediate"], find)
     more = cfg["benchmark"]["more"].get(aim.get("name"), ())
     target = make_target(aim, more, recipe["target"], find) if aim else None
     if target is None and not tasks:
         raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
+    synthetic = source_of(target.test if target else tasks[0].datasets[0], data).synthetic
+    model = make_model(cfg["model"], data, own_text=bool(own_text(data, tasks, target)))
     mlm = make_mlm(cfg["mlm"], recipe["intermediate"] if tasks else None)
     layers = layers_of(model)
     alone = next(iter(chosen)) if len(chosen) == 1 else ""
@@ -85,7 +91,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     if axis is not None:
         choice("study.axis", axis, ("size", "volume"))
     choice("store.damaged", cfg["store"]["damaged"], ("refuse", "retrain"))
-    evaluation, options = _evaluation(cfg, groups, data.kind == "synthetic")
+    evaluation, options = _evaluation(cfg, groups, synthetic)
     return Cell(
         model=model,
         data=data,
@@ -107,17 +113,37 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         output=str(cfg["output"]),
         on_damage=cfg["store"]["damaged"],
         recipe_name=str(recipe["name"]),
+        synthetic=synthetic,
     )
 
 
 def _finder(composed: Mapping[str, Any]) -> Find:
     """Data sets by name: those of the configuration, and the catalogue's."""
+    for name, values in composed.items():
+        if not isinstance(values, Mapping):
+            raise _headless("dataset", name, values)
+        if not values.get("format"):
+            given = [other for other, field in composed.items() if isinstance(field, Mapping) and field.get("format")]
+            raise unknown("dataset", name, given)
     specs = {name: spec_from_mapping(values) for name, values in composed.items()}
 
     def find(name: str) -> DatasetSpec:
+        if name not in specs and name not in names():
+            raise StiltsError(
+                f"The task names the data set '{name}', of which there is no description: write dataset/{name}.yaml, "
+                f"and name it in the defaults of the task's YAML, as in 'defaults: [/dataset/{name}, _self_]'."
+            )
         return specs[name] if name in specs else load_spec(name)
 
     return find
+
+
+def _headless(group: str, field: object, value: object) -> StiltsError:
+    """The refusal of a YAML whose fields went one level too high."""
+    return StiltsError(
+        f"{group}.{field}={value} is refused: the YAML in {group}/ that says so must begin with the line "
+        f"'# @package {group}.NAME', NAME being the name of its file."
+    )
 
 
 def _evaluation(

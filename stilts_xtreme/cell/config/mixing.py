@@ -13,6 +13,7 @@ from stilts_xtreme.core.checks import check, choice, is_number, make, number, re
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import Languages, Mlm, Sampling, Translation
+from stilts_xtreme.data.sources import generated
 
 
 def make_volume(value: object) -> float | None:
@@ -84,7 +85,7 @@ def make_translation(values: Mapping[str, Any], data: DataSpec) -> Translation:
         source = os.path.expanduser(source)
         folder = os.path.isdir(source)
         hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source) is not None
-        if data.kind == "synthetic":
+        if generated(data):
             check(folder or source == "synthetic", option, source, "with data=synthetic take synthetic or a folder")
         else:
             check(source != "synthetic", option, source, "the synthetic world has no rows of real data sets")

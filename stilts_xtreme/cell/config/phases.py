@@ -111,7 +111,7 @@ def make_target(values: Mapping[str, Any], more: Collection[str], recipe: Mappin
     Raises:
         StiltsError: For an unknown choice, a recipe out of range, or candidates where there is no ranking.
     """
-    _check_task("target", values, ("name", "head", "metric", "train", "test", "languages"))
+    _check_task("target", values, ("name", "head", "metric", "train", "test"))
     name, head, metric = values["name"], values["head"], values["metric"]
     own = make_recipe("recipe.target", recipe, name)
     train = tuple(TrainTask(head, metric, (find(dataset),), own) for dataset in values["train"])
@@ -121,7 +121,9 @@ def make_target(values: Mapping[str, Any], more: Collection[str], recipe: Mappin
             f"target.candidates={values.get('candidates')} does not fit target.head={head}: a ranking, and nothing "
             "else, needs the name of a data set to choose from."
         )
-    return Target(name, head, metric, train, find(values["test"]), (*values["languages"], *more), own, candidates)
+    return Target(
+        name, head, metric, train, find(values["test"]), (*(values.get("languages") or ()), *more), own, candidates
+    )
 
 
 def _check_task(option: str, values: Mapping[str, Any], fields: Collection[str]) -> None:

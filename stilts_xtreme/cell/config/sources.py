@@ -14,7 +14,9 @@ from stilts_xtreme.core.checks import check, choice, known, make, number, whole
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import ModelSpec
+from stilts_xtreme.data.corpus import world_key
 from stilts_xtreme.data.hub import mirror
+from stilts_xtreme.data.sources import KINDS
 from stilts_xtreme.models.flops import step_flops, steps_within
 from stilts_xtreme.models.shipped import resolve
 
@@ -34,21 +36,28 @@ def make_data(values: Mapping[str, Any]) -> DataSpec:
         StiltsError: For an unknown field or choice, or a root that is no folder.
     """
     data = make(DataSpec, "data", values)
-    choice("data.kind", data.kind, ("synthetic", "hub"))
+    choice("data.kind", data.kind, KINDS)
     choice("data.bad_rows", data.bad_rows, ("skip", "refuse"))
     if data.root is not None and not os.path.isdir(data.root):
         raise StiltsError(f"data.root={data.root} is not a folder; it must hold data sets as <owner>/<name>/....")
     return data
 
 
-def make_model(values: Mapping[str, Any], data: DataSpec) -> ModelSpec:
-    """The encoder: with the folder of a shipped one, or of one that was brought into ``data.root``.
+def make_model(values: Mapping[str, Any], data: DataSpec, own_text: bool) -> ModelSpec:
+    """The encoder, with the folder of a shipped one, or of one that was brought into ``data.root``.
+
+    Args:
+        values: Its options.
+        data: The ``data`` group.
+        own_text: Whether the cell's data sets have text of their own to pretrain on, not the synthetic world's.
 
     Raises:
         StiltsError: For an unknown field or choice, a folder without an encoder, or an architecture whose pretraining
             is not described.
     """
-    model = resolve(make(ModelSpec, "model", values), data)
+    model = make(ModelSpec, "model", values)
+    of_world = model.corpus == "synthetic" or (model.corpus in (None, "auto") and not own_text)
+    model = resolve(model, world_key(data) if of_world and model.shipped is not None else None)
     choice("model.weights", model.weights, ("pretrained", "random"))
     if model.path is not None and not os.path.isfile(os.path.join(model.path, "config.json")):
         raise StiltsError(f"model={model.path} is not a saved encoder: there is no config.json in it.")

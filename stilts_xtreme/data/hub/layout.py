@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import gzip
-import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,8 @@ import yaml
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import SPLITS, DatasetSpec
-from stilts_xtreme.data.readers import bitext, conllu, local, originals, ranking
-from stilts_xtreme.data.readers import columns as readers
+from stilts_xtreme.data.readers.base import lacks
+from stilts_xtreme.data.row_files import extension, first_line, stamp
 
 BUILDERS = {"parquet": "parquet", "jsonl": "json", "json": "json", "csv": "csv"}
 """Extension of a file -> the name under which the library ``datasets`` reads it."""
@@ -63,43 +61,24 @@ def sliced(raw_split: str) -> tuple[str, int | None]:
     return (match["name"], int(match["rows"])) if match else (raw_split, None)
 
 
-def files(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) -> list[Path]:
-    """The files below a root that hold a raw split of a language.
-
-    The README of a repository says which files belong to which configuration and split, as on the hub; without one, the
-    usual layouts are tried: ``<config>/<split>-*``, ``<config>/<split>/*``, ``data/<split>-*`` and the like.
+def files(root: str | Path, src: Source, name: str) -> list[Path]:
+    """The files of a raw split below a root that is laid out like the hub.
 
     Raises:
         StiltsError: If the root has no such folder, configuration or split; names what is there.
     """
-    name, _ = sliced(raw_split)
-    if spec.reader == "ccg":
-        return local.ccg_files(root, name)
-    if spec.reader in ("conllu", "ud_relations"):
-        return conllu.files(root, language, name)
-    if spec.reader == "original":
-        return originals.files(spec, name, language, root)
-    if spec.reader == "bucc":
-        own = bitext.files(root, language, name)
-        if own:
-            return own
-    own = ranking.files(spec, name, language, root)
-    if own:
-        return own
-    src = source(spec, language)
-    if src.id is None:
-        if spec.reader == "lareqa":
-            raise ranking.lacking(spec)
-        raise StiltsError(f"{spec.name} has no id, so there is nothing to read.")
-    folder = Path(root) / src.id
+    folder = Path(root) / str(src.id)
     if not folder.is_dir():
         there = sorted(f"{p.parent.name}/{p.name}" for p in Path(root).glob("*/*") if p.is_dir())
-        raise readers.lacks(f"data.root={root}", "folder", src.id, there)
+        raise lacks(f"data.root={root}", "folder", str(src.id), there)
     return files_of(folder, src, name, "in data.root")
 
 
 def files_of(folder: Path, src: Source, name: str, where: str) -> list[Path]:
     """The files of a raw split in the folder of a repository; ``where`` is how an error says where that is.
+
+    The README of a repository says which files belong to which configuration and split, as on the hub; without one, the
+    usual layouts are tried: ``<config>/<split>-*``, ``<config>/<split>/*``, ``data/<split>-*`` and the like.
 
     Raises:
         StiltsError: If the folder has no such configuration or split; names what is there.
@@ -109,71 +88,11 @@ def files_of(folder: Path, src: Source, name: str, where: str) -> list[Path]:
         script = folder / f"{folder.name}.py"
         if script.exists() and not _configs(folder):
             raise script_refused(str(src.id))
-        raise readers.lacks(f"'{src.id}' {where}", "configuration", src.config, _configs(folder))
+        raise lacks(f"'{src.id}' {where}", "configuration", src.config, _configs(folder))
     if not splits.get(name):
         there = sorted(key for key, paths in splits.items() if paths)
-        raise readers.lacks(f"'{src.id}', configuration '{src.config}' {where}", "split", name, there)
+        raise lacks(f"'{src.id}', configuration '{src.config}' {where}", "split", name, there)
     return splits[name]
-
-
-def present(spec: DatasetSpec, split: str, language: str, root: str | Path) -> bool:
-    """Whether the root holds rows of all raw splits that make up the split."""
-    try:
-        return bool(raw_splits(spec, split)) and count(spec, split, language, root) != 0
-    except StiltsError:
-        return False
-
-
-def count(spec: DatasetSpec, split: str, language: str, root: str | Path) -> int | None:
-    """Rows of a split in a root, from file metadata where there is any; None where only reading them would tell."""
-    if spec.reader == "bucc":
-        paths = [path for raw in raw_splits(spec, split) for path in files(spec, raw, language, root)]
-        return sum(_sentences_of(path, *_stamp(path)) for path in paths)
-    own = [path for raw in raw_splits(spec, split) for path in ranking.files(spec, raw, language, root)]
-    if own:
-        return ranking.count(spec, own, language)
-    total = 0
-    for raw in raw_splits(spec, split):
-        name, limit = sliced(raw)
-        prefix = spec.codes.get(language, language) if spec.reader == "tydiqa" else ""
-        if spec.reader == "original" and files(spec, name, language, root):  # only reading them tells how many
-            return None
-        counts = [_rows_of(path, *_stamp(path), prefix) for path in files(spec, name, language, root)]
-        if None in counts:
-            return None
-        rows = sum(counts)  # type: ignore[arg-type]
-        total += rows if limit is None else min(rows, limit)
-    return total
-
-
-def rows_in(path: Path) -> int | None:
-    """Rows of a file, from its metadata where there is any; None where only reading it would tell."""
-    return _rows_of(path, *_stamp(path), "")
-
-
-def place(paths: Sequence[Path], row: int) -> str:
-    """Where a row, counted from 0 over some files, is: a line of a file where there are lines, else a row of it."""
-    for path in paths[:-1]:
-        rows = _rows_of(path, *_stamp(path), "")
-        if rows is None:  # only reading it would tell
-            return f"{paths[0].parent}, row {row + 1}"
-        if row < rows:
-            break
-        row -= rows
-    else:
-        path = paths[-1]
-    return f"{path}, {'line' if extension(path) == 'jsonl' else 'row'} {row + 1}"
-
-
-def digests(spec: DatasetSpec, raw_split: str, language: str, root: str | Path) -> list[object]:
-    """SHA-256 of each file of a raw split, and the types that the README gives their columns, if it does."""
-    out: list[object] = [_digest(path, *_stamp(path)) for path in files(spec, raw_split, language, root)]
-    if spec.reader not in readers.LOCAL and not ranking.files(spec, raw_split, language, root):
-        src = source(spec, language)
-        declared = declared_types(Path(root) / str(src.id), src.config)
-        if declared:
-            out.append({"readme": declared})
-    return out
 
 
 def script_refused(repo: str) -> StiltsError:
@@ -182,56 +101,6 @@ def script_refused(repo: str) -> StiltsError:
         f"'{repo}' holds a loading script ({repo.split('/')[-1]}.py), which is never run: give a revision with parquet "
         "files, such as refs/convert/parquet."
     )
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text, without the full stop."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
-def extension(path: Path) -> str:
-    """What follows the last dot of a file's name, a final ``.gz`` left out; "" without a dot."""
-    name = path.name.removesuffix(".gz")
-    return name.rsplit(".", 1)[-1] if "." in name else ""
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
-
-
-@functools.lru_cache(maxsize=4096)
-def _digest(path: Path, size: int, mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@functools.lru_cache(maxsize=4096)
-def _rows_of(path: Path, size: int, mtime_ns: int, id_prefix: str) -> int | None:
-    suffix = extension(path)
-    if suffix == "parquet":
-        import pyarrow.parquet as pq
-
-        if not id_prefix:
-            return pq.read_metadata(path).num_rows
-        ids = pq.read_table(path, columns=["id"])["id"].to_pylist()
-        return sum(readers.language_of_id(row_id) == id_prefix for row_id in ids)
-    if suffix in ("jsonl", "tsv") and not id_prefix:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            return sum(bool(line.strip()) for line in file)
-    return None
-
-
-@functools.lru_cache(maxsize=4096)
-def _sentences_of(path: Path, size: int, mtime_ns: int) -> int:
-    """Sentences in a file of corpora; the gold pairs are none."""
-    if extension(path) != "parquet":
-        return 0 if extension(path) == "gold" else sum(bool(line.strip()) for line in path.open("rb"))
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, columns=["sentence1", "sentence2"])
-    return sum(pc.sum(pc.list_value_length(column)).as_py() or 0 for column in table.columns)
 
 
 @functools.lru_cache(maxsize=256)
@@ -246,7 +115,7 @@ def _front_matter(path: Path, size: int, mtime_ns: int) -> Mapping[str, Any]:
 
 def _readme(folder: Path) -> Mapping[str, Any]:
     path = folder / "README.md"
-    return _front_matter(path, *_stamp(path)) if path.is_file() else {}
+    return _front_matter(path, *stamp(path)) if path.is_file() else {}
 
 
 def declared_types(folder: Path, config: str) -> object:

@@ -24,6 +24,7 @@ from stilts_xtreme.data.hub.mirror import (
     download,
     record_of,
 )
+from stilts_xtreme.data.row_files import extension
 
 README = "README.md"
 _SHARD = r"(-\d{5}-of-\d{5})?"
@@ -104,7 +105,7 @@ def _of_data(at: Repo, repo: Repo, files: Sequence[File], parts: Sequence[Part],
             else:
                 shutil.move(download(at, README, Path(scratch) / SCRATCH), shadow / README)
         for file in files:
-            if layout.extension(Path(file.path)) in (*layout.BUILDERS, "py"):
+            if extension(Path(file.path)) in (*layout.BUILDERS, "py"):
                 (shadow / file.path).parent.mkdir(parents=True, exist_ok=True)
                 (shadow / file.path).touch()
         whole = {README: known[README]} if README in known else {}

@@ -19,8 +19,8 @@ import yaml
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import write_atomic
-from stilts_xtreme.data.hub import layout
 from stilts_xtreme.data.hub.errors import answers
+from stilts_xtreme.data.row_files import rows_in
 
 RECORD = "fetched.yaml"
 SCRATCH = ".fetching"
@@ -202,7 +202,7 @@ class Mirror:
                     break
                 self.claim(replace(listing, files=(file,)))
                 self._one(listing, file)
-                rows += layout.rows_in(listing.repo.folder(self.root) / file.path) or limit
+                rows += rows_in(listing.repo.folder(self.root) / file.path) or limit
 
     def _one(self, listing: Listing, file: File) -> None:
         place = listing.repo.folder(self.root) / file.path

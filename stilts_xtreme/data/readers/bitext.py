@@ -6,11 +6,14 @@ BUCC 2018 comes as ``<l>-en.<corpus>.<l>`` and ``.en`` (id, tab, sentence) and `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.schema import Columns
+from stilts_xtreme.core.schema import Columns, DatasetSpec
+from stilts_xtreme.data.readers.base import WORDS, Raw, Reader, column, kind
+from stilts_xtreme.data.row_files import extension, stamp
 from stilts_xtreme.tasks.bitext_mining.rows import ENGLISH, FOREIGN
 
 CORPORA = {"sample": ("sample", "dev"), "test": ("training", "test")}
@@ -124,3 +127,49 @@ def gold_only(where: str) -> StiltsError:
         f"{where} holds only the gold pairs, not the corpora they are mined from: take mteb/BUCC or BUCC's own files "
         "below FOLDER/local/bucc2018."
     )
+
+
+class Bucc(Reader):
+    """BUCC's own three files of a corpus, or the hub's copy, in which a row holds whole corpora."""
+
+    as_declared = False
+
+    def files(self, spec: DatasetSpec, raw_split: str, language: str, root: str | Path | None) -> list[Path]:
+        """Those of :func:`files`."""
+        return files(root, language, raw_split) if root else []
+
+    def count(self, spec: DatasetSpec, paths: Sequence[Path], language: str) -> int:
+        """Sentences of both languages."""
+        return sum(_sentences(path, *stamp(path)) for path in paths)
+
+    def read(
+        self, spec: DatasetSpec, paths: Sequence[Path], raw_split: str, language: str, labels: Sequence[str] | None
+    ) -> Columns:
+        """Rows with BUCC's ids."""
+        return read_files(paths)
+
+    def columns(self, raw: Raw, spec: DatasetSpec, labels: Sequence[str] | None) -> Columns:
+        """Rows of the hub's copy."""
+        names = [name.strip() for name in spec.columns["text"].split(",")]
+        if all(name in raw.features and kind(raw.features[name]) == "string" for name in names):
+            raise gold_only(raw.where)
+        corpora = [[text or "" for row in column(raw, name, (WORDS,)) for text in row] for name in names]
+        pairs = column(raw, spec.columns["gold"], ("list of list of integer",))
+        if len(pairs) != 1:
+            raise StiltsError(f"{raw.where} has {len(pairs)} rows; expected one that holds whole corpora.")
+        return read_lists(corpora[0], corpora[1], pairs[0], raw.where)
+
+
+@functools.lru_cache(maxsize=256)
+def _sentences(path: Path, size: int, mtime_ns: int) -> int:
+    """Sentences in a file of corpora; the gold pairs are none."""
+    if extension(path) != "parquet":
+        return 0 if extension(path) == "gold" else sum(bool(line.strip()) for line in path.open("rb"))
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, columns=["sentence1", "sentence2"])
+    return sum(pc.sum(pc.list_value_length(part)).as_py() or 0 for part in table.columns)
+
+
+READERS: Mapping[str, Reader] = {"bucc": Bucc()}

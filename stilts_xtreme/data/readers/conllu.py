@@ -11,9 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DatasetSpec
+from stilts_xtreme.data.readers.base import Raw, Reader, Type
+from stilts_xtreme.data.row_files import stamp
 
 SPLITS = {"train": "train", "validation": "dev", "test": "test"}
 """Raw split -> the word in the names of UD's files."""
@@ -161,3 +165,48 @@ def _sentences(path: Path) -> Iterator[tuple[dict[int, Word], dict[tuple[int, in
             elif "." not in fields[0]:  # an empty node is not written
                 head = int(fields[6]) if fields[6].isdigit() else -1
                 words[int(number[1])] = Word(fields[1], fields[3], head, fields[7])
+
+
+class Conllu(Reader):
+    """Sentences of the user's CoNLL-U files with the tags of their words.
+
+    Args:
+        relations: Whether a tag ends with the word's dependency relation; which of these there are, the English files
+            for training and dev tell.
+    """
+
+    local = True
+    as_declared = False
+    translatable = False
+
+    def __init__(self, relations: bool = False):
+        self.relations = self.labels_in_files = relations
+
+    def files(self, spec: DatasetSpec, raw_split: str, language: str, root: str | Path | None) -> list[Path]:
+        """Those of :func:`files`."""
+        return files(root, language, raw_split)
+
+    def raw(self, spec: DatasetSpec, paths: Sequence[Path], raw_split: str, language: str) -> Raw:
+        """Tokens and tags."""
+        tokens, tags, places = read(paths, self.relations)
+        columns = {"tokens": tokens, "tags" if self.relations else "pos_tags": tags}
+        features = {name: [Type()] for name in columns}
+        ids = [f"{raw_split}-{i}" for i in range(len(tokens))]
+        return Raw(
+            columns, features, ids, "local/ud", lambda at: "the sentence in {} from line {} on".format(*places[at])
+        )
+
+    def labels(self, spec: DatasetSpec, root: str | Path | None) -> tuple[str, ...]:
+        """The data set's own, or sorted tags with relations."""
+        if not self.relations:
+            return spec.labels
+        paths = [path for split in ("train", "validation") for path in files(root, "en", split)]
+        return _tags(tuple((path, *stamp(path)) for path in paths))
+
+
+@lru_cache(maxsize=8)
+def _tags(paths: tuple[tuple[Path, int, int], ...]) -> tuple[str, ...]:
+    return tuple(sorted({tag for tags in read([path for path, *_ in paths], True)[1] for tag in tags}))
+
+
+READERS: Mapping[str, Reader] = {"conllu": Conllu(), "ud_relations": Conllu(relations=True)}

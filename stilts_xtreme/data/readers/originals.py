@@ -20,6 +20,7 @@ from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import Columns, DatasetSpec
+from stilts_xtreme.data.readers.base import Raw, Reader, Type
 from stilts_xtreme.tasks.question_answering.squad import place_of_question, read_squad
 
 FILES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -157,3 +158,33 @@ _READERS: Mapping[str, Callable[[Sequence[Path], str], tuple[Columns, Lines]]] =
     "qa": _qa,
     "tatoeba": _tatoeba,
 }
+
+
+class Original(Reader):
+    """The user's files in the data set's own form, with the names that the repository's columns have."""
+
+    local = True
+    translatable = False
+
+    def files(self, spec: DatasetSpec, raw_split: str, language: str, root: str | Path | None) -> list[Path]:
+        """Those of :func:`files`."""
+        return files(spec, raw_split, language, root)
+
+    def count(self, spec: DatasetSpec, paths: Sequence[Path], language: str) -> int | None:
+        """Only reading the files tells."""
+        return None
+
+    def raw(self, spec: DatasetSpec, paths: Sequence[Path], raw_split: str, language: str) -> Raw:
+        """The columns of the files."""
+        columns, at = read(spec, paths, language)
+        found = {spec.columns[name]: values for name, values in columns.items()}
+        kinds = {name: Type("int64") if name.endswith("answer_start") else Type() for name in found}
+        features = {
+            name: [kinds[name]] if values and isinstance(values[0], list) else kinds[name]
+            for name, values in found.items()
+        }
+        ids = [f"{raw_split}-{i}" for i in range(len(next(iter(found.values()), [])))]
+        return Raw(found, features, ids, f"local/{spec.name}", at)
+
+
+READERS: Mapping[str, Reader] = {"original": Original()}

@@ -21,6 +21,7 @@ from stilts_xtreme.data.synthetic.texts import document
 from stilts_xtreme.data.synthetic.world import World
 
 __all__ = [
+    "DATASETS",
     "DESCRIPTIONS",
     "LANGUAGES",
     "SHARES",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stilts_xtreme.core.schema import FORMATS, Columns
-from stilts_xtreme.data.readers.ranking import marked
+from stilts_xtreme.data.readers.mewsli_x import marked
 from stilts_xtreme.data.synthetic import entities, stories
 from stilts_xtreme.data.synthetic.entities import Mention
 from stilts_xtreme.data.synthetic.grammar import Grammar

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import ModelSpec
 
 FOLDER = Path(__file__).parent
@@ -21,24 +21,12 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in FOLDER.glob(f"*/{MADE}"))
 
 
-def world_key(data: DataSpec) -> dict[str, Any]:
-    """What of a world an encoder depends on: not how many rows or sentences there are of it."""
-    from stilts_xtreme.data.corpus import world_identity
-
-    identity = world_identity(data)
-    return {
-        "version": identity["version"],
-        "seed": identity["world"]["seed"],
-        "languages": identity["world"]["languages"],
-    }
-
-
-def resolve(model: ModelSpec, data: DataSpec) -> ModelSpec:
+def resolve(model: ModelSpec, asked: Mapping[str, Any] | None) -> ModelSpec:
     """Puts the shipped encoder in the place of an architecture to pretrain, where it was made for this world.
 
     Args:
         model: An encoder; with ``shipped`` it names one of the package's.
-        data: Where rows come from.
+        asked: ``version``, ``seed`` and ``languages`` of the world whose text it learns from; None for other text.
 
     Returns:
         The encoder as a folder; the model as it was when it learns from other text, or ships nothing.
@@ -46,14 +34,12 @@ def resolve(model: ModelSpec, data: DataSpec) -> ModelSpec:
     Raises:
         StiltsError: For a name that is not shipped, or a world that the encoder was not made for.
     """
-    own_text = model.corpus in (None, "auto", "synthetic") and (data.kind == "synthetic" or model.corpus == "synthetic")
-    if model.shipped is None or not own_text:
+    if model.shipped is None or asked is None:
         return model
     if model.shipped not in names():
         raise unknown("model.shipped", model.shipped, names())
     folder = FOLDER / model.shipped
     made = json.loads((folder / MADE).read_text(encoding="utf-8"))["world"]
-    asked = world_key(data)
     for option in ("version", "seed"):
         if asked[option] != made[option]:
             _refuse(model.shipped, option, asked, made)
@@ -62,7 +48,7 @@ def resolve(model: ModelSpec, data: DataSpec) -> ModelSpec:
     return dataclasses.replace(model, path=str(folder), architecture=None, pretraining=None, corpus=None)
 
 
-def _refuse(name: str, option: str, asked: dict[str, Any], made: dict[str, Any]) -> None:
+def _refuse(name: str, option: str, asked: Mapping[str, Any], made: dict[str, Any]) -> None:
     raise StiltsError(
         f"model={name} comes pretrained on the world of {option} {made[option]}, and {option} {asked[option]} is "
         "another one; leave data.world as it is, or give model.shipped=null to pretrain an encoder here."

@@ -15,7 +15,7 @@ from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.versions import versions
-from stilts_xtreme.data.catalogue import caveat, declared_count, spec_from_mapping
+from stilts_xtreme.data.catalogue import caveat, comparable_count, spec_from_mapping
 from stilts_xtreme.report.benchmark import averages as benchmarks
 from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.benchmark.averages import Benchmark, Task
@@ -155,8 +155,8 @@ def _check(cell: Finished, task: Task, made: Assembled) -> None:
             found = predictions.read(folders[0], task.name, code, task.format, gold)
             format_of(task.format).refuse_submission(found, gold)
             n = len(gold)
-            declared = declared_count(cell.spec, "test", code) if format_of(task.format).gold_by_row else None
-            if declared is not None and cell.spec.reader != "conllu" and n != declared:
+            declared = comparable_count(cell.spec, "test", code)
+            if declared is not None and n != declared:
                 raise StiltsError(f"{n} rows, and the data set has {declared}")
             scores[code] = score_language(*folders, task, code)
         except StiltsError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hydra import initialize_config_dir
-from support.cells import cell_of, composed
+from support.cells import ROOT, cell_of, composed
 
 from stilts_xtreme.cell.estimate import estimate
 from stilts_xtreme.cell.plan import plan
@@ -292,6 +292,10 @@ DATASET: dict[str, tuple[str, bool]] = {
     "blind": ("[]", False),
     "dev": ("{split: train, fraction: 0.1}", True),
     "notes": ("other", False),
+    "source_language": ("de ++dataset.mnli.languages=[en,de]", True),
+    "files": (f"{{train: '{ROOT}/pyproject.toml'}}", True),  # of own files only their content counts
+    "folder": ("/tmp", False),
+    "language_column": ("lang", False),  # of own files alone
 }
 
 
@@ -303,7 +307,7 @@ def test_dataset_fields_have_verdicts() -> None:
 def test_dataset_fields(name: str) -> None:
     value, keyed = DATASET[name]
     base = ("+intermediate=mnli", "model=xlmr_base", "trainer=cpu", "data.root=null")
-    changes = f"++dataset.mnli.{name}={value}".replace(" ~", "\n~").split("\n")
+    changes = f"++dataset.mnli.{name}={value}".replace(" ~", "\n~").replace(" ++", "\n++").split("\n")
     assert first_changed(base, *changes) == ("intermediate" if keyed else None)
 
 

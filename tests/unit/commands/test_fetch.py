@@ -32,6 +32,7 @@ from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.hub import listing, mirror
 from stilts_xtreme.data.hub.mirror import File, Mirror, Part, Repo
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.encoder import Source, load
 
 PAWS, ENCODER = "google-research-datasets/paws-x", "FacebookAI/xlm-roberta-base"
@@ -150,12 +151,12 @@ def test_a_count_that_moved_warns_of_what_was_fetched(bring: Callable, tmp_path:
     assert bring()[0] == 0
     spec, data = catalogue.load_spec("paws_x"), DataSpec("hub", str(tmp_path / "root"))
     with caplog.at_level(logging.WARNING):
-        catalogue.rows(spec, "test", "de", data)
+        source_of(spec, data).rows("test", "de")
     assert "paws_x/test/de: 5 rows read, 2000 declared" in caplog.text
     caplog.clear()
     (tmp_path / "root" / PAWS / mirror.RECORD).unlink()  # a folder of the user's own, where a cut is normal
     with caplog.at_level(logging.WARNING):
-        catalogue.rows(spec, "test", "de", data)
+        source_of(spec, data).rows("test", "de")
     assert not caplog.text
 
 
@@ -292,7 +293,7 @@ def test_a_pinned_revision_is_what_is_asked_for(hub: Fake, bring: Callable, tmp_
     assert code == 0, said
     record = yaml.safe_load((tmp_path / "root" / "mteb" / "tatoeba-bitext-mining" / mirror.RECORD).read_text())
     assert record["commit"] == record["revision"] == PINNED
-    rows, _ = catalogue.rows(catalogue.load_spec("tatoeba"), "test", "zh", DataSpec("hub", str(tmp_path / "root")))
+    rows, _ = source_of(catalogue.load_spec("tatoeba"), DataSpec("hub", str(tmp_path / "root"))).rows("test", "zh")
     assert rows["text_a"] == ["你好"]
 
 
@@ -373,7 +374,7 @@ def test_only_the_shards_that_hold_the_first_rows_are_brought(hub: Fake, tmp_pat
     there = files_below(tmp_path / "root" / "wikimedia")
     assert sorted(Path(path).name[:11] for path in there) == ["train-00000", "train-00001"]
     spec = catalogue.load_spec("wikipedia_mlm")
-    assert catalogue.layout.present(spec, "train", "sw", tmp_path / "root")
+    assert "sw" in source_of(spec, DataSpec("hub", str(tmp_path / "root"))).languages("train")
 
 
 def test_a_file_outside_of_its_repository_is_refused(hub: Fake, bring: Callable, tmp_path: Path) -> None:

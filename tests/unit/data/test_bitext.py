@@ -18,6 +18,7 @@ from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models import search
 from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.bitext_mining.rows import ENGLISH, FOREIGN
@@ -153,7 +154,7 @@ def place_own(root: Path, corpus: str, foreign: list[str], english: list[str], g
 
 
 def load(root: Path, split: str = "test") -> dict[str, list]:
-    return catalogue.rows(catalogue.load_spec("bucc2018"), split, "de", DataSpec("hub", str(root)))[0]
+    return source_of(catalogue.load_spec("bucc2018"), DataSpec("hub", str(root))).rows(split, "de")[0]
 
 
 def test_the_hubs_copy(tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_the_hubs_copy(tmp_path: Path) -> None:
     assert rows["gold"][:3] == [["english:3"], ["english:1"], []]  # positions count from 1
     assert rows["side"] == [FOREIGN] * 3 + [ENGLISH] * 4
     spec, data = catalogue.load_spec("bucc2018"), DataSpec("hub", str(tmp_path))
-    assert catalogue.expected_rows(spec, "test", "de", data) == 7
+    assert source_of(spec, data).count("test", "de") == 7
     place_hub(tmp_path, ["eins", "zwei"], ["one", "x"], [[0, 1]])
     with pytest.raises(StiltsError, match=r"the gold pair \[0, 1\] is outside of the 2 and 2 sentences"):
         load(tmp_path)
@@ -178,7 +179,7 @@ def test_buccs_own_files(tmp_path: Path) -> None:
     assert rows["text"] == ["eins\tmit Tab", "zwei", "one", "x"]
     assert rows["gold"] == [["en-4"], [], [], []]
     spec, data = catalogue.load_spec("bucc2018"), DataSpec("hub", str(tmp_path))
-    assert catalogue.expected_rows(spec, "test", "de", data) == 4
+    assert source_of(spec, data).count("test", "de") == 4
     assert load(tmp_path, "validation")["id"] == ["de-1", "de-2", "en-1", "en-2"]
     keys = [plan(cell_of("+target=bucc2018", "data=hub", f"data.root={tmp_path}")).final.key]
     place_own(tmp_path, "sample", ["de-1\tvier", "de-2\t"], ["en-1\tthree", "en-2\tz"], ["de-1\ten-1"])
@@ -233,13 +234,13 @@ def test_without_dev_rows_the_threshold_must_be_given(tmp_path: Path) -> None:
 def test_synthetic_corpora_hide_their_pairs() -> None:
     cell = cell_of("+target=bucc2018", "++data.world.test=60")
     spec = catalogue.load_spec("bucc2018")
-    one, other = (catalogue.rows(spec, "test", language, cell.data)[0] for language in ("qab", "qac"))
+    one, other = (source_of(spec, cell.data).rows("test", language)[0] for language in ("qab", "qac"))
     assert len(one["id"]) == 60
     assert sum(map(bool, one["gold"])) == 10
     assert (one["id"], one["gold"]) == (other["id"], other["gold"])
     assert one["text"][30:] == other["text"][30:], "English is the same for all languages"
     assert not set(one["text"][:30]) & set(other["text"][:30])
-    dev = catalogue.rows(spec, "validation", "qab", cell.data)[0]
+    dev = source_of(spec, cell.data).rows("validation", "qab")[0]
     assert not set(dev["text"]) & set(one["text"])
 
 

@@ -19,6 +19,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import FORMATS, DatasetSpec, DataSpec
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.corpus import world_corpus, world_identity
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.data.synthetic import World
 
 NAMES = [
@@ -84,7 +85,7 @@ def test_entry_is_consistent(name: str) -> None:
             assert re.fullmatch(r"[\w-]+/[\w.-]+", source.id or "")
     for split in spec.blind:
         with pytest.raises(StiltsError, match="blind, never scored"):
-            catalogue.rows(spec, split, spec.languages[0], HUB)
+            source_of(spec, HUB).rows(split, spec.languages[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -226,20 +227,20 @@ def test_unknown_data_set_names_the_nearest() -> None:
 
 def test_languages_follow_the_counts() -> None:
     udpos = catalogue.load_spec("udpos")
-    assert {"th", "tl", "yo", "lt"} & set(catalogue.languages(udpos, "train", HUB)) == set()
-    assert "kk" in catalogue.languages(udpos, "train", HUB)
-    assert "kk" not in catalogue.languages(udpos, "validation", HUB)
-    assert len(catalogue.languages(udpos, "test", HUB)) == 38
-    assert catalogue.languages(catalogue.load_spec("xcopa"), "train", HUB) == ()
-    assert "en" in catalogue.languages(catalogue.load_spec("tydiqa_goldp"), "validation", HUB)
-    assert len(catalogue.languages(catalogue.load_spec("xnli"), "train", HUB)) == 15
-    assert catalogue.source_language(HUB) == "en"
-    assert catalogue.source_language(DataSpec("synthetic")) == "qaa"
+    assert {"th", "tl", "yo", "lt"} & set(source_of(udpos, HUB).languages("train")) == set()
+    assert "kk" in source_of(udpos, HUB).languages("train")
+    assert "kk" not in source_of(udpos, HUB).languages("validation")
+    assert len(source_of(udpos, HUB).languages("test")) == 38
+    assert source_of(catalogue.load_spec("xcopa"), HUB).languages("train") == ()
+    assert "en" in source_of(catalogue.load_spec("tydiqa_goldp"), HUB).languages("validation")
+    assert len(source_of(catalogue.load_spec("xnli"), HUB).languages("train")) == 15
+    assert source_of(catalogue.load_spec("xnli"), HUB).source_language == "en"
+    assert source_of(catalogue.load_spec("xnli"), DataSpec("synthetic")).source_language == "qaa"
 
 
 def test_expected_rows_are_the_declared_ones() -> None:
     def expected(name: str, split: str, language: str) -> int | None:
-        return catalogue.expected_rows(catalogue.load_spec(name), split, language, HUB)
+        return source_of(catalogue.load_spec(name), HUB).count(split, language)
 
     assert expected("anli", "train", "en") == 162865
     assert expected("wikipedia_mlm", "train", "en") == 19600
@@ -267,19 +268,19 @@ def toy(tmp_path: Path) -> tuple[DatasetSpec, Path]:
 def test_identity_follows_the_content_and_not_the_path(toy: tuple[DatasetSpec, Path], tmp_path: Path) -> None:
     spec, root = toy
     data = DataSpec("hub", root=str(root))
-    first = catalogue.identity(spec, "test", ["de", "fr"], data)
+    first = source_of(spec, data).identity("test", ["de", "fr"])
     assert str(root) not in json.dumps(first)
     assert str(tmp_path) not in json.dumps(first)
     moved = tmp_path / "elsewhere"
     shutil.copytree(root, moved)
-    assert catalogue.identity(spec, "test", ["de", "fr"], DataSpec("hub", root=str(moved))) == first
+    assert source_of(spec, DataSpec("hub", root=str(moved))).identity("test", ["de", "fr"]) == first
     with gzip.open(root / "o" / "toy" / "test" / "fr-eng.jsonl.gz", "wt", encoding="utf-8") as file:
         file.write(json.dumps({"a": "changed", "b": "x"}) + "\n")
-    changed = catalogue.identity(spec, "test", ["de", "fr"], data)
+    changed = source_of(spec, data).identity("test", ["de", "fr"])
     assert changed != first
     assert changed["rows"]["de"] == first["rows"]["de"]
-    assert catalogue.identity(spec, "test", ["de"], data) == catalogue.identity(
-        spec, "test", ["de"], DataSpec("hub", root=str(moved))
+    assert source_of(spec, data).identity("test", ["de"]) == source_of(spec, DataSpec("hub", root=str(moved))).identity(
+        "test", ["de"]
     )
 
 
@@ -300,36 +301,36 @@ def test_identity_follows_the_content_and_not_the_path(toy: tuple[DatasetSpec, P
 def test_identity_follows_the_meaning(change: dict) -> None:
     spec = DatasetSpec("toy", "retrieval", id="o/toy", config="{lang}", splits={"test": "test"}, labels=("a", "b"),
                        columns={"text_a": "a", "text_b": "b"}, languages=("de", "fr"), reader="tatoeba")  # fmt: skip
-    first = catalogue.identity(spec, "test", ["de"], HUB)
+    first = source_of(spec, HUB).identity("test", ["de"])
     assert json.loads(json.dumps(first)) == first
-    assert catalogue.identity(dataclasses.replace(spec, **change), "test", ["de"], HUB) != first
-    assert catalogue.identity(dataclasses.replace(spec, notes="x"), "test", ["de"], HUB) == first
-    assert catalogue.identity(spec, "test", ["de"], DataSpec("hub", bad_rows="refuse")) != first
-    assert catalogue.identity(spec, "test", ["de", "fr"], HUB) != first
+    assert source_of(dataclasses.replace(spec, **change), HUB).identity("test", ["de"]) != first
+    assert source_of(dataclasses.replace(spec, notes="x"), HUB).identity("test", ["de"]) == first
+    assert source_of(spec, DataSpec("hub", bad_rows="refuse")).identity("test", ["de"]) != first
+    assert source_of(spec, HUB).identity("test", ["de", "fr"]) != first
 
 
 def test_corpus_holds_each_text_once(toy: tuple[DatasetSpec, Path]) -> None:
     spec, root = toy
-    assert catalogue.corpus(spec, DataSpec("hub", root=str(root))) == {"de": ["de", "x"], "fr": ["fr", "x"]}
+    assert source_of(spec, DataSpec("hub", root=str(root))).corpus() == {"de": ["de", "x"], "fr": ["fr", "x"]}
 
 
 def test_synthetic_world_is_dispatched_to() -> None:
     pytest.importorskip("stilts_xtreme.data.synthetic")
     data = DataSpec("synthetic", world={"languages": 3})
     spec = catalogue.load_spec("xnli")
-    langs = catalogue.languages(spec, "test", data)
+    langs = source_of(spec, data).languages("test")
     assert langs
     assert "qaa" in langs
     assert len(langs) <= 3
-    columns, report = catalogue.rows(spec, "test", "qaa", data)
+    columns, report = source_of(spec, data).rows("test", "qaa")
     assert set(columns) == set(FORMATS["classification"])
-    assert report.n_read == catalogue.expected_rows(spec, "test", "qaa", data)
-    assert set(columns["label"]) <= set(range(len(catalogue.labels(spec, data))))
-    first = catalogue.identity(spec, "test", langs, data)
-    other = catalogue.identity(spec, "test", langs, DataSpec("synthetic", world={"languages": 3, "seed": 1}))
+    assert report.n_read == source_of(spec, data).count("test", "qaa")
+    assert set(columns["label"]) <= set(range(len(source_of(spec, data).labels())))
+    first = source_of(spec, data).identity("test", langs)
+    other = source_of(spec, DataSpec("synthetic", world={"languages": 3, "seed": 1})).identity("test", langs)
     assert json.loads(json.dumps(first)) == first
     assert other != first
-    assert set(catalogue.corpus(spec, data)) == set(langs)
+    assert set(source_of(spec, data).corpus()) == set(langs)
 
 
 SIZES = ("train", "validation", "test", "sentences", "mixed", "candidates")
@@ -344,7 +345,7 @@ def test_synthetic_rows_depend_on_seed_and_size_of_their_split_alone(split: str)
 
     def known(world: dict[str, int]) -> tuple[dict, dict]:
         data = DataSpec("synthetic", world=world)
-        return catalogue.identity(spec, split, ["qaa"], data), catalogue.rows(spec, split, "qaa", data)[0]
+        return source_of(spec, data).identity(split, ["qaa"]), source_of(spec, data).rows(split, "qaa")[0]
 
     first, rows = known(BASE)
     for option, value in OTHER.items():

@@ -18,6 +18,7 @@ from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.readers import conllu
 from stilts_xtreme.data.readers.conllu import Word, fuse
+from stilts_xtreme.data.sources import source_of
 
 SPEC = replace(catalogue.load_spec("udpos"), reader="conllu")
 ROOT = os.environ.get("STILTS_DATA_ROOT")
@@ -30,7 +31,7 @@ def place(root: Path, name: str, text: str) -> None:
 
 
 def load(root: Path, split: str = "test", language: str = "de") -> list[list[tuple[str, str]]]:
-    rows = catalogue.rows(SPEC, split, language, DataSpec("hub", str(root)))[0]
+    rows = source_of(SPEC, DataSpec("hub", str(root))).rows(split, language)[0]
     names = SPEC.labels
     return [
         [(token, names[tag]) for token, tag in zip(tokens, tags, strict=True)]
@@ -115,7 +116,7 @@ def test_treebanks_are_joined_by_the_code_of_their_language_alone(tmp_path: Path
     assert load(tmp_path, language="fr") == [[("un", "NOUN")]]
     assert load(tmp_path, language="zh") == [[("一", "NOUN")]]
     assert load(tmp_path, "validation") == [[("dev", "NOUN")]]
-    assert set(catalogue.languages(SPEC, "test", DataSpec("hub", str(tmp_path)))) == {"de", "fr", "zh"}
+    assert set(source_of(SPEC, DataSpec("hub", str(tmp_path))).languages("test")) == {"de", "fr", "zh"}
     with pytest.raises(StiltsError, match=r"no CoNLL-U file of en/train.*en_<treebank>-ud-train.conllu"):
         load(tmp_path, "train", "en")
 
@@ -152,7 +153,7 @@ def test_a_cell_takes_them_by_an_option(tmp_path: Path) -> None:
     place(tmp_path, "de_gsd-ud-test.conllu", ZUM.replace("Haus", "Hof"))
     assert plan(cell_of(*base)).final.key != planned.final.key
     with pytest.raises(StiltsError, match="There is no CoNLL-U file of de/test"):
-        catalogue.rows(SPEC, "test", "de", DataSpec("hub", None))
+        source_of(SPEC, DataSpec("hub", None)).rows("test", "de")
 
 
 @pytest.mark.real
@@ -161,7 +162,7 @@ def test_a_cell_takes_them_by_an_option(tmp_path: Path) -> None:
 def test_real_sentences_have_a_token_for_every_written_word(language: str) -> None:
     data = DataSpec("hub", ROOT)
     path = conllu.files(ROOT, language, "test")[0]
-    rows = catalogue.rows(SPEC, "test", language, data)[0]
+    rows = source_of(SPEC, data).rows("test", language)[0]
     texts = [text[9:] for text in path.read_text("utf-8").split("\n") if text.startswith("# text = ")]
     written = ["".join(text.split()).replace("\u200c", "") for text in texts]
     assert ["".join(tokens) for tokens in rows["tokens"]] == written

@@ -17,6 +17,7 @@ from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.hub import layout
 from stilts_xtreme.data.hub import rows as hub
+from stilts_xtreme.data.sources import source_of
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -100,7 +101,7 @@ def test_a_folder_is_read_without_network(tmp_path: Path, wire: list) -> None:
 
 def test_without_network_the_hub_is_refused_at_once(wire: list) -> None:
     with pytest.raises(StiltsError, match=r"There is no network for 'facebook/xnli'.*data.root=FOLDER"):
-        catalogue.rows(catalogue.load_spec("xnli"), "test", "de", DataSpec("hub"))
+        source_of(catalogue.load_spec("xnli"), DataSpec("hub")).rows("test", "de")
     assert 1 <= len(wire) <= 2, "it is not tried again and again, which takes half a minute"
 
 
@@ -117,7 +118,7 @@ def test_the_hub_is_asked_for_the_pinned_rows(
     monkeypatch.setattr(hub, "_reachable", lambda repo, revision: True)
     spec = catalogue.load_spec("tatoeba")
     with caplog.at_level(logging.WARNING):
-        rows, report = catalogue.rows(spec, "test", "de", DataSpec("hub"))
+        rows, report = source_of(spec, DataSpec("hub")).rows("test", "de")
     assert rows["text_a"] == ["ein"]
     assert report.n_kept == 1
     assert (asked["path"], asked["name"], asked["split"]) == (spec.id, "deu-eng", "test")
@@ -134,7 +135,7 @@ def test_what_the_hub_answers_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *args, **kwargs: Info())
     with pytest.raises(StiltsError, match=r"'facebook/xnli' holds a loading script \(xnli.py\)"):
-        catalogue.rows(spec, "test", "de", DataSpec("hub"))
+        source_of(spec, DataSpec("hub")).rows("test", "de")
     Info.siblings = ()
 
     def broken(*args: object, **kwargs: object) -> None:
@@ -145,7 +146,7 @@ def test_what_the_hub_answers_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(
         StiltsError, match=r"'facebook/xnli' cannot be read from the hub: BuilderConfig 'de' not found."
     ):
-        catalogue.rows(spec, "test", "de", DataSpec("hub"))
+        source_of(spec, DataSpec("hub")).rows("test", "de")
 
 
 @pytest.mark.real
@@ -154,11 +155,11 @@ def test_what_the_hub_answers_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -
 def test_real_rows(name: str, wire: list) -> None:
     spec, data, seen = catalogue.load_spec(name), DataSpec("hub", ROOT), 0
     own = {"ccg": "ccg", "ud_tags": "ud/en"}.get(name, "")
-    size = len(catalogue.labels(spec, data)) if (Path(str(ROOT)) / "local" / own).is_dir() or not own else 0
+    size = len(source_of(spec, data).labels()) if (Path(str(ROOT)) / "local" / own).is_dir() or not own else 0
     for split in ("train", "validation", "test"):
-        for language in catalogue.languages(spec, split, data):
+        for language in source_of(spec, data).languages(split):
             try:
-                columns, report = catalogue.rows(spec, split, language, data)
+                columns, report = source_of(spec, data).rows(split, language)
             except StiltsError as error:
                 if "blind" not in str(error):
                     raise
@@ -167,7 +168,7 @@ def test_real_rows(name: str, wire: list) -> None:
             assert len({len(values) for values in columns.values()}) == 1
             assert report.n_kept == len(columns["id"])
             if not own and (not spec.dev or split == "test"):  # a user's own files have any number of rows
-                assert report.n_read == catalogue.expected_rows(spec, split, language, data)
+                assert report.n_read == source_of(spec, data).count(split, language)
             for label in columns.get("label", []):
                 assert 0 <= label < size
             for tokens, tags in zip(columns.get("tokens", []), columns.get("tags", []), strict=True):
@@ -193,12 +194,12 @@ def test_real_rows(name: str, wire: list) -> None:
 )
 def test_the_files_are_those_that_the_library_would_read(name: str, split: str, language: str, tmp_path: Path) -> None:
     spec = catalogue.load_spec(name)
-    if language not in catalogue.languages(spec, split, DataSpec("hub", ROOT)):
+    if language not in source_of(spec, DataSpec("hub", ROOT)).languages(split):
         pytest.skip("no rows of it there")
     source = layout.source(spec, language)
     with hub._offline():
         theirs = datasets.load_dataset(f"{ROOT}/{source.id}", source.config, split=split, cache_dir=str(tmp_path))
-    ours = hub.read(spec, split, language, ROOT, spec.labels)
+    ours = source_of(spec, DataSpec("hub", ROOT)).unchecked(split, language)
     assert len(theirs) == len(ours["id"])
     for canonical, raw in spec.columns.items():
         if canonical in ("text_a", "tokens", "context"):

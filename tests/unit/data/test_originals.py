@@ -15,6 +15,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.readers.originals import FILES
+from stilts_xtreme.data.sources import source_of
 
 
 def place(root: Path, name: str, text: str) -> None:
@@ -25,7 +26,7 @@ def place(root: Path, name: str, text: str) -> None:
 
 def load(root: Path, name: str, split: str, language: str) -> dict[str, list]:
     spec = replace(catalogue.load_spec(name), reader="original")
-    return catalogue.rows(spec, split, language, DataSpec("hub", str(root)))[0]
+    return source_of(spec, DataSpec("hub", str(root))).rows(split, language)[0]
 
 
 def test_xnli(tmp_path: Path) -> None:

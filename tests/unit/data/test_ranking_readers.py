@@ -16,7 +16,9 @@ from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
-from stilts_xtreme.data.readers.ranking import breaks, marked
+from stilts_xtreme.data.readers.mewsli_x import marked
+from stilts_xtreme.data.readers.squad_sentences import breaks
+from stilts_xtreme.data.sources import source_of
 
 
 @given(odd_texts, odd_texts, odd_texts)
@@ -72,7 +74,7 @@ def paragraph(sentences: list[str], *asked: tuple[str, int], gap: str = " ") -> 
 
 
 def load(root: Path, name: str, language: str, split: str = "test") -> dict[str, list]:
-    return catalogue.rows(catalogue.load_spec(name), split, language, DataSpec("hub", str(root)))[0]
+    return source_of(catalogue.load_spec(name), DataSpec("hub", str(root))).rows(split, language)[0]
 
 
 def test_xquad_rs_own_files(tmp_path: Path) -> None:
@@ -90,8 +92,8 @@ def test_xquad_rs_own_files(tmp_path: Path) -> None:
     assert load(tmp_path, "lareqa_candidates", "en")["id"] == ["en_1_0", "en_1_1", "en_1_2", "en_2_0"]
     data = DataSpec("hub", str(tmp_path))
     specs = [catalogue.load_spec(name) for name in ("lareqa", "lareqa_candidates")]
-    assert [catalogue.languages(spec, "test", data) for spec in specs] == [("en", "th")] * 2
-    assert [catalogue.expected_rows(spec, "test", "en", data) for spec in specs] == [2, 4]
+    assert [source_of(spec, data).languages("test") for spec in specs] == [("en", "th")] * 2
+    assert [source_of(spec, data).count("test", "en") for spec in specs] == [2, 4]
     place(tmp_path, "rajpurkar/squad", "plain_text", "train", SQUAD)
     place(tmp_path, "rajpurkar/squad", "plain_text", "validation", SQUAD)
     options = ("+target=lareqa", "data=hub", f"data.root={tmp_path}", "languages=[en]", "model=xlmr_base")
@@ -105,7 +107,7 @@ def test_xquad_rs_own_files(tmp_path: Path) -> None:
 def test_what_is_not_xquad_r_is_refused(tmp_path: Path) -> None:
     for root in (None, str(tmp_path)):
         with pytest.raises(StiltsError, match="put the files of xquad-r"):
-            catalogue.rows(catalogue.load_spec("lareqa"), "test", "en", DataSpec("hub", root))
+            source_of(catalogue.load_spec("lareqa"), DataSpec("hub", root)).rows("test", "en")
     plain = paragraph(["It is."], ("q1", 0))
     place_xquad_r(tmp_path, "en", [plain, plain])
     with pytest.raises(StiltsError, match=r"en.json, paragraph 2: the question 'q1' occurs more than once"):
@@ -198,8 +200,8 @@ def test_mewsli_xs_own_files(tmp_path: Path) -> None:
     trained = load(tmp_path, "mewsli_x_pairs", "en", "train")
     assert (trained["query"], trained["text"]) == (found["query"][:1], pool["text"][:1])
     spec, data = catalogue.load_spec("mewsli_x"), DataSpec("hub", str(tmp_path))
-    assert catalogue.languages(spec, "test", data) == ("ar", "en")
-    assert catalogue.expected_rows(spec, "test", "ar", data) == 2
+    assert source_of(spec, data).languages("test") == ("ar", "en")
+    assert source_of(spec, data).count("test", "ar") == 2
     planned = plan(cell_of("+target=mewsli_x", "data=hub", f"data.root={tmp_path}", "model=xlmr_base"))
     assert planned.final.rows == {"ar": 2, "en": 1, "candidates": 2}
     told["context"]["text"] = ""

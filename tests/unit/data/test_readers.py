@@ -13,6 +13,7 @@ from support.rows import INT, NLI, TEXT, pairs, qa, write
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
+from stilts_xtreme.data.sources import source_of
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -39,7 +40,7 @@ def test_joined_splits_keep_their_order(tmp_path: Path) -> None:
         write(tmp_path, "facebook/anli", "plain_text", f"dev_r{round_}", columns, {**features, "uid": TEXT})
     assert load("anli", "validation", "en", tmp_path)["id"] == [f"r{r}-{i}" for r in (1, 2, 3) for i in range(3)]
     (tmp_path / "facebook/anli/plain_text/dev_r2-00000-of-00001.parquet").unlink()
-    assert catalogue.languages(catalogue.load_spec("anli"), "validation", DataSpec("hub", str(tmp_path))) == ()
+    assert source_of(catalogue.load_spec("anli"), DataSpec("hub", str(tmp_path))).languages("validation") == ()
 
 
 def test_choice_readers(tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def tydiqa(root: Path, n: int = 400) -> None:
 def test_tydiqa_is_told_apart_by_id_and_its_dev_rows_by_passage(tmp_path: Path) -> None:
     tydiqa(tmp_path)
     spec, data = catalogue.load_spec("tydiqa_goldp"), DataSpec("hub", str(tmp_path))
-    assert catalogue.languages(spec, "test", data) == catalogue.languages(spec, "validation", data) == ("en", "sw")
+    assert source_of(spec, data).languages("test") == source_of(spec, data).languages("validation") == ("en", "sw")
     train, dev = load("tydiqa_goldp", "train", "en", tmp_path), load("tydiqa_goldp", "validation", "en", tmp_path)
     assert all(i.startswith("english-") for i in train["id"] + dev["id"])
     assert sorted(train["id"] + dev["id"]) == sorted(f"english-{i}-0" for i in range(400))
@@ -139,8 +140,8 @@ def test_tydiqa_is_told_apart_by_id_and_its_dev_rows_by_passage(tmp_path: Path) 
     assert 0.02 < len(dev["id"]) / 400 < 0.25
     assert dev == load("tydiqa_goldp", "validation", "en", tmp_path)
     assert len(load("tydiqa_goldp", "test", "sw", tmp_path)["id"]) == 400
-    assert catalogue.expected_rows(spec, "test", "sw", data) == 400
-    assert catalogue.expected_rows(spec, "train", "en", data) == 360
+    assert source_of(spec, data).count("test", "sw") == 400
+    assert source_of(spec, data).count("train", "en") == 360
     with pytest.raises(StiltsError, match="holds no rows in 'fi'"):
         load("tydiqa_goldp", "test", "fi", tmp_path)
 
@@ -174,10 +175,10 @@ def test_the_readme_names_labels_that_a_file_does_not(tmp_path: Path) -> None:
     types.append({"name": "label", "dtype": {"class_label": {"names": {"0": "neutral", "1": NLI[0], "2": NLI[2]}}}})
     head["dataset_info"] = [{"config_name": "de", "features": types, "splits": [{"name": "test", "num_examples": 9}]}]
     spec, data = catalogue.load_spec("xnli"), DataSpec("hub", str(tmp_path))
-    before = catalogue.identity(spec, "test", ["de"], data)
+    before = source_of(spec, data).identity("test", ["de"])
     readme.write_text(f"---\n{yaml.safe_dump(head)}---\n")
     assert load("xnli", "test", "de", tmp_path)["label"] == [1, 0, 2]
-    assert catalogue.identity(spec, "test", ["de"], data) != before
+    assert source_of(spec, data).identity("test", ["de"]) != before
 
 
 def ccg(root: Path, inventory: bool) -> None:
@@ -193,15 +194,15 @@ def ccg(root: Path, inventory: bool) -> None:
 def test_ccg_reads_the_users_own_files(tmp_path: Path, inventory: bool) -> None:
     ccg(tmp_path, inventory)
     data, spec = DataSpec("hub", str(tmp_path)), catalogue.load_spec("ccg")
-    assert catalogue.labels(spec, data) == ("N", "N/N")
+    assert source_of(spec, data).labels() == ("N", "N/N")
     rows = load("ccg", "train", "en", tmp_path)
     assert rows["tokens"] == [["a", "b"], ["c"]]
     assert rows["tags"] == [[0, 1], [0]]
-    assert catalogue.expected_rows(spec, "train", "en", data) == 2
-    assert catalogue.corpus(spec, data) == {"en": ["a b", "c", "b"]}
-    before = catalogue.identity(spec, "train", ["en"], data)
+    assert source_of(spec, data).count("train", "en") == 2
+    assert source_of(spec, data).corpus() == {"en": ["a b", "c", "b"]}
+    before = source_of(spec, data).identity("train", ["en"])
     (tmp_path / "local/ccg/mine.tags_to_id.json").write_text('{"N/N": 0, "N": 1}')
-    assert catalogue.identity(spec, "train", ["en"], data) != before
+    assert source_of(spec, data).identity("train", ["en"]) != before
     (tmp_path / "local/ccg/mine.val.tsv").write_text("no tab here\n")
     with pytest.raises(StiltsError, match=r"mine.val.tsv, line 1: expected tokens<TAB>supertags"):
         load("ccg", "validation", "en", tmp_path)
@@ -226,7 +227,7 @@ def test_the_substitute_for_ccg_is_a_task_of_its_own(tmp_path: Path) -> None:
     )
     (folder / "de_gsd-ud-train.conllu").write_text(sentence(("1", "ja", "INTJ", 0, "root")))
     spec, data = catalogue.load_spec("ud_tags"), DataSpec("hub", str(tmp_path))
-    names = catalogue.labels(spec, data)
+    names = source_of(spec, data).labels()
     assert names == ("AUX:aux", "NOUN:nsubj", "PRON:nsubj:pass", "VERB:root", "X:root"), (
         "of train and dev, English alone"
     )
@@ -236,21 +237,21 @@ def test_the_substitute_for_ccg_is_a_task_of_its_own(tmp_path: Path) -> None:
         ["NOUN:nsubj", "VERB:root"],
         ["AUX:aux", "VERB:root"],
     ]
-    before = catalogue.identity(spec, "train", ["en"], data)
+    before = source_of(spec, data).identity("train", ["en"])
     dev = folder / "en_ewt-ud-dev.conllu"
     dev.write_text(dev.read_text().replace("nsubj:pass", "expl"))
-    assert catalogue.identity(spec, "train", ["en"], data) != before, "the labels of the head are others"
+    assert source_of(spec, data).identity("train", ["en"]) != before, "the labels of the head are others"
     with pytest.raises(StiltsError, match=r"en_<treebank>-ud-train.conllu"):
-        catalogue.labels(spec, DataSpec("hub", None))
+        source_of(spec, DataSpec("hub", None)).labels()
 
 
 def test_slices_and_corpus_of_text(tmp_path: Path) -> None:
     texts = [f"article {i}" for i in range(10)] + ["", " "]
     write(tmp_path, "wikimedia/wikipedia", "20231101.de", "train", {"text": texts}, {"text": TEXT})
     spec, data = catalogue.load_spec("wikipedia_mlm"), DataSpec("hub", str(tmp_path))
-    assert catalogue.corpus(spec, data) == {"de": texts[:10]}
+    assert source_of(spec, data).corpus() == {"de": texts[:10]}
     short = catalogue.spec_from_mapping({"name": "w", "format": "text", "id": spec.id, "config": spec.config,
                                          "splits": {"train": "train[:4]"}, "columns": {"text": "text"},
                                          "languages": ["de"]})  # fmt: skip
-    assert catalogue.rows(short, "train", "de", data)[0]["text"] == texts[:4]
-    assert catalogue.expected_rows(short, "train", "de", data) == 4
+    assert source_of(short, data).rows("train", "de")[0]["text"] == texts[:4]
+    assert source_of(short, data).count("train", "de") == 4

@@ -17,7 +17,8 @@ from support.synthetic import MULTILINGUAL, OF_FORMAT, SMALL
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import FORMATS, DataSpec
 from stilts_xtreme.data import synthetic
-from stilts_xtreme.data.catalogue import identity, load_spec
+from stilts_xtreme.data.catalogue import load_spec
+from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.data.synthetic import LANGUAGES, World, corpus, labels, rivals, rows, size, splits, tasks
 from stilts_xtreme.data.synthetic import vocabulary as v
 from stilts_xtreme.data.synthetic.grammar import grammar
@@ -111,7 +112,7 @@ def test_rows_are_what_this_version_has_always_made(dataset: str) -> None:
 
 def test_only_rows_that_have_changed_alone_have_a_version_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     def key(dataset: str) -> dict:
-        return identity(load_spec(dataset), "test", ["qaa"], DataSpec("synthetic"))
+        return source_of(load_spec(dataset), DataSpec("synthetic")).identity("test", ["qaa"])
 
     before = key("udpos"), key("panx")
     spec = DATASETS["udpos"]

@@ -18,6 +18,7 @@ from stilts_xtreme.commands.pretrain import main, ship
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.data import synthetic
+from stilts_xtreme.data.corpus import world_key
 from stilts_xtreme.models import shipped
 from stilts_xtreme.models.encoder import Source, load, load_tokenizer
 
@@ -66,7 +67,7 @@ def test_page_and_record_hold_the_figures_and_no_path(made: Path, tmp_path: Path
     assert "retrieval, layer 2" in page
     assert "| qab |" in page
     assert record["world"] == {
-        "version": shipped.world_key(cell_of("+target=xnli", *TINY).data)["version"],
+        "version": world_key(cell_of("+target=xnli", *TINY).data)["version"],
         "seed": 0,
         "languages": 3,
     }

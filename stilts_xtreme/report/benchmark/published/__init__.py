@@ -13,7 +13,7 @@ import yaml
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.conf import CONF
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.data.catalogue import declared_count
+from stilts_xtreme.data.catalogue import comparable_count
 from stilts_xtreme.report.benchmark import averages as benchmarks
 
 CONFIDENCE = {
@@ -103,8 +103,8 @@ def of_cell(result: Mapping[str, Any], config: Mapping[str, Any], spec: DatasetS
     task = benchmarks.load(config["benchmark"]["name"]).tasks.get(target)
     if task is None or any(set(values) != set(task.languages) for values in means.values()):
         return []
-    for row in result["rows"]:  # corpora of BUCC are not counted in pairs, nor have files of UD the hub's counts
-        declared = declared_count(spec, "test", row["language"]) if spec.reader not in ("bucc", "conllu") else None
+    for row in result["rows"]:
+        declared = comparable_count(spec, "test", row["language"])
         if declared not in (None, row["n"]):
             return []
     lines = []

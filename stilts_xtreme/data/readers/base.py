@@ -1,37 +1,37 @@
-"""Turns the raw columns of a source into canonical ones. Labels are mapped by name, never by position."""
+"""What a reader is: it finds the rows of a data set and makes its columns canonical.
+
+Labels are mapped by name, never by position.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import FORMATS, Columns, DatasetSpec
-from stilts_xtreme.data.readers import bitext, ranking
+from stilts_xtreme.data.row_files import rows_in
 
-_COPA_QUESTIONS = {"cause": "What was the cause?", "effect": "What happened as a result?"}  # XTREME-R's wording
-_WORDS = "list of string"
+WORDS = "list of string"
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "label": ("label", "string", "integer"),
     "tags": ("list of label", "list of string", "list of integer"),
-    "tokens": (_WORDS,),
-    "choices": (_WORDS, "string"),
-    "answer_texts": (_WORDS,),
+    "tokens": (WORDS,),
+    "choices": (WORDS, "string"),
+    "answer_texts": (WORDS,),
     "answer_starts": ("list of integer",),
     "id": ("string", "integer"),
 }  # every other canonical column is a string
-READERS = (
-    *("columns", "copa", "commonsense_qa", "tydiqa", "tatoeba", "ccg", "conllu", "ud_relations", "original", "bucc"),
-    *("squad_sentences", *ranking.READERS),
-)
-LOCAL = (
-    "ccg",
-    "conllu",
-    "ud_relations",
-    "original",
-    "lareqa",
-)  # read from the user's own files, never from a repository
+
+
+@dataclass(frozen=True)
+class Type:
+    """The type of a column in words, where no library describes it."""
+
+    dtype: str = "string"
 
 
 @dataclass(frozen=True)
@@ -67,53 +67,126 @@ def raw_columns(spec: DatasetSpec, there: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name if name in there else name.split(".")[0] for name in wanted))
 
 
-def language_of_id(row_id: str) -> str:
-    """TyDi QA: ``finnish-123-1`` -> ``finnish``."""
-    return row_id.split("-", 1)[0]
+class Reader:
+    """Rows whose columns ``spec.columns`` maps to canonical ones, in the data set's repository.
 
+    Others say what is different: they have files of the user's own below ``FOLDER/local`` that come before the
+    repository, take another share of the rows, or make the columns in another way.
 
-def read(raw: Raw, spec: DatasetSpec, labels: Sequence[str] | None) -> Columns:
-    """Makes the canonical columns of ``spec.format``.
-
-    Args:
-        raw: Rows of one split, of one language.
-        spec: The data set.
-        labels: Label names in canonical order; None leaves every row without labels.
-
-    Returns:
-        Canonical columns; -1 where a row has no label.
-
-    Raises:
-        StiltsError: If a column is missing or has another type than expected, or a label is not known.
+    Attributes:
+        local: Whether rows are in the user's own files alone, in no repository.
+        as_declared: Whether there are as many rows as ``counts`` of the spec says.
+        translatable: Whether rows in other languages can take the place of the English ones.
+        labels_in_files: Whether only the files tell which labels there are.
     """
-    if spec.reader == "bucc":
-        return _bucc(raw, spec)
-    if spec.reader == "squad_sentences":
-        return _squad_sentences(raw, spec)
-    n = len(raw.ids)
-    out: Columns = {}
-    for name in FORMATS[spec.format]:
-        source = spec.columns.get(name)
-        if name in ("label", "tags"):
-            out[name] = _no_labels(out, name, n) if labels is None else _label_reader(spec)(raw, source, spec, labels)
-        elif name == "gold":
-            out[name] = _right(raw, source, out)
-        elif source is None:
-            out[name] = list(raw.ids) if name == "id" else [""] * n
-        elif name == "choices":
-            out[name] = _choices(raw, source, spec)
-        else:
-            out[name] = _column(raw, source, _KINDS.get(name, ("string",)))
-    if "id" in out:
-        out["id"] = [str(value) for value in out["id"]]
-    for name in ("text", "text_a", "text_b", "context", "question", "query"):
-        if name in out:
-            out[name] = [value or "" for value in out[name]]
-    if spec.reader == "tatoeba":  # some copies keep the newline of the source's files
-        out["text_a"], out["text_b"] = ([text.strip() for text in out[side]] for side in ("text_a", "text_b"))
-    if spec.reader == "copa":
-        out["question"] = [_copa_question(value, raw.where) for value in out["question"]]
-    return out
+
+    local = False
+    as_declared = True
+    translatable = True
+    labels_in_files = False
+
+    def files(self, spec: DatasetSpec, raw_split: str, language: str, root: str | Path | None) -> list[Path]:
+        """The user's own files of a raw split in a language, which the rows are then read from.
+
+        Args:
+            spec: The data set.
+            raw_split: One of its raw splits, without a slice.
+            language: One of its languages.
+            root: The folder with the folder ``local``, or None.
+
+        Returns:
+            The files; none where the rows are those of the repository.
+
+        Raises:
+            StiltsError: The rows are nowhere else, and are missing.
+        """
+        return []
+
+    def missing(self, spec: DatasetSpec, root: str | Path | None) -> StiltsError:
+        """The refusal of a data set that has neither own files nor a repository."""
+        if root is None:
+            return StiltsError(f"{spec.name} has no hub id: its rows are only read from data.root=FOLDER.")
+        return StiltsError(f"{spec.name} has no hub id, so there is nothing to read.")
+
+    def count(self, spec: DatasetSpec, paths: Sequence[Path], language: str) -> int | None:
+        """Rows of a language in some files, own ones or the repository's; None where only reading them tells."""
+        counts = [rows_in(path) for path in paths]
+        return None if None in counts else sum(counts)  # type: ignore[arg-type]
+
+    def raw(self, spec: DatasetSpec, paths: Sequence[Path], raw_split: str, language: str) -> Raw | None:
+        """The raw rows of the user's own files; None where :meth:`read` makes canonical ones without this step."""
+        return None
+
+    def read(
+        self, spec: DatasetSpec, paths: Sequence[Path], raw_split: str, language: str, labels: Sequence[str] | None
+    ) -> Columns:
+        """The canonical rows of the user's own files.
+
+        Raises:
+            StiltsError: They are not in the reader's form; names file and line.
+        """
+        raw = self.raw(spec, paths, raw_split, language)
+        assert raw is not None
+        return self.columns(raw, spec, labels)
+
+    def kept(self, spec: DatasetSpec, language: str, table: Any, where: str) -> Sequence[int]:
+        """Which rows of a table of the repository (a ``datasets.Dataset``) are those of a language."""
+        return range(len(table))
+
+    def labels(self, spec: DatasetSpec, root: str | Path | None) -> tuple[str, ...]:
+        """Label names in canonical order."""
+        return spec.labels
+
+    def columns(self, raw: Raw, spec: DatasetSpec, labels: Sequence[str] | None) -> Columns:
+        """Makes the canonical columns of ``spec.format``.
+
+        Args:
+            raw: Rows of one split, of one language.
+            spec: The data set.
+            labels: Label names in canonical order; None leaves every row without labels.
+
+        Returns:
+            Canonical columns; -1 where a row has no label.
+
+        Raises:
+            StiltsError: If a column is missing or has another type than expected, or a label is not known.
+        """
+        n = len(raw.ids)
+        out: Columns = {}
+        for name in FORMATS[spec.format]:
+            source = spec.columns.get(name)
+            if name in ("label", "tags"):
+                out[name] = _no_labels(out, name, n) if labels is None else self.label(raw, source, spec, labels)
+            elif name == "gold":
+                out[name] = _right(raw, source, out)
+            elif source is None:
+                out[name] = list(raw.ids) if name == "id" else [""] * n
+            elif name == "choices":
+                out[name] = self.choices(raw, source)
+            else:
+                out[name] = column(raw, source, _KINDS.get(name, ("string",)))
+        if "id" in out:
+            # a row without an id is known by its place
+            out["id"] = [own if value is None else str(value) for value, own in zip(out["id"], raw.ids, strict=True)]
+        for name in ("text", "text_a", "text_b", "context", "question", "query"):
+            if name in out:
+                out[name] = [value or "" for value in out[name]]
+        return out
+
+    def label(self, raw: Raw, source: str | None, spec: DatasetSpec, labels: Sequence[str]) -> list:
+        """Positions of the rows' labels, or lists of them where every token has one."""
+        return named_labels(raw, source, spec, labels)
+
+    def choices(self, raw: Raw, source: str) -> list[list[str]]:
+        """The choices of each row: one column that holds lists, or several names with commas between them."""
+        names = [name.strip() for name in source.split(",")]
+        if len(names) == 1:
+            return column(raw, source, (WORDS,))
+        columns = [column(raw, name, ("string",)) for name in names]
+        return [[choice or "" for choice in row] for row in zip(*columns, strict=True)]
+
+
+READERS: Mapping[str, Reader] = {"columns": Reader()}
 
 
 def kind(feature: object) -> str:
@@ -155,10 +228,15 @@ def _dig(raw: Raw, source: str) -> tuple[list, object]:
         raise lacks(f"{raw.where}, column '{column}'", "field", key, list(fields))
     if fields is feature:
         return [row[key] if row else [] for row in values], fields[key]
-    return [[item[key] for item in row] for row in values], [fields[key]]
+    return [[item[key] if item else None for item in row or []] for row in values], [fields[key]]
 
 
-def _column(raw: Raw, source: str, kinds: Sequence[str]) -> list:
+def column(raw: Raw, source: str, kinds: Sequence[str]) -> list:
+    """The values of a raw column, which must hold one of some kinds (:func:`kind`).
+
+    Raises:
+        StiltsError: There is no such column, or it holds something else.
+    """
     values, feature = _dig(raw, source)
     _expect(raw, source, feature, kinds)
     if kinds[0].startswith("list"):
@@ -177,17 +255,8 @@ def _no_labels(out: Columns, name: str, n: int) -> list:
     return [-1] * n if name == "label" else [[-1] * len(tokens) for tokens in out["tokens"]]
 
 
-def _choices(raw: Raw, source: str, spec: DatasetSpec) -> list:
-    if spec.reader == "commonsense_qa":
-        return _column(raw, f"{source}.text", (_WORDS,))
-    names = [name.strip() for name in source.split(",")]
-    if len(names) == 1:
-        return _column(raw, source, (_WORDS,))
-    columns = [_column(raw, name, ("string",)) for name in names]
-    return [[choice or "" for choice in row] for row in zip(*columns, strict=True)]
-
-
-def _labels(raw: Raw, source: str | None, spec: DatasetSpec, labels: Sequence[str]) -> list:
+def named_labels(raw: Raw, source: str | None, spec: DatasetSpec, labels: Sequence[str]) -> list:
+    """Canonical positions of labels or tags, by the names that the source or ``label_values`` gives them."""
     if source is None:
         return [-1] * len(raw.ids)
     name = "tags" if spec.format == "tagging" else "label"
@@ -218,67 +287,25 @@ def _positions(
                 text = str(value)
             name = spec.label_values.get(text, text)
             if name not in canonical:
-                raise _unknown_label(raw, row, source, "the list of labels", name, labels, spec)
+                raise unknown_label(raw, row, source, "the list of labels", name, labels, spec)
             known[value] = canonical[name]
         return known[value]
 
     return position
 
 
-def _answer_key(raw: Raw, source: str, spec: DatasetSpec, labels: Sequence[str]) -> list:
-    """CommonsenseQA: the letter is looked up among the letters of the row's own choices."""
-    keys = _column(raw, source, ("string",))
-    letters = _column(raw, f"{spec.columns['choices']}.label", (_WORDS,))
-    out = []
-    for at, (key, row) in enumerate(zip(keys, letters, strict=True)):
-        if key and key not in row:
-            raise _unknown_label(raw, at, source, "the row's own list of choices", key, row)
-        out.append(row.index(key) if key else -1)
-    return out
-
-
-def _unknown_label(
+def unknown_label(
     raw: Raw, row: int, source: str, what: str, name: str, there: Sequence[str], spec: DatasetSpec | None = None
 ) -> StiltsError:
+    """The refusal of a label that is not known, with where the row is and what can be done."""
     known = str(lacks(f"{raw.where}, column '{source}': {what}", "label", name, there)).removesuffix(".")
     other = f", or say what it stands for in dataset.{spec.name}.label_values" if spec else ""
     return StiltsError(f"{known}; mend {raw.at(row)}{other}.")
 
 
-def _bucc(raw: Raw, spec: DatasetSpec) -> Columns:
-    """BUCC: a row holds whole corpora."""
-    names = [name.strip() for name in spec.columns["text"].split(",")]
-    if all(name in raw.features and kind(raw.features[name]) == "string" for name in names):
-        raise bitext.gold_only(raw.where)
-    corpora = [[text or "" for row in _column(raw, name, (_WORDS,)) for text in row] for name in names]
-    pairs = _column(raw, spec.columns["gold"], ("list of list of integer",))
-    if len(pairs) != 1:
-        raise StiltsError(f"{raw.where} has {len(pairs)} rows; expected one that holds whole corpora.")
-    return bitext.read_lists(corpora[0], corpora[1], pairs[0], raw.where)
-
-
 def _right(raw: Raw, source: str | None, out: Columns) -> list[list[str]]:
     """The ids of the right candidates; where the source has none, equal texts are one candidate."""
     if source is not None:
-        return [[str(value)] if value else [] for value in _column(raw, source, ("string", "integer"))]
+        return [[str(value)] if value else [] for value in column(raw, source, ("string", "integer"))]
     numbers: dict[str, int] = {}
     return [[str(numbers.setdefault(text, len(numbers)))] if text else [] for text in out["text"]]
-
-
-def _squad_sentences(raw: Raw, spec: DatasetSpec) -> Columns:
-    """SQuAD: the sentence of the answer is found in the passage."""
-    texts, starts = (name.strip() for name in spec.columns["text"].split(","))
-    ids, questions, contexts = (_column(raw, spec.columns[name], ("string",)) for name in ("id", "query", "context"))
-    return ranking.of_questions(
-        ids, questions, contexts, _column(raw, texts, (_WORDS,)), _column(raw, starts, ("list of integer",))
-    )
-
-
-def _label_reader(spec: DatasetSpec) -> Callable[..., list]:
-    return _answer_key if spec.reader == "commonsense_qa" else _labels
-
-
-def _copa_question(value: str, where: str) -> str:
-    if value not in _COPA_QUESTIONS:
-        raise lacks(f"{where}, column 'question': COPA", "question", value, list(_COPA_QUESTIONS))
-    return _COPA_QUESTIONS[value]
