@@ -85,8 +85,14 @@ def written(text: str) -> set[str]:
 
 
 def _known(line: str, own: set[str], root: Path) -> str:
-    """A command with an existing choice in the place of each that the page has told its reader to write."""
+    """A command with an existing choice in the place of each that the page has told its reader to write.
+
+    The reader's own folders are not there: ``--config-dir`` is left out, and other options name any folder.
+    """
     for path in map(Path, own):
+        for folder in map(re.escape, map(str, [path.parent, *path.parent.parents][:-1])):
+            line = re.sub(rf"--config-dir[= ]{folder}(?=\s|$) *", "", line)
+            line = re.sub(rf"(=){folder}(?=\s|$)", r"\g<1>FOLDER", line)
         others = sorted((root / "conf" / path.parent.name).glob("*.yaml"))
         if others:
             line = re.sub(rf"\b({path.parent.name}=){path.stem}\b", rf"\g<1>{others[-1].stem}", line)

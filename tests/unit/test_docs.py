@@ -43,6 +43,7 @@ def project(tmp_path: Path) -> Callable[[str], list[str]]:
     [
         "[a](docs/other.md#one-word-more) [b](docs/other.md#twice-1) [c](#here) [d](https://x.org/y)\n\n## Here\n",
         "Write `conf/own.yaml`:\n\n```yaml\nname: x\n```\n",
+        "Write `my/target/own.yaml`:\n\n```yaml\nname: x\n```\n\n`python -m stilts_xtreme.plan --config-dir my seed=1`",
         "`[a](nowhere.md)`\n\n```\n[b](nowhere.md)\n```\n",
         "`stilts_xtreme.plan`, `stilts_xtreme.cell.plan`, `stilts_xtreme.cell.plan.plan`, `conf/`",
         "```python\nfrom stilts_xtreme.cell.store import Store\n```\n",
