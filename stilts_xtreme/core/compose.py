@@ -186,7 +186,7 @@ def sentence(error: Exception) -> StiltsError | None:
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return None
     text = f"{error} {error.__cause__ or ''}"
-    default = re.search(r"In '([^']+)': Could not find '([^']+)'", text)
+    default = re.search(r"In '([^']+)': Could not (?:find|load) '([^']+)'", text)
     if default:
         return _missing_default(default[1], default[2], text)
     missing = re.search(r"Could not override '([^']+)'", text)
@@ -197,8 +197,8 @@ def sentence(error: Exception) -> StiltsError | None:
 
 def _missing_default(file: str, wanted: str, text: str) -> StiltsError:
     """The refusal of a name in the ``defaults`` of a YAML that no file has."""
-    listed = re.search(r"Available options in '[^']*':\s*(.*?)\s*(?:Config search path|$)", text, re.DOTALL)
-    names = listed[1].split() if listed else []
+    folders = re.findall(r"path=file://(.*?)(?=\s+provider=|$)", text, re.DOTALL)
+    names = choices(wanted.rpartition("/")[0], map(Path, folders))
     near = difflib.get_close_matches(wanted.rpartition("/")[2], names, n=1, cutoff=0.5)
     hint = f" (did you mean '{wanted.rpartition('/')[0]}/{near[0]}'?)" if near else ""
     return StiltsError(

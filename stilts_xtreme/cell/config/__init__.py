@@ -60,16 +60,14 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     fields = dict(GROUPS)
     for own in groups:
         fields[own.name] = (*fields.get(own.name, ()), *own.defaults)
-    for name, options_ in fields.items():
-        known(name, cfg.get(name) or {}, options_)
+    _refuse_headless(cfg)
+    for name, allowed in fields.items():
+        known(name, cfg.get(name) or {}, allowed)
     data = make_data(cfg["data"])
     find = _finder(cfg.get("dataset") or {})
     recipe, chosen, aim = cfg["recipe"], cfg.get("intermediate") or {}, cfg.get("target") or {}
     check_named("intermediate", recipe["intermediate"], chosen)
     check_named("target", recipe["target"], [aim.get("name", "")])
-    for name, values in chosen.items():
-        if not isinstance(values, Mapping):
-            raise _headless("intermediate", name, values)
     tasks = make_intermediate(chosen, recipe["intermediate"], find)
     more = cfg["benchmark"]["more"].get(aim.get("name"), ())
     target = make_target(aim, more, recipe["target"], find) if aim else None
@@ -136,6 +134,21 @@ def _finder(composed: Mapping[str, Any]) -> Find:
         return specs[name] if name in specs else load_spec(name)
 
     return find
+
+
+def _refuse_headless(cfg: Mapping[str, Any]) -> None:
+    """Refuses a composition into which a YAML without its first line went.
+
+    Raises:
+        StiltsError: Names the line.
+    """
+    tasks = cfg.get("intermediate") or {}
+    for name, values in tasks.items():
+        if not isinstance(values, Mapping):
+            raise _headless("intermediate", name, values)
+    for task in (cfg.get("target") or {}, *tasks.values()):  # a data set goes into the task that names it
+        for name, value in (task.get("dataset") or {}).items():
+            raise _headless("dataset", name, value)
 
 
 def _headless(group: str, field: object, value: object) -> StiltsError:
