@@ -70,15 +70,14 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def names_of(found: Any, columns: Mapping[str, str], format: str) -> tuple[str, ...]:
+def names_of(found: Any, columns: Mapping[str, str], column: str) -> tuple[str, ...]:
     """The label names that rows themselves tell: of their type, or of their text in alphabetical order.
 
     Args:
         found: A ``datasets.Dataset``.
         columns: Canonical column -> the rows' own name of it.
-        format: The format of the rows.
+        column: The canonical column that holds labels.
     """
-    column = next((name for name in ("tags", "label") if name in FORMATS[format]), "")
     own = columns.get(column, column)
     if own not in found.column_names:
         return ()

@@ -55,7 +55,8 @@ def format_of(name: str) -> TaskFormat:
 
 def row_formats() -> Mapping[str, RowFormat]:
     """Id -> the rows that formats have, and those that they need beside their own."""
-    return {rows.name: rows for format in formats().values() for rows in (format.rows, *format.more_rows)}
+    found = [rows for format in formats().values() for rows in (format.rows, format.candidates)]
+    return {rows.name: rows for rows in found if rows is not None}
 
 
 def row_format_of(name: str) -> RowFormat:

@@ -32,7 +32,7 @@ class Sample:
     Attributes:
         task: Name of the task, as it is logged.
         language: Language of the rows.
-        metric: A key of :data:`tasks.metrics.METRICS`.
+        metric: Name of a metric of the format.
         rows: Canonical columns.
         features: Their features.
         head: Name of the head of a joint training; any name for a module of one head.
@@ -69,6 +69,7 @@ class Portion:
 class Predictor(Protocol):
     """What predicts a sample: a head (:class:`tasks.head.HeadModule`)."""
 
+    format: ClassVar[str]
     over: ClassVar[str]
 
     def begin(self, sample: Sample, budget: int) -> None:

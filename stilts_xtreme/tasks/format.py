@@ -36,7 +36,7 @@ class TaskFormat:
     Attributes:
         name: Its id in configurations, files and keys.
         rows: Its rows.
-        more_rows: Rows of other kinds that it needs.
+        candidates: The rows that its queries choose from; None: it does not rank.
         metrics: What can score it; none: it is never evaluated.
         options: What a user can set of it.
         module_path: ``package.module:Class`` of its LightningModule.
@@ -47,7 +47,6 @@ class TaskFormat:
         tokens_per_row: Rough sub-tokens of a row of real text, for estimates only.
         trained: Whether there is something to train.
         alone: Why it cannot be trained jointly with other tasks; empty: it can.
-        ranks: Whether its queries choose from the rows of another data set, the candidates.
         one_label: Whether a row has one label, so that a model that always gives the same one is of no use.
         gold_by_row: Whether the gold has one entry for each row.
         strangers_ignored: Whether answers to no row are ignored, as in the official script; else they are refused.
@@ -56,7 +55,7 @@ class TaskFormat:
 
     name: str
     rows: RowFormat
-    more_rows: tuple[RowFormat, ...] = ()
+    candidates: RowFormat | None = None
     metrics: tuple[Metric, ...] = ()
     options: tuple[OptionGroup, ...] = ()
     module_path: str
@@ -67,7 +66,6 @@ class TaskFormat:
     tokens_per_row: int = 40
     trained: bool = True
     alone: str = ""
-    ranks: bool = False
     one_label: bool = False
     gold_by_row: bool = True
     strangers_ignored: bool = False

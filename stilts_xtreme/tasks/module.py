@@ -16,9 +16,9 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models.batch import Batch, Features, fill
 from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.models.sparse_embedding import CompactEmbedding
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.evaluation import Portion, Predictor, Sample, Scoring, outputs_of
 from stilts_xtreme.tasks.metrics.official import OfficialMetric
-from stilts_xtreme.tasks.metrics.scores import headline
 from stilts_xtreme.tasks.optimisation import Optimisation, optimizers
 
 log = logging.getLogger(__name__)
@@ -210,12 +210,13 @@ class StageModule(pl.LightningModule):
                 continue
             head = self.head_of(sample.head)
             answers = head.decode(sample.rows, sample.features, outputs.arrays)
-            metric = OfficialMetric(sample.metric, sample.language)
+            own = format_of(head.format).metric(sample.metric)
+            metric = OfficialMetric(own, sample.language)
             metric.update(*head.comparable(answers, sample, stage))
             scores = metric.scores()
             for name, value in scores.items():
                 self.log(f"{stage}/{sample.name}/{name}", torch.tensor(value, dtype=torch.float64))
-            mains.setdefault(sample.task, []).append(headline(sample.metric, scores))
+            mains.setdefault(sample.task, []).append(own.headline(scores))
         for task, values in mains.items():
             mean = torch.tensor(sum(values) / len(values), dtype=torch.float64)
             self.log(f"{stage}/{task}/mean", mean, prog_bar=True)

@@ -14,6 +14,7 @@ from stilts_xtreme.data import own
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.data.task import data_of, task_of
 from stilts_xtreme.models.batch import Features
+from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.evaluation import Candidates, Sample
 from stilts_xtreme.tasks.head import HeadModule
 from stilts_xtreme.training.loaders import Epochs, Portions, Whole
@@ -112,9 +113,9 @@ class TaskDataModule(pl.LightningDataModule):
             return self._labels
         if self.task is not None:
             return source_of(self.task.test or self.task.train[0], self.data).labels()
-        for format in ("tagging", "classification"):
+        for column in ("tags", "label"):
             found = {
-                own.names_of(table, self.columns, format)
+                own.names_of(table, self.columns, column)
                 for split in ("train", "validation", "test")
                 for table in self.tables.get(split, {}).values()
             } - {()}
@@ -260,18 +261,18 @@ class TaskDataModule(pl.LightningDataModule):
 
     def _candidates(self, module: HeadModule) -> Candidates | None:
         """What a ranking chooses from."""
-        make = getattr(module, "candidates", None)
-        if make is None:
+        kind = format_of(module.format).candidates
+        if kind is None:
             return None
         if self.own_candidates is not None:
             table = own.table(self.own_candidates, f"{self.name}/candidates")
-            rows = own.canonical(table, "candidates", {}, (), self.name, "predict")
+            rows = own.canonical(table, kind.name, {}, (), self.name, "predict")
         elif self.task is not None and self.task.candidates is not None:
             pool = source_of(self.task.candidates, self.data)
             rows = self._joined([pool.rows("test", language)[0] for language in pool.languages("test")])
         else:
             return None
-        return Candidates(rows["id"], make(rows, module.tokenizer))
+        return Candidates(rows["id"], module.candidates(rows, module.tokenizer))
 
 
 def _by_language(rows: Any, split: str, language: str) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def make_target(values: Mapping[str, Any], more: Collection[str], recipe: Mappin
     own = make_recipe("recipe.target", recipe, name)
     train = tuple(TrainTask(head, metric, (find(dataset),), own) for dataset in values["train"])
     candidates = find(values["candidates"]) if values.get("candidates") else None
-    if (candidates is not None) != format_of(head).ranks:
+    if (candidates is not None) != (format_of(head).candidates is not None):
         raise StiltsError(
             f"target.candidates={values.get('candidates')} does not fit target.head={head}: a ranking, and nothing "
             "else, needs the name of a data set to choose from."

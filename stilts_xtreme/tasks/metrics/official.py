@@ -11,7 +11,7 @@ from torchmetrics import Metric as TorchMetric
 from torchmetrics.utilities import dim_zero_cat
 
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.tasks.metrics.scores import METRICS, headline
+from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
 
 
 class OfficialMetric(TorchMetric):
@@ -31,7 +31,7 @@ class OfficialMetric(TorchMetric):
       negative, lose right candidates. Here the ranks alone count.
 
     Args:
-        name: A key of :data:`METRICS`, such as ``accuracy``, ``squad`` or ``map_at_20``.
+        metric: A key of :data:`METRICS`, such as ``accuracy``, ``squad`` or ``map_at_20``, or a metric of your own.
         language: Language of the rows; only ``mlqa`` looks at it.
         kwargs: What every ``torchmetrics.Metric`` takes.
 
@@ -52,11 +52,11 @@ class OfficialMetric(TorchMetric):
     text: list[torch.Tensor]
     sizes: list[torch.Tensor]
 
-    def __init__(self, name: str, language: str | None = None, **kwargs: Any):
+    def __init__(self, metric: str | Metric, language: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
-        if name not in METRICS:
-            raise unknown("metric", name, METRICS)
-        self.name = name
+        if isinstance(metric, str) and metric not in METRICS:
+            raise unknown("metric", metric, METRICS)
+        self.metric = METRICS[metric] if isinstance(metric, str) else metric
         self.language = language
         self.add_state("text", default=[], dist_reduce_fx="cat")
         self.add_state("sizes", default=[], dist_reduce_fx="cat")
@@ -75,7 +75,7 @@ class OfficialMetric(TorchMetric):
         try:
             packed = json.dumps([_plain(predictions), _plain(gold)]).encode("ascii")
         except TypeError as error:
-            raise StiltsError(f"The metric {self.name} takes text and numbers: {error}.") from error
+            raise StiltsError(f"The metric {self.metric.name} takes text and numbers: {error}.") from error
         self.text.append(torch.frombuffer(bytearray(packed), dtype=torch.uint8).to(self.device))
         self.sizes.append(torch.tensor([len(packed)], device=self.device))
 
@@ -96,11 +96,11 @@ class OfficialMetric(TorchMetric):
             packed = dim_zero_cat(self.text).to(torch.uint8).cpu().split(sizes)
             pairs = [json.loads(bytes(part.numpy())) for part in packed]
         predictions, gold = (_joined([pair[side] for pair in pairs]) for side in (0, 1))
-        return METRICS[self.name].score(predictions, gold, self.language)
+        return self.metric.score(predictions, gold, self.language)
 
     def headline(self) -> float:
         """The one number that tables show: the mean of the metric's main scores."""
-        return headline(self.name, self.scores())
+        return self.metric.headline(self.scores())
 
 
 def _plain(values: Any) -> Any:

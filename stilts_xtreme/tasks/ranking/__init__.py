@@ -20,14 +20,13 @@ class Ranking(TaskFormat):
 
     name = "ranking"
     rows = ROWS
-    more_rows = (CANDIDATES,)
+    candidates = CANDIDATES
     metrics = (METRICS["map_at_20"],)
     module_path = "stilts_xtreme.tasks.ranking.module:RankingModule"
     hub_tag = "sentence-similarity"
     extensions = ("json", "jsonl")
     tokens_per_row = 120
     alone = "its loss is one of a whole step"
-    ranks = True
 
     def head_options(self, cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
         """Also how long a query may be."""
