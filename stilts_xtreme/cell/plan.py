@@ -82,6 +82,7 @@ def _train(
         **_start(cell, parent),
         learns=learns,
         seed=cell.seed,
+        callbacks=cell.changes(),
         rows={part.task.name: sum(sum(rows.counts(own).values()) for own in part.train) for part in learns},
         **more,
     )

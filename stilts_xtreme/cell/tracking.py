@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.instantiate import instantiate
 
 KINDS = ("csv", "none", "tensorboard", "wandb")
 
@@ -37,13 +38,17 @@ class Tracker:
         tags: list[str],
         config: Mapping[str, Any],
     ):
-        self.kind = settings["kind"]
-        if self.kind not in KINDS:
+        self.kind = "own" if "_target_" in settings else settings["kind"]
+        if self.kind != "own" and self.kind not in KINDS:
             raise unknown("logger.kind", self.kind, KINDS)
         self.run: Any = None
         self.logger: Any = None
         self.defined: set[str] = set()
-        if self.kind == "wandb":
+        if self.kind == "own":
+            from pytorch_lightning.loggers import Logger
+
+            self.logger = instantiate("logger", _placed(settings, folder), Logger)
+        elif self.kind == "wandb":
             self.run = _wandb_run(settings, folder, name, group, job_type, tags, config)
         elif self.kind == "csv":
             from pytorch_lightning.loggers import CSVLogger
@@ -96,6 +101,15 @@ class Tracker:
             self.run.finish(exit_code=0 if kind is None else 1)
         if self.logger is not None:
             self.logger.finalize("success" if kind is None else "failed")
+
+
+def _placed(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The options of a logger that is named by its class: ``{cell}`` in a text is the cell's folder."""
+    return {
+        name: value.replace("{cell}", str(folder)) if isinstance(value, str) else value
+        for name, value in settings.items()
+        if name != "kind"
+    }
 
 
 def _clear(folder: Path) -> None:

@@ -14,7 +14,7 @@ from stilts_xtreme.core.errors import StiltsError, unknown
 
 T = TypeVar("T")
 
-GROUPS = ("intermediate", "target", "study", "model", "data", "benchmark", "recipe", "trainer", "logger")
+GROUPS = ("intermediate", "target", "study", "model", "data", "benchmark", "recipe", "trainer", "logger", "callbacks")
 ADDED = ("intermediate", "target", "study")
 
 

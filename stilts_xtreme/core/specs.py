@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
@@ -221,6 +221,22 @@ class TrainerSpec:
     compact_embedding: bool = True
     checkpoint_seconds: float = 60
     progress: bool = True
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CallbackSpec:
+    """A callback of Lightning's kind that every training of a cell has beside its own.
+
+    Attributes:
+        name: Its name in the group ``callbacks``.
+        options: ``_target_`` and what it is made with, plain.
+        watches: Whether it only watches. Otherwise it is part of the key of every training.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    watches: bool
 
 
 @dataclass(frozen=True)
@@ -253,3 +269,8 @@ class Cell:
     on_damage: str
     recipe_name: str
     synthetic: bool
+    callbacks: tuple[CallbackSpec, ...] = ()
+
+    def changes(self) -> dict[str, Any]:
+        """The callbacks that may change a training, by name: what of them its key depends on."""
+        return {spec.name: dict(spec.options) for spec in self.callbacks if not spec.watches}

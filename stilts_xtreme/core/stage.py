@@ -142,6 +142,7 @@ class Training(_Continuing):
         sampling: How several tasks share the steps.
         translated: Translated rows of the tasks; None for English ones alone.
         mlm: Masked language modelling beside the tasks; None for none.
+        callbacks: Callbacks that may change the training, by name.
     """
 
     kind = "train"
@@ -153,6 +154,7 @@ class Training(_Continuing):
     sampling: Sampling = field(default_factory=Sampling)
     translated: Translated | None = None
     mlm: MixedMlm | None = None
+    callbacks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -176,6 +178,8 @@ class Training(_Continuing):
             found["mlm"] = self.mlm.identity()
         if len(self.learns) > 1 and self.sampling.identity():
             found["sampling"] = self.sampling.identity()
+        if self.callbacks:
+            found["callbacks"] = dict(self.callbacks)
         return found
 
     @property

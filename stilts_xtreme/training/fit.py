@@ -7,7 +7,7 @@ import logging
 import math
 import signal
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ProgressBar
+from pytorch_lightning.loggers.logger import DummyLogger, Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from stilts_xtreme.core.errors import StiltsError
@@ -24,7 +26,7 @@ from stilts_xtreme.core.specs import Sampling, TrainerSpec
 from stilts_xtreme.models.batch import Features, order
 from stilts_xtreme.tasks.module import StageModule, Step
 from stilts_xtreme.training import checkpoints
-from stilts_xtreme.training.callbacks import Checkpoint, Guard
+from stilts_xtreme.training.callbacks import CURVE_POINTS, Checkpoint, Guard
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="pytorch_lightning.*")
@@ -127,8 +129,31 @@ class StepStream:
         self.next = int(state["next"])
 
 
-def make_trainer(spec: TrainerSpec, callbacks: list[pl.Callback], folder: Path) -> pl.Trainer:
+class PointLogger(DummyLogger):
+    """Hands what callbacks log to the points of a curve's logger."""
+
+    def __init__(self, on_point: Callable[[dict[str, Any]], None]):
+        super().__init__()
+        self.on_point = on_point
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """A point of the step that was just done."""
+        values = {name: float(value) for name, value in metrics.items() if name != "epoch"}
+        if values:
+            self.on_point({"step": (step or 0) + 1, **values})
+
+
+def make_trainer(
+    spec: TrainerSpec, callbacks: list[pl.Callback], folder: Path, logger: Logger | None = None, every: int = 50
+) -> pl.Trainer:
     """A Lightning trainer for one stage on one device, with nothing of its own written anywhere.
+
+    Args:
+        spec: The machine.
+        callbacks: All callbacks.
+        folder: Where Lightning would write.
+        logger: Told what callbacks log.
+        every: Steps between two points of the logger, unless ``spec.extra`` has its own ``log_every_n_steps``.
 
     Raises:
         StiltsError: When torch cannot use the device that was asked for.
@@ -140,15 +165,16 @@ def make_trainer(spec: TrainerSpec, callbacks: list[pl.Callback], folder: Path) 
         )
     if spec.threads:
         torch.set_num_threads(spec.threads)
+    bars = any(isinstance(callback, ProgressBar) for callback in callbacks)
+    quiet: dict[str, Any] = {"enable_progress_bar": bars, "enable_model_summary": False, "log_every_n_steps": every}
     return pl.Trainer(
+        **{**quiet, **(spec.extra or {})},
         accelerator=spec.accelerator,
         devices=1,
         precision=spec.precision,  # type: ignore[arg-type]
         max_epochs=1,
-        logger=False,
+        logger=logger or False,
         enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         num_sanity_val_steps=0,
         limit_val_batches=0,
         use_distributed_sampler=False,
@@ -160,7 +186,12 @@ def make_trainer(spec: TrainerSpec, callbacks: list[pl.Callback], folder: Path) 
 
 
 def fit(
-    module: StageModule, stream: StepStream, spec: TrainerSpec, callbacks: list[pl.Callback], folder: Path
+    module: StageModule,
+    stream: StepStream,
+    spec: TrainerSpec,
+    callbacks: list[pl.Callback],
+    folder: Path,
+    added: Sequence[pl.Callback] = (),
 ) -> pl.Trainer:
     """Trains to the end of the stream, from the last checkpoint in ``folder`` if there is one.
 
@@ -170,6 +201,8 @@ def fit(
         spec: The machine.
         callbacks: A :class:`Guard` and others; a :class:`Checkpoint` is added, last.
         folder: Where the checkpoint is.
+        added: The user's own callbacks. With them the loss of every step is logged, and what they log becomes points
+            of the curve's logger.
 
     Returns:
         The trainer.
@@ -180,10 +213,12 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     start = checkpoints.usable(folder)
     guard = next(callback for callback in callbacks if isinstance(callback, Guard))
-    trainer = make_trainer(spec, [*callbacks, Checkpoint(folder, spec.checkpoint_seconds, guard)], folder)
+    logger = PointLogger(guard.on_point) if added else None
+    checkpoint = Checkpoint(folder, spec.checkpoint_seconds, guard)
+    trainer = make_trainer(spec, [*callbacks, *added, checkpoint], folder, logger, max(1, len(stream) // CURVE_POINTS))
     module.train()
     module.strict_loading = True
-    module.logs_loss = False  # the guard follows the loss, and reads it from the device now and then only
+    module.logs_loss = bool(added)  # the guard follows the loss, and reads it from the device now and then only
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         with NOTICE.after_the_step():

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytorch_lightning as pl
 import torch
 from transformers.utils import logging as transformers_logging
 
 from stilts_xtreme.core.apportion import portions
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import RESUME
+from stilts_xtreme.core.instantiate import instantiate
 from stilts_xtreme.core.progress import phase, say
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell
@@ -95,6 +97,7 @@ def _make(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point
 
 def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_point: PointSink) -> dict[str, Any]:
     """Trains the encoder on the stage's tasks, jointly if there are several, and saves a model per head."""
+    added = [instantiate(f"callbacks.{spec.name}", spec.options, pl.Callback) for spec in cell.callbacks]
     source = encoder_source(stage, folder_of)
     first = stage.tasks[0].recipe
     origin = pretrained_source(stage, folder_of)
@@ -163,7 +166,7 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
             assert scorer is not None
             every = first.eval_every or math.ceil(total / max(1.0, first.epochs))
             callbacks.append(Select(guard, scratch / RESUME, scorer, every, first.patience))
-        trainer = fit(module, steps_stream, cell.trainer, callbacks, scratch / RESUME)
+        trainer = fit(module, steps_stream, cell.trainer, callbacks, scratch / RESUME, added)
     chosen = None
     if first.selection == "best":
         callbacks[1].load_best(module)

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stilts_xtreme.cell.config.extensions import checked_target, make_callbacks
 from stilts_xtreme.cell.config.machine import make_trainer
 from stilts_xtreme.cell.config.mixing import make_mlm, make_sampling, make_translation, make_volume
 from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
@@ -25,7 +26,7 @@ from stilts_xtreme.tasks import option_groups
 from stilts_xtreme.tasks.options import OptionGroup
 
 OPTIONS = (
-    *("model", "data", "benchmark", "recipe", "trainer", "logger", "intermediate", "target", "dataset"),
+    *("model", "data", "benchmark", "recipe", "trainer", "logger", "callbacks", "intermediate", "target", "dataset"),
     *("seed", "volume", "volume_steps", "sampling", "mlm", "translation", "languages", "baseline", "output"),
     *("evaluation", "store", "study"),
 )
@@ -61,6 +62,9 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     for own in groups:
         fields[own.name] = (*fields.get(own.name, ()), *own.defaults)
     _refuse_headless(cfg)
+    if "_target_" in (cfg.get("logger") or {}):  # a logger of the user's has options of its own
+        checked_target("logger", cfg["logger"])
+        del fields["logger"]
     for name, allowed in fields.items():
         known(name, cfg.get(name) or {}, allowed)
     data = make_data(cfg["data"])
@@ -112,6 +116,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         on_damage=cfg["store"]["damaged"],
         recipe_name=str(recipe["name"]),
         synthetic=synthetic,
+        callbacks=make_callbacks(cfg.get("callbacks")),
     )
 
 

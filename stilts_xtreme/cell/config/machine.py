@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from stilts_xtreme.cell.config.extensions import check_extra
 from stilts_xtreme.core.checks import check, choice, make, number, switch, whole
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import TrainerSpec
@@ -58,6 +59,7 @@ def make_trainer(values: Mapping[str, Any]) -> TrainerSpec:
     for name in ("gradient_checkpointing", "packing", "compact_embedding", "progress"):
         switch(f"trainer.{name}", getattr(trainer, name))
     number("trainer.checkpoint_seconds", trainer.checkpoint_seconds, 0)
+    check_extra(trainer.extra or {})
     gpu = gpu_visible()
     accelerator = trainer.accelerator if trainer.accelerator != "auto" else ("gpu" if gpu else "cpu")
     if accelerator == "gpu" and not gpu:
