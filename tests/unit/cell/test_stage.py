@@ -258,9 +258,10 @@ FULL = (
 )
 
 
-OF_THE_CELL = {"trainer", "data", "on_damage", "recipe_name", "options", "evaluation", "model"}
-"""What a stage is made with that it does not say itself: the machine, the data, the recipe's name, and the options that
-make features and answers, of which a format says in a stage's ``settings`` what is keyed."""
+OF_THE_CELL = {"trainer", "callbacks", "data", "on_damage", "recipe_name", "options", "evaluation", "model"}
+"""What a stage is made with that it does not say itself: the machine, callbacks (those that may change a training it
+does say), the data, the recipe's name, and the options that make features and answers, of which a format says in a
+stage's ``settings`` what is keyed."""
 
 
 class Looked(Exception):
