@@ -1,25 +1,4 @@
-"""The canonical columns of each task format, and the description of a data set.
-
-Every source (the synthetic world, the hub or a folder like it, own files) yields the same columns, so a head never
-knows where rows came from:
-
-================  ====================================================================================
-format            columns
-================  ====================================================================================
-classification    id, text_a, text_b, label
-qa                id, context, question, answer_texts, answer_starts
-tagging           id, tokens, tags
-choice            id, context, question, choices, label
-retrieval         id, text_a (other language), text_b (English); row i of one is the translation of the other
-bitext            id, text, side (``foreign`` or ``english``), gold (of a foreign sentence: ids of its translations)
-ranking           id, query, text, context (a right candidate; empty where it is only named), gold (ids of all of them)
-candidates        id, text, context: what a query is to find the right ones among
-text              text
-================  ====================================================================================
-
-``label`` and ``tags`` are positions in :attr:`DatasetSpec.labels` (or the position of the right choice); -1 means that
-the row has no label. ``answer_starts`` count characters in ``context``. An unanswerable question has empty lists.
-"""
+"""The description of a data set, and where rows come from. What the rows are is their format's, in ``tasks``."""
 
 from __future__ import annotations
 
@@ -30,18 +9,6 @@ from typing import Any
 Columns = dict[str, list]
 """Rows as columns of equal length: column name -> one value per row."""
 
-FORMATS: Mapping[str, tuple[str, ...]] = {
-    "classification": ("id", "text_a", "text_b", "label"),
-    "qa": ("id", "context", "question", "answer_texts", "answer_starts"),
-    "tagging": ("id", "tokens", "tags"),
-    "choice": ("id", "context", "question", "choices", "label"),
-    "retrieval": ("id", "text_a", "text_b"),
-    "bitext": ("id", "text", "side", "gold"),
-    "ranking": ("id", "query", "text", "context", "gold"),
-    "candidates": ("id", "text", "context"),
-    "text": ("text",),
-}
-
 SPLITS = ("train", "validation", "test")
 
 
@@ -51,7 +18,7 @@ class DatasetSpec:
 
     Attributes:
         name: The name of the YAML file.
-        format: A key of :data:`FORMATS`.
+        format: The id of a format's rows.
         id: Hub id ``owner/name``; None for data that has no public copy.
         config: Hub configuration; ``{lang}`` is filled with the language, ``{code}`` with ``codes[language]``.
         revision: Pinned revision, or None for the hub's main branch.

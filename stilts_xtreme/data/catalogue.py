@@ -11,10 +11,11 @@ import yaml
 
 from stilts_xtreme.core.conf import CONF
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.core.schema import FORMATS, SPLITS, DatasetSpec
+from stilts_xtreme.core.schema import SPLITS, DatasetSpec
 from stilts_xtreme.data.hub import layout
 from stilts_xtreme.data.local.found import check_files
 from stilts_xtreme.data.readers import reader_of, readers
+from stilts_xtreme.tasks import row_format_of, row_formats
 
 
 def names() -> list[str]:
@@ -58,16 +59,17 @@ def spec_from_mapping(mapping: Mapping[str, Any]) -> DatasetSpec:
     for key in ("name", "format"):
         if not mapping.get(key):
             raise StiltsError(f"{option} lacks the field '{key}'.")
-    if mapping["format"] not in FORMATS:
-        raise unknown(f"{option}.format", mapping["format"], FORMATS)
+    if mapping["format"] not in row_formats():
+        raise unknown(f"{option}.format", mapping["format"], row_formats())
+    canonical = row_format_of(mapping["format"]).columns
     if mapping.get("reader", "columns") not in readers():
         raise unknown(f"{option}.reader", mapping["reader"], readers())
     for split in [*(mapping.get("splits") or {}), *(mapping.get("blind") or [])]:
         if split not in SPLITS:
             raise unknown(f"split of {option}", split, SPLITS)
     for column in mapping.get("columns") or {}:
-        if column not in FORMATS[mapping["format"]]:
-            raise unknown(f"column of {option}", column, FORMATS[mapping["format"]])
+        if column not in canonical:
+            raise unknown(f"column of {option}", column, canonical)
     values = {key: value for key, value in mapping.items() if value is not None}
     for key in ("labels", "languages", "blind"):
         if key in values:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.core.schema import FORMATS, Columns, DatasetSpec
+from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.data.checks import check
 from stilts_xtreme.data.readers import base, reader_of
+from stilts_xtreme.tasks import row_format_of
 
 LOADERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 """Extension of a file -> what ``datasets`` reads it with."""
@@ -116,11 +117,11 @@ def canonical(
     Raises:
         StiltsError: For a column that is not there, or rows that cannot be used.
     """
-    there = found.column_names
+    there, known = found.column_names, row_format_of(format).columns
     for column in columns:
-        if column not in FORMATS[format]:
-            raise unknown("column", column, FORMATS[format])
-    own = {column: columns.get(column, column) for column in FORMATS[format]}
+        if column not in known:
+            raise unknown("column", column, known)
+    own = {column: columns.get(column, column) for column in known}
     if "answer_texts" in own and "answers" in there:
         own |= {"answer_texts": "answers.text", "answer_starts": "answers.answer_start"}
     where = "/".join(part for part in (name, split, language) if part)

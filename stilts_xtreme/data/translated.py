@@ -9,7 +9,7 @@ matched by line.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,13 +24,12 @@ from stilts_xtreme.data.readers import reader_of
 from stilts_xtreme.data.row_files import extension
 from stilts_xtreme.data.row_files import place as place_in
 from stilts_xtreme.data.sources import source_of
-from stilts_xtreme.tasks.question_answering.squad import read_squad
+from stilts_xtreme.tasks import row_format_of
 
 if TYPE_CHECKING:
     from stilts_xtreme.data.synthetic.generated import SyntheticSource
 
 SYNTHETIC = "synthetic"
-FORMATS = ("classification", "qa", "choice")
 _SHOWN = 3
 
 
@@ -46,7 +45,7 @@ def languages(translation: Translation, spec: DatasetSpec, data: DataSpec) -> tu
 
         there: tuple[str, ...] = synthetic.LANGUAGES[1 : _world(translation, spec, data).options.languages]
     else:
-        if spec.format not in FORMATS:
+        if not row_format_of(spec.format).translatable:
             raise StiltsError(
                 f"translation={translation.source}: {spec.name} has none, since its tags belong to words and a "
                 "translation has other words; leave it out of intermediate=."
@@ -101,11 +100,7 @@ def rows(
     source = _source(translation, spec, data, (language,))
     paths = source.files("train", language) if source.data.root else []
     try:
-        if spec.format == "qa" and paths and all(extension(path) == "json" for path in paths):
-            parts = [read_squad(path) for path in paths]
-            found = {name: [value for part in parts for value in part[name]] for name in parts[0]}
-        else:
-            found = source.unchecked("train", language)
+        found = _in_own_form(spec, paths) or source.unchecked("train", language)
     except StiltsError as error:
         raise StiltsError(f"translation={translation.source}, {spec.name} in '{language}': {error}") from error
 
@@ -113,8 +108,7 @@ def rows(
         return place_in(paths, at) if paths else f"{translation.source}, '{language}', row {at + 1}"
 
     missing = _match(found, english, spec, where)
-    if spec.format == "qa":
-        _refuse_spans(found, where)
+    row_format_of(spec.format).refuse_translation(found, where)
     columns, report = source.checked(found, "train", language)
     if missing:
         note = {"not translated": (len(missing), tuple(missing[:_SHOWN]))}
@@ -203,8 +197,11 @@ def _match(found: Columns, english: Columns, spec: DatasetSpec, where: Callable[
                 f"{len(ids):,} in English; without ids rows are matched by line: bring one for each, in the same order."
             )
         partners = list(range(len(ids)))
+    format = row_format_of(spec.format)
     for at, partner in enumerate(partners):
-        mine, theirs = (_answer(columns, row, spec) for columns, row in ((found, at), (english, partner)))
+        mine, theirs = (
+            format.kept_in_translation(columns, row, spec.labels) for columns, row in ((found, at), (english, partner))
+        )
         if mine != theirs:
             raise StiltsError(
                 f"{where(at)}: {mine}, but its English row, number {partner + 1} of {spec.name}/train, has {theirs}; "
@@ -213,20 +210,16 @@ def _match(found: Columns, english: Columns, spec: DatasetSpec, where: Callable[
     return sorted(set(ids) - set(own)) if len(own) < len(ids) else []
 
 
-def _answer(columns: Columns, at: int, spec: DatasetSpec) -> str:
-    """What a translation must leave as it is, in words."""
-    if spec.format == "qa":
-        return "an answer" if columns["answer_texts"][at] else "no answer"
-    label = columns["label"][at]
-    name = spec.labels[label] if isinstance(label, int) and 0 <= label < len(spec.labels) else "none"
-    return f"the label '{name}'"
-
-
-def _refuse_spans(found: Columns, where: Callable[[int], str]) -> None:
-    """Raises StiltsError for an answer that is nowhere in its context; one that is elsewhere in it is moved later."""
-    for at, (context, texts) in enumerate(zip(found["context"], found["answer_texts"], strict=True)):
-        for text in texts:
-            if not text or text not in context:
-                raise StiltsError(
-                    f"{where(at)}: the answer '{text[:60]}' is not in its context; mend it, or leave the row out."
-                )
+def _in_own_form(spec: DatasetSpec, paths: Sequence[Path]) -> Columns | None:
+    """The rows of ``.json`` files in the form that the format has of its own; None: they are not such files."""
+    if not paths or any(extension(path) != "json" for path in paths):
+        return None
+    format = row_format_of(spec.format)
+    found = format.empty_columns()
+    for path in paths:
+        part = format.read_file(path)
+        if part is None:
+            return None
+        for name, values in part.items():
+            found[name].extend(values)
+    return found

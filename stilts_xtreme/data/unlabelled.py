@@ -17,6 +17,7 @@ from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.corpus import world_identity, world_of
 from stilts_xtreme.data.row_files import digest
 from stilts_xtreme.data.sources import generated, source_of
+from stilts_xtreme.tasks.masked_lm.rows import ROWS
 
 WIKIPEDIA = "wikipedia_mlm"
 
@@ -82,7 +83,7 @@ def _spec(mlm: Mlm, data: DataSpec) -> DatasetSpec | None:
             raise unknown("mlm.source", mlm.source, ("auto", "synthetic", "FOLDER"))
         return None
     name = WIKIPEDIA if mlm.source == "auto" else mlm.source
-    known = [name for name in catalogue.names() if catalogue.load_spec(name).format == "text"]
+    known = [name for name in catalogue.names() if catalogue.load_spec(name).format == ROWS.name]
     if name not in known:
         raise unknown("mlm.source", mlm.source, ("auto", *known, "FOLDER"))
     return catalogue.load_spec(name)

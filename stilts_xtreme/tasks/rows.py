@@ -44,6 +44,8 @@ class RowFormat:
         texts: Columns that hold running text. The first of them tells rows of one passage from those of another.
         required: Columns whose text must not be empty.
         kinds: Column -> types of a raw column that it can be read from, beside those of the columns that formats share.
+        optional: Columns that own files may lack.
+        lists: Columns that hold lists, which files without types write as JSON.
         unique_ids: Whether predictions are filed by the rows' ids, so that each may occur only once.
         translatable: Whether training rows may be replaced by translations.
         pool: Whether the rows are what others choose from: not as many in each language.
@@ -54,6 +56,8 @@ class RowFormat:
     texts: tuple[str, ...]
     required: tuple[str, ...]
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    optional: tuple[str, ...] = ("id",)
+    lists: tuple[str, ...] = ()
     unique_ids: bool = False
     translatable: bool = False
     pool: bool = False
@@ -61,6 +65,10 @@ class RowFormat:
     def empty_columns(self) -> Columns:
         """The columns without rows."""
         return {name: [] for name in self.columns}
+
+    def may_lack(self, column: str, there: Collection[str]) -> bool:
+        """Whether own files can do without a column, given those that are there."""
+        return column in self.optional
 
     def lacks_text(self, columns: Columns, at: int, mapped: Collection[str]) -> bool:
         """Whether a row has no text where it needs one.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.core.schema import FORMATS, SPLITS, Columns, DatasetSpec, DataSpec
+from stilts_xtreme.core.schema import SPLITS, Columns, DatasetSpec, DataSpec
 from stilts_xtreme.data.checks import refuse_blind
 from stilts_xtreme.data.local import found, saved, tables
 from stilts_xtreme.data.local.types import Table, feature_of
@@ -20,9 +20,7 @@ from stilts_xtreme.data.readers import reader_of
 from stilts_xtreme.data.readers.base import Raw, lacks
 from stilts_xtreme.data.row_files import digest, extension, stamp
 from stilts_xtreme.data.source import RowSource, corpus_of, dev_share, length, read_split, share_of, texts_of
-
-OPTIONAL = ("id", "text_b")
-LISTS = ("tokens", "tags", "choices", "answer_texts", "answer_starts", "gold")
+from stilts_xtreme.tasks import row_format_of
 
 
 class LocalSource(RowSource):
@@ -61,7 +59,7 @@ class LocalSource(RowSource):
         Raises:
             StiltsError: It has none, and the rows are labelled.
         """
-        if not self.spec.labels and {"label", "tags"} & set(FORMATS[self.spec.format]):
+        if not self.spec.labels and {"label", "tags"} & set(row_format_of(self.spec.format).columns):
             raise StiltsError(
                 f"dataset.{self.spec.name} lacks the field 'labels': name them in the order that "
                 "their positions mean, as in labels: [positive, negative]."
@@ -206,11 +204,11 @@ class LocalSource(RowSource):
             StiltsError: The file lacks one that the format needs.
         """
         mapping = dict(self.spec.columns)
-        needed = FORMATS[self.spec.format]
-        for name in needed:
+        rows, there = row_format_of(self.spec.format), {*raw.features, *mapping}
+        for name in rows.columns:
             if name in mapping or name in raw.features:
                 mapping.setdefault(name, name)
-            elif name in OPTIONAL or (name in ("label", "tags") and not labelled) or self._spare(name, raw):
+            elif rows.may_lack(name, there) or (name in ("label", "tags") and not labelled):
                 continue
             else:
                 error = str(lacks(raw.where, "column", name, list(raw.features)))
@@ -219,14 +217,6 @@ class LocalSource(RowSource):
                     f"{{{name}: COLUMN}}."
                 )
         return mapping
-
-    def _spare(self, name: str, raw: Raw) -> bool:
-        """Whether the format can do without a column, because another one takes its part."""
-        if self.spec.format == "choice":
-            return name in ("context", "question") and any(
-                other in raw.features or other in self.spec.columns for other in ("context", "question")
-            )
-        return self.spec.format in ("ranking", "candidates") and name in ("text", "context", "gold")
 
 
 def _column(table: Table, name: str) -> list:
@@ -289,9 +279,9 @@ def _with_lists(table: Table, spec: DatasetSpec) -> Table:
     if not table.text:
         return table
     columns, features = dict(table.columns), dict(table.features)
-    for name in LISTS:
+    for name in row_format_of(spec.format).lists:
         source = spec.columns.get(name, name)
-        if name not in FORMATS[spec.format] or source not in columns or (name == "gold" and spec.format == "ranking"):
+        if source not in columns:
             continue
         columns[source] = [_list(cell, source, table, row) for row, cell in enumerate(columns[source])]
         features[source] = feature_of(source, columns[source], table.at)

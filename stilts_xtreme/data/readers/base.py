@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.schema import FORMATS, Columns, DatasetSpec
+from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.data.row_files import rows_in
+from stilts_xtreme.tasks import row_format_of
 
 WORDS = "list of string"
 _KINDS: Mapping[str, tuple[str, ...]] = {
@@ -153,7 +154,9 @@ class Reader:
         """
         n = len(raw.ids)
         out: Columns = {}
-        for name in FORMATS[spec.format]:
+        rows = row_format_of(spec.format)
+        kinds = {**_KINDS, **rows.kinds}
+        for name in rows.columns:
             source = spec.columns.get(name)
             if name in ("label", "tags"):
                 out[name] = _no_labels(out, name, n) if labels is None else self.label(raw, source, spec, labels)
@@ -164,7 +167,7 @@ class Reader:
             elif name == "choices":
                 out[name] = self.choices(raw, source)
             else:
-                out[name] = column(raw, source, _KINDS.get(name, ("string",)))
+                out[name] = column(raw, source, kinds.get(name, ("string",)))
         if "id" in out:
             # a row without an id is known by its place
             out["id"] = [own if value is None else str(value) for value, own in zip(out["id"], raw.ids, strict=True)]
@@ -259,7 +262,7 @@ def named_labels(raw: Raw, source: str | None, spec: DatasetSpec, labels: Sequen
     """Canonical positions of labels or tags, by the names that the source or ``label_values`` gives them."""
     if source is None:
         return [-1] * len(raw.ids)
-    name = "tags" if spec.format == "tagging" else "label"
+    name = "tags" if "tags" in row_format_of(spec.format).columns else "label"
     values, feature = _dig(raw, source)
     _expect(raw, source, feature, _KINDS[name])
     names = getattr(_inner(feature) if name == "tags" else feature, "names", None)

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.schema import FORMATS, Columns, DatasetSpec
+from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.data.readers.base import Reader
 from stilts_xtreme.data.readers.squad_sentences import holding
 from stilts_xtreme.data.row_files import stamp
+from stilts_xtreme.tasks import row_format_of
+from stilts_xtreme.tasks.ranking.rows import CANDIDATES, ROWS
 
 
 class Lareqa(Reader):
@@ -32,7 +34,7 @@ class Lareqa(Reader):
         own = found.get(language, [])
         if not own:
             raise self.missing(spec, root)
-        if spec.format == "candidates":
+        if row_format_of(spec.format).pool:
             return own
         return own + [path for other, paths in found.items() if other != language for path in paths]
 
@@ -45,14 +47,14 @@ class Lareqa(Reader):
 
     def count(self, spec: DatasetSpec, paths: Sequence[Path], language: str) -> int:
         """Questions, or sentences."""
-        key = "sentence_breaks" if spec.format == "candidates" else "qas"
+        key = "sentence_breaks" if row_format_of(spec.format).pool else "qas"
         return sum(len(paragraph[key]) for paragraph in _paragraphs(paths[0], *stamp(paths[0])))
 
     def read(
         self, spec: DatasetSpec, paths: Sequence[Path], raw_split: str, language: str, labels: Sequence[str] | None
     ) -> Columns:
         """The rows of the first file."""
-        return _sentences(paths[0]) if spec.format == "candidates" else _questions(paths)
+        return _sentences(paths[0]) if row_format_of(spec.format).pool else _questions(paths)
 
 
 @lru_cache(maxsize=32)
@@ -86,7 +88,7 @@ def _right(path: Path) -> dict[str, list[str]]:
 
 def _questions(paths: Sequence[Path]) -> Columns:
     found = [_right(path) for path in sorted(paths)]
-    columns: Columns = {name: [] for name in FORMATS["ranking"]}
+    columns = ROWS.empty_columns()
     for paragraph in _paragraphs(paths[0], *stamp(paths[0])):
         for qa in paragraph["qas"]:
             gold = [key for right in found for key in right.get(qa["id"], ())]
@@ -95,7 +97,7 @@ def _questions(paths: Sequence[Path]) -> Columns:
 
 
 def _sentences(path: Path) -> Columns:
-    columns: Columns = {name: [] for name in FORMATS["candidates"]}
+    columns = CANDIDATES.empty_columns()
     for n, paragraph in enumerate(_paragraphs(path, *stamp(path)), 1):
         for at, (begin, end) in enumerate(paragraph["sentence_breaks"]):
             _append(columns, f"{path.stem}_{n}_{at}", paragraph["context"][begin:end], paragraph["context"])

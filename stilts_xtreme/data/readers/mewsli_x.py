@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.schema import FORMATS, Columns, DatasetSpec
+from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.data.readers.base import Reader
 from stilts_xtreme.data.row_files import stamp
+from stilts_xtreme.tasks import row_format_of
 
 _FILES = {
     "mewsli_x": "wikinews_mentions-{split}.jsonl",
@@ -67,7 +68,7 @@ class MewsliX(Reader):
     ) -> Columns:
         """The rows of the file; an article that has no text is refused."""
         reader = {"mewsli_x": _wikinews, "mewsli_x_pairs": _pairs, "mewsli_x_candidates": _entities}[spec.name]
-        columns: Columns = {name: [] for name in FORMATS[spec.format]}
+        columns = row_format_of(spec.format).empty_columns()
         for n, entry in _objects(paths[0]):
             try:
                 for values in reader(entry, language):

@@ -71,7 +71,7 @@ def read(spec: DatasetSpec, paths: Sequence[Path], language: str) -> tuple[Colum
     Raises:
         StiltsError: A line that is not what the format wants; names file and line.
     """
-    columns, lines = _READERS[spec.format if spec.format == "qa" else spec.name](paths, language)
+    columns, lines = _READERS.get(spec.name, _squad)(paths, language)
     if spec.name == "tydiqa_goldp":  # the training file has all languages; ids begin with the name of theirs
         wanted = [at for at, key in enumerate(columns["id"]) if key.split("-", 1)[0] == spec.codes[language]]
         columns = {name: [values[at] for at in wanted] for name, values in columns.items()}
@@ -137,7 +137,7 @@ def _panx(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:
     return columns, [sentence[0][0] for sentence in kept]
 
 
-def _qa(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:
+def _squad(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:
     return read_squad(paths[0]), None
 
 
@@ -155,7 +155,6 @@ _READERS: Mapping[str, Callable[[Sequence[Path], str], tuple[Columns, Lines]]] =
     "xnli": _xnli,
     "paws_x": _paws_x,
     "panx": _panx,
-    "qa": _qa,
     "tatoeba": _tatoeba,
 }
 

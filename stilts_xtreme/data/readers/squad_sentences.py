@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from stilts_xtreme.core.schema import FORMATS, Columns, DatasetSpec
+from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.data.readers.base import WORDS, Raw, Reader, column
+from stilts_xtreme.tasks.ranking.rows import ROWS
 
 _STOP = re.compile(r"([.?!])[)\]'\"\u2019\u201d]*(?:\[[\w ?]+\])*\s+(?=[(\['\"\u2018\u201c]*[A-Z0-9])")
 _SHORT = re.compile(
@@ -56,7 +57,7 @@ def of_questions(
     Returns:
         Rows of the format ``ranking``; without a right candidate where the answer is not where it should be.
     """
-    columns: Columns = {name: [] for name in FORMATS["ranking"]}
+    columns = ROWS.empty_columns()
     passages: dict[str, int] = {}
     for key, question, context, answers, places in zip(ids, questions, contexts, texts, starts, strict=True):
         number = passages.setdefault(context, len(passages) + 1)

@@ -10,6 +10,7 @@ from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import SPLITS, Columns, DatasetSpec, DataSpec
 from stilts_xtreme.data import synthetic as world
 from stilts_xtreme.data.source import RowSource, corpus_of
+from stilts_xtreme.tasks import row_format_of
 
 
 class SyntheticSource(RowSource):
@@ -71,7 +72,7 @@ class SyntheticSource(RowSource):
         languages = list(languages)
         what = self.common_identity(split, languages)
         rows: object = world.size(self.options, self.spec.name, split)
-        if self.spec.format == "candidates":  # not as many in every language
+        if row_format_of(self.spec.format).pool:  # not as many in every language
             rows = [world.size(self.options, self.spec.name, split, language) for language in languages]
         options = {"seed": self.options.seed, "rows": rows}  # of the other splits: nothing
         own = world.rows_version(self.spec.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stilts_xtreme.core.schema import FORMATS, Columns
+from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.data.readers.mewsli_x import marked
 from stilts_xtreme.data.synthetic import entities, stories
 from stilts_xtreme.data.synthetic.entities import Mention
@@ -12,13 +12,14 @@ from stilts_xtreme.data.synthetic.grammar import Grammar
 from stilts_xtreme.data.synthetic.knowledge import Teller
 from stilts_xtreme.data.synthetic.stories import Reading
 from stilts_xtreme.data.synthetic.world import Clause
+from stilts_xtreme.tasks import row_format_of
 
 SENTENCES = 3
 """Sentences of every passage of SQuAD and XQuAD in this world."""
 
 
 def _empty(format: str) -> Columns:
-    return {name: [] for name in FORMATS[format]}
+    return row_format_of(format).empty_columns()
 
 
 def _append(columns: Columns, *values: object) -> None:

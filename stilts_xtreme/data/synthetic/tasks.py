@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.schema import FORMATS, Columns
+from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.data.synthetic import bitext, entities, pairs, paraphrases, ranking, stories, texts
 from stilts_xtreme.data.synthetic.draws import bucket
 from stilts_xtreme.data.synthetic.entities import Mention
@@ -18,6 +18,7 @@ from stilts_xtreme.data.synthetic.languages import INVENTORY
 from stilts_xtreme.data.synthetic.matching import Matched, ambiguous
 from stilts_xtreme.data.synthetic.stories import Choice, Reading
 from stilts_xtreme.data.synthetic.world import World
+from stilts_xtreme.tasks import row_format_of
 
 SOURCE = "qaa"
 _NLI = ("entailment", "neutral", "contradiction")
@@ -267,7 +268,7 @@ def _generate(world: World, dataset: str, split: str, language: str, drawn_for: 
         return bitext.rows(_meanings(world, dataset, split), say.text, source.text, f"{dataset}-{split}")
     if dataset == "mewsli_x_candidates":
         return ranking.described(entities.in_language(language, _languages(world), world.candidates), say, world.seed)
-    columns: Columns = {name: [] for name in FORMATS[spec.format]}
+    columns = row_format_of(spec.format).empty_columns()
     drawn = _meanings(world, dataset, split, drawn_for or (language if split == "train" else SOURCE))
     if spec.format == "candidates":
         return ranking.sentences(drawn, say, world.seed, _unasked(world, language))

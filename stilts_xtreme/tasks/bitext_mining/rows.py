@@ -10,4 +10,6 @@ from stilts_xtreme.tasks.rows import RowFormat
 FOREIGN, ENGLISH = "foreign", "english"
 """The sides."""
 
-ROWS = RowFormat(name="bitext", columns=("id", "text", "side", "gold"), texts=("text",), required=("text",))
+ROWS = RowFormat(
+    name="bitext", columns=("id", "text", "side", "gold"), texts=("text",), required=("text",), lists=("gold",)
+)

@@ -26,5 +26,6 @@ ROWS = ClassificationRows(
     columns=("id", "text_a", "text_b", "label"),
     texts=("text_a", "text_b"),
     required=("text_a", "text_b"),
+    optional=("id", "text_b"),
     translatable=True,
 )

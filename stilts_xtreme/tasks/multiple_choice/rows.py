@@ -11,6 +11,11 @@ from stilts_xtreme.tasks.rows import Finding, RowFormat, review_labels
 class ChoiceRows(RowFormat):
     """Either of context and question may be empty by design, not both."""
 
+    def may_lack(self, column: str, there: Collection[str]) -> bool:
+        """One of context and question takes the part of the other."""
+        stems = ("context", "question")
+        return super().may_lack(column, there) or (column in stems and any(other in there for other in stems))
+
     def lacks_text(self, columns: Columns, at: int, mapped: Collection[str]) -> bool:
         """Whether there is neither context nor question, or a choice without text."""
         stem = columns["context"][at].strip() or columns["question"][at].strip()
@@ -36,5 +41,6 @@ ROWS = ChoiceRows(
     columns=("id", "context", "question", "choices", "label"),
     texts=("context", "question"),
     required=("context", "question"),
+    lists=("choices",),
     translatable=True,
 )

@@ -57,6 +57,7 @@ ROWS = QuestionRows(
     columns=COLUMNS,
     texts=("context", "question"),
     required=("context", "question"),
+    lists=("answer_texts", "answer_starts"),
     unique_ids=True,
     translatable=True,
 )

@@ -23,6 +23,7 @@ ROWS = QueryRows(
     columns=("id", "query", "text", "context", "gold"),
     texts=("query", "text", "context"),
     required=("query",),
+    optional=("id", "text", "context", "gold"),
     unique_ids=True,
 )
 CANDIDATES = RowFormat(
@@ -30,6 +31,7 @@ CANDIDATES = RowFormat(
     columns=("id", "text", "context"),
     texts=("text", "context"),
     required=("text",),
+    optional=("id", "text", "context"),
     unique_ids=True,
     pool=True,
 )

@@ -40,4 +40,6 @@ class TaggedRows(RowFormat):
         return [space.join(tokens) for tokens in columns["tokens"]]
 
 
-ROWS = TaggedRows(name="tagging", columns=("id", "tokens", "tags"), texts=("tokens",), required=("tokens",))
+ROWS = TaggedRows(
+    name="tagging", columns=("id", "tokens", "tags"), texts=("tokens",), required=("tokens",), lists=("tokens", "tags")
+)

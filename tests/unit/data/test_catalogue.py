@@ -16,11 +16,12 @@ from omegaconf import OmegaConf
 from support.facts import facts, needs_facts
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.schema import FORMATS, DatasetSpec, DataSpec
+from stilts_xtreme.core.schema import DatasetSpec, DataSpec
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.corpus import world_corpus, world_identity
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.data.synthetic import World
+from stilts_xtreme.tasks import row_format_of
 
 NAMES = [
     "anli",
@@ -70,7 +71,7 @@ def test_entry_is_consistent(name: str) -> None:
     assert spec.name == name
     assert set(spec.splits) == {"train", "validation", "test"}
     assert any(spec.splits.values())
-    assert set(spec.columns) <= set(FORMATS[spec.format])
+    assert set(spec.columns) <= set(row_format_of(spec.format).columns)
     assert len(set(spec.languages)) == len(spec.languages)
     assert all(isinstance(code, str) for code in [*spec.languages, *spec.codes, *spec.codes.values(), *spec.labels])
     assert set(spec.codes) | set(spec.sources) <= set(spec.languages)
@@ -323,7 +324,7 @@ def test_synthetic_world_is_dispatched_to() -> None:
     assert "qaa" in langs
     assert len(langs) <= 3
     columns, report = source_of(spec, data).rows("test", "qaa")
-    assert set(columns) == set(FORMATS["classification"])
+    assert set(columns) == set(row_format_of("classification").columns)
     assert report.n_read == source_of(spec, data).count("test", "qaa")
     assert set(columns["label"]) <= set(range(len(source_of(spec, data).labels())))
     first = source_of(spec, data).identity("test", langs)

@@ -15,7 +15,7 @@ import pytest
 from support.synthetic import MULTILINGUAL, OF_FORMAT, SMALL
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.schema import FORMATS, DataSpec
+from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import synthetic
 from stilts_xtreme.data.catalogue import load_spec
 from stilts_xtreme.data.sources import source_of
@@ -27,6 +27,7 @@ from stilts_xtreme.data.synthetic.languages import INVENTORY, conversions, lexic
 from stilts_xtreme.data.synthetic.matching import profile
 from stilts_xtreme.data.synthetic.tasks import DATASETS
 from stilts_xtreme.data.synthetic.tasks import _meanings as meanings
+from stilts_xtreme.tasks import row_format_of
 
 PROMISED = (
     "mnli snli anli qqp squad_v1 squad_v2 hellaswag cosmos_qa commonsense_qa ccg ud_tags xnli paws_x xcopa copa siqa "
@@ -99,7 +100,7 @@ def test_every_promised_dataset_has_the_canonical_columns() -> None:
     for name, spec in DATASETS.items():
         for split, codes in splits(name).items():
             columns = rows(SMALL, name, split, codes[0])
-            assert tuple(columns) == FORMATS[spec.format]
+            assert tuple(columns) == row_format_of(spec.format).columns
             assert {len(values) for values in columns.values()} == {size(SMALL, name, split)}
             assert len(set(columns["id"])) == len(columns["id"])
 
