@@ -75,7 +75,9 @@ def ship(arguments: Sequence[str]) -> Path:
             f"model={cell.model.name} is not pretrained here; choose mini or another with an architecture."
         )
     if not cell.synthetic:
-        raise StiltsError(f"data={cell.data.kind} is text of others; what ships is made from data=synthetic alone.")
+        raise StiltsError(
+            f"data={cell.data.kind} is refused: an encoder that ships with the package is made from data=synthetic alone."
+        )
     first = plan(cell).final.chain()[0]
     assert isinstance(first, Pretraining)
     store = Store(cell.output, cell.on_damage)

@@ -292,7 +292,7 @@ def test_two_settings_in_one_place_are_refused() -> None:
     twice = by_size("mini_s", 1000, 1.0) + [
         entry | {"cell": entry["cell"] + "-other"} for entry in by_size("mini_s", 1000, 2.0)
     ]
-    with pytest.raises(StiltsError, match="are the same place of a curve with other settings"):
+    with pytest.raises(StiltsError, match="stand at the same point of a curve, but their settings differ"):
         families.families(points.points(twice, "size"))
 
 
