@@ -76,7 +76,7 @@ def ship(arguments: Sequence[str]) -> Path:
         )
     if not cell.synthetic:
         raise StiltsError(
-            f"data={cell.data.kind} is refused: an encoder that ships with the package is made from data=synthetic alone."
+            f"data={cell.data.kind} is refused: an encoder that ships with the package is made from data=synthetic."
         )
     first = plan(cell).final.chain()[0]
     assert isinstance(first, Pretraining)

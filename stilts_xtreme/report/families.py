@@ -79,8 +79,8 @@ def families(found: Sequence[Point]) -> list[Family]:
         other = known.setdefault((*point.trained(), point.target, point.seed), point)
         if other is not point:
             raise StiltsError(
-                f"The cells {other.cell} and {point.cell} stand at the same point of a curve, but their settings differ; "
-                "curves compare cells that differ in nothing but size, volume and budget."
+                f"The cells {other.cell} and {point.cell} stand at the same point of a curve, but their settings "
+                "differ; curves compare cells that differ in nothing but size, volume and budget."
             )
     targets = sorted({point.target for point in found})
     made: dict[tuple[str, str], dict[str, list[Place]]] = {}
