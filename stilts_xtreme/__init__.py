@@ -10,13 +10,15 @@ Each name is loaded when it is first asked for: ``import stilts_xtreme`` itself 
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stilts_xtreme.cell.python import plan_cell, run_cell
+    from stilts_xtreme.cell.python import plan, run_cell
     from stilts_xtreme.core.errors import StiltsError
-    from stilts_xtreme.report.benchmark.scorer import score_predictions
+    from stilts_xtreme.report.benchmark.scorer import score
     from stilts_xtreme.report.results import load_results
     from stilts_xtreme.tasks.bitext_mining.module import BitextMiningModule
     from stilts_xtreme.tasks.classification.module import ClassificationModule
@@ -49,11 +51,11 @@ _PLACES = {
     "TaggingModule": "tasks.tagging.module",
     "TaskDataModule": "training.datamodule",
     "load_results": "report.results",
-    "plan_cell": "cell.python",
+    "plan": "cell.python",
     "run_cell": "cell.python",
-    "score_predictions": "report.benchmark.scorer",
+    "score": "report.benchmark.scorer",
 }
-"""Public name -> the module that has it. No name is that of a command, such as ``plan``, whose module it would hide."""
+"""Public name -> the module that has it."""
 
 __all__ = [
     "BitextMiningModule",
@@ -69,10 +71,21 @@ __all__ = [
     "TaggingModule",
     "TaskDataModule",
     "load_results",
-    "plan_cell",
+    "plan",
     "run_cell",
-    "score_predictions",
+    "score",
 ]
+
+
+class _Package(ModuleType):
+    """The package, in which a public function is not replaced by the module of the command with the same name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _PLACES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -63,7 +63,7 @@ def run_cell(*overrides: str | Mapping[str, Any]) -> dict[str, Any]:
     return run(_composed(overrides))
 
 
-def plan_cell(*overrides: str | Mapping[str, Any]) -> CellPlan:
+def plan(*overrides: str | Mapping[str, Any]) -> CellPlan:
     """The stages that :func:`run_cell` would run, with their keys; it reads no rows and imports no torch.
 
     Args:
@@ -73,6 +73,6 @@ def plan_cell(*overrides: str | Mapping[str, Any]) -> CellPlan:
         StiltsError: One sentence on what is wrong.
     """
     from stilts_xtreme.cell.config import make_cell
-    from stilts_xtreme.cell.plan import plan
+    from stilts_xtreme.cell.plan import plan as plan_of
 
-    return plan(make_cell(_composed(overrides)))
+    return plan_of(make_cell(_composed(overrides)))

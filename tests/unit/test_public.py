@@ -28,13 +28,15 @@ def test_no_other_name_is() -> None:
     assert set(stilts_xtreme._PLACES) == set(stilts_xtreme.__all__)
 
 
-@pytest.mark.parametrize("first", ["import stilts_xtreme.plan", "from stilts_xtreme import plan_cell"])
-def test_commands_and_functions_do_not_hide_one_another(first: str) -> None:
+@pytest.mark.parametrize("first", ["import stilts_xtreme.plan, stilts_xtreme.score", "from stilts_xtreme import plan"])
+def test_the_module_of_a_command_does_not_hide_a_function(first: str) -> None:
     program = (
-        f"{first}\nimport stilts_xtreme.plan, stilts_xtreme.score\nfrom stilts_xtreme import plan_cell, StiltsError\n"
-        "assert callable(stilts_xtreme.plan.main) and callable(stilts_xtreme.score.main) and callable(plan_cell)\n"
-        "import sys\nassert 'torch' not in sys.modules\n"
-        "assert plan_cell('+target=xnli').final.languages\nassert 'torch' not in sys.modules"
+        f"{first}\nimport sys, types, stilts_xtreme.plan, stilts_xtreme.score\n"
+        "from stilts_xtreme import plan, score\n"
+        "assert isinstance(plan, types.FunctionType) and isinstance(score, types.FunctionType)\n"
+        "assert plan is stilts_xtreme.plan and callable(sys.modules['stilts_xtreme.plan'].main)\n"
+        "assert 'torch' not in sys.modules\n"
+        "assert plan('+target=xnli').final.languages\nassert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -43,7 +45,7 @@ def test_a_cell_is_planned_as_on_the_command_line() -> None:
     from stilts_xtreme.cell.plan import plan
 
     told = plan(cell_of("+intermediate=[mnli,squad_v1]", "+target=xquad", "seed=3", "volume=0.5"))
-    found = stilts_xtreme.plan_cell(
+    found = stilts_xtreme.plan(
         "+target=xquad", {"intermediate": ["mnli", "squad_v1"], "seed": 3, "volume": 0.5, "mlm.weight": None}
     )
     assert [stage.key for stage in found.stages()] == [stage.key for stage in told.stages()]
@@ -51,9 +53,9 @@ def test_a_cell_is_planned_as_on_the_command_line() -> None:
 
 def test_what_cannot_be_planned_is_a_sentence() -> None:
     with pytest.raises(StiltsError, match=r"target=xnly is not known .did you mean 'xnli'"):
-        stilts_xtreme.plan_cell("+target=xnly")
+        stilts_xtreme.plan("+target=xnly")
     with pytest.raises(StiltsError, match=r"option=recipe\.target\.epoch is not known"):
-        stilts_xtreme.plan_cell({"target": "xnli", "recipe.target.epoch": 1})
+        stilts_xtreme.plan({"target": "xnli", "recipe.target.epoch": 1})
     with pytest.raises(StiltsError, match="-m is an option of the command line; a sweep is run by"):
         stilts_xtreme.run_cell("-m", "+target=xnli")
 
@@ -64,7 +66,7 @@ def test_a_cell_is_run_its_results_read_and_its_files_scored(outputs: Path) -> N
     assert [row for row in rows if row["cell"] == result["cell"]] == result["rows"] != []
     cell = outputs / "cells" / result["cell"]
     assert stilts_xtreme.load_results(cell) == result["rows"]
-    scores = stilts_xtreme.score_predictions(cell / "predictions", cell / "labels", partial=True)
+    scores = stilts_xtreme.score(cell / "predictions", cell / "labels", partial=True)
     told = {row["language"]: row["value"] for row in result["rows"] if row["metric"] == "accuracy"}
     assert scores["tatoeba"]["accuracy"] == pytest.approx(told, abs=1e-9)
 

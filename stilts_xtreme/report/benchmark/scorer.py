@@ -91,7 +91,7 @@ def score_folder(
     return {"benchmark": benchmark.name, **benchmarks.overall(benchmark, complete), **detailed}, notes
 
 
-def score_predictions(
+def score(
     predictions: str | Path, labels: str | Path, benchmark: str = "xtreme", partial: bool = False
 ) -> dict[str, Any]:
     """Scores a folder of prediction files, as ``python -m stilts_xtreme.score`` does.
