@@ -47,7 +47,8 @@ class HeadModule(StageModule):
         head: Hugging Face's head without its encoder; None for retrieval.
 
     Raises:
-        StiltsError: For an encoder that cannot be loaded, or a ``max_length`` that it does not take.
+        StiltsError: For an encoder that cannot be loaded, labels that are missing or occur twice, or a ``max_length``
+            that the encoder does not take.
     """
 
     format: ClassVar[str]
@@ -70,6 +71,9 @@ class HeadModule(StageModule):
         self.labels = tuple(labels)
         if self.needs_labels and not self.labels:
             raise StiltsError(f"{type(self).__name__} needs the names of its labels, as in labels=data.labels.")
+        twice = sorted({label for label in self.labels if self.labels.count(label) > 1})
+        if twice:
+            raise StiltsError(f"{type(self).__name__} has the label '{twice[0]}' more than once.")
         self.options = options
         self._tokenizer = tokenizer
         kind = format_of(self.format).head
@@ -97,6 +101,27 @@ class HeadModule(StageModule):
                 )
             self._tokenizer = load_tokenizer(self.encoder.source)
         return self._tokenizer
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Writes down what the weights of the head mean."""
+        checkpoint["head"] = {"format": self.format, "labels": list(self.labels)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuses weights of another head; a checkpoint that does not say of which they are is taken as it is.
+
+        Raises:
+            StiltsError: For another format, or other labels or another order of them.
+        """
+        said = checkpoint.get("head")
+        if said is None:
+            return
+        if said["format"] != self.format:
+            raise StiltsError(f"The checkpoint is of the format {said['format']}, and {type(self).__name__} is not.")
+        if tuple(said["labels"]) != self.labels:
+            raise StiltsError(
+                f"The checkpoint has the labels {', '.join(said['labels'])}, and the module {', '.join(self.labels)}; "
+                "give those of the checkpoint, in their order."
+            )
 
     def features(self, rows: Columns, tokenizer: Any) -> Features:
         """Turns canonical rows into features; labels are included where the rows have them."""

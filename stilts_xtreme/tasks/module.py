@@ -12,7 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.models.batch import Batch, Features, fill
 from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.models.sparse_embedding import CompactEmbedding
@@ -22,6 +22,9 @@ from stilts_xtreme.tasks.metrics.official import OfficialMetric
 from stilts_xtreme.tasks.optimisation import Optimisation, optimizers
 
 log = logging.getLogger(__name__)
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+"""Precisions of ``pl.Trainer`` that the steps work in; the last one only to predict."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,19 @@ class StageModule(pl.LightningModule):
         raise NotImplementedError
 
     def setup(self, stage: str) -> None:
-        """Refuses a training that was not described, or that this step cannot do.
+        """Refuses a training that was not described, or what these steps cannot do.
 
         Raises:
-            StiltsError: Without an optimisation, on several devices, or in half precision with a scaled loss.
+            StiltsError: For a compiled module or weights in another precision; and to be trained without an
+                optimisation, on several devices, or in half precision with a scaled loss.
         """
+        if getattr(self, "_compiler_ctx", None) is not None:  # Lightning's note of torch.compile
+            raise StiltsError(
+                f"torch.compile({type(self).__name__}) is not supported, since every batch has another shape; give the "
+                "module itself."
+            )
+        if self.trainer.precision not in PRECISIONS:
+            raise unknown("precision of pl.Trainer", str(self.trainer.precision), PRECISIONS)
         if stage != "fit":
             return
         self.setting()
@@ -120,6 +131,7 @@ class StageModule(pl.LightningModule):
 
     def training_step(self, step: Step, index: int) -> torch.Tensor:  # type: ignore[override]
         """Runs one optimiser step and returns its loss, detached."""
+        _expect(step, Step)
         setting = self.setting()
         optimizers: Any = self.optimizers()
         first, *others = optimizers if isinstance(optimizers, list) else [optimizers]
@@ -183,6 +195,7 @@ class StageModule(pl.LightningModule):
 
     def predict_step(self, batch: Sample, batch_idx: int = 0, dataloader_idx: int = 0) -> Any:
         """The answers of a whole language, one for each row, in the form of the head's ``decode``."""
+        _expect(batch, Sample)
         head = self.head_of(batch.head)
         head.begin(batch, self._budget())
         return head.decode(batch.rows, batch.features, outputs_of(head, batch.features, self._budget()))
@@ -192,6 +205,7 @@ class StageModule(pl.LightningModule):
         return 2 * (self.optimisation.budget if self.optimisation is not None else Optimisation.budget)
 
     def _collect(self, portion: Portion) -> None:
+        _expect(portion, Portion)
         head = self.head_of(portion.sample.head)
         if not self._scoring.begun(portion.sample):
             head.begin(portion.sample, self._budget())
@@ -267,3 +281,16 @@ class StageModule(pl.LightningModule):
                 "pl.Trainer(max_epochs=...) or max_steps=..., or Optimisation(steps=...)."
             )
         return int(steps)
+
+
+def _expect(batch: Any, kind: type) -> None:
+    """Refuses batches of a loader that is not a data module's.
+
+    Raises:
+        StiltsError: When the batch is something else.
+    """
+    if not isinstance(batch, kind):
+        raise StiltsError(
+            f"The loader gives batches of {type(batch).__name__}; the modules of this package take those of a "
+            "TaskDataModule."
+        )

@@ -84,6 +84,8 @@ class TaskDataModule(pl.LightningDataModule):
         seed: int | None = None,
     ):
         super().__init__()
+        if isinstance(languages, str):
+            raise StiltsError(f"TaskDataModule.languages={languages} is a text; give a list, as in ['{languages}'].")
         whole("TaskDataModule.batch_size", batch_size, 1)
         whole("TaskDataModule.max_rows", max_rows, 1, optional=True)
         whole("TaskDataModule.micro_batch_tokens", micro_batch_tokens, 1)
@@ -181,13 +183,13 @@ class TaskDataModule(pl.LightningDataModule):
                 "A TaskDataModule is set up by a trainer with a module of this package, as in "
                 f"pl.Trainer().fit(ClassificationModule(...), data), not with {type(module).__name__}."
             )
-        if self.task is None:
-            return module
-        if self.task.head != module.format:
+        if self.task is not None and self.task.head != module.format:
             raise StiltsError(
                 f"{self.name} has the format {self.task.head}, and {type(module).__name__} is for {module.format}."
             )
-        if module.needs_labels and module.labels != self.labels:
+        if self.metric is not None:
+            format_of(module.format).metric(self.metric)  # which refuses one of another format
+        if self.task is not None and module.needs_labels and module.labels != self.labels:
             raise StiltsError(
                 f"{self.name} has the labels {', '.join(self.labels)}, and the module {', '.join(module.labels)}; "
                 "give it those of the data module (labels=data.labels)."
@@ -252,6 +254,9 @@ class TaskDataModule(pl.LightningDataModule):
             source, there = (*trained, tests)[0].source_language, tests.languages(split)
             if there:
                 wanted = there if self.languages is None else tuple(one for one in self.languages if one in there)
+                for one in self.languages or ():
+                    if one not in there and split != "validation":
+                        raise unknown(f"language of {self.name}/{split}", one, there)
                 return [(test, tuple(sorted(wanted, key=lambda language: language != source)))]
         return [
             (source.spec, (source.source_language,))

@@ -83,8 +83,11 @@ def map_at_20(predictions: Mapping[str, Sequence[str]], gold: Mapping[str, Seque
         ``map_at_20`` in percent.
 
     Raises:
-        StiltsError: No queries, or a query without a right candidate.
+        StiltsError: No queries, a query without a right candidate, or anything but mappings.
     """
+    for side, rows in (("predicted", predictions), ("gold", gold)):
+        if not isinstance(rows, Mapping) and rows:
+            raise StiltsError(f"The {side} candidates have no ids; a mapping from the ids of queries is needed.")
     if not gold:
         raise StiltsError("There are 0 queries to score.")
     empty = [key for key, ids in gold.items() if not ids]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Any
 
-from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.tasks.metrics.chunks import Sentences, check_sentences, count_chunks
 from stilts_xtreme.tasks.metrics.question_answering import answer_scores, check_mlqa
 from stilts_xtreme.tasks.metrics.ranking import map_at_20
@@ -145,6 +146,8 @@ def pos_f1(predictions: Sentences, gold: Sentences) -> dict[str, float]:
 
 def _by_id(side: str, rows: Answers | Golds) -> dict[str, Any]:
     pairs = list(rows.items() if isinstance(rows, Mapping) else rows)
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        raise StiltsError(f"The {side} answers have no ids; a mapping from the ids of questions is needed.")
     table = dict(pairs)
     if len(table) != len(pairs):
         seen: set[str] = set()
@@ -284,7 +287,13 @@ class Metric:
 
 
 def _plain(name: str, main: tuple[str, ...], function: Callable[[Any, Any], dict[str, float]]) -> Metric:
-    return Metric(name, main, lambda predictions, gold, language: function(predictions, gold))
+    return Metric(name, main, partial(_without_language, function))
+
+
+def _without_language(
+    function: Callable[[Any, Any], dict[str, float]], predictions: Any, gold: Any, language: str | None
+) -> dict[str, float]:
+    return function(predictions, gold)
 
 
 METRICS: Mapping[str, Metric] = {
@@ -303,18 +312,3 @@ METRICS: Mapping[str, Metric] = {
     )
 }
 """Name in task files -> metric."""
-
-
-def headline(name: str, scores: Mapping[str, float]) -> float:
-    """The one number of a metric that tables show: the mean of its main scores.
-
-    Args:
-        name: A key of :data:`METRICS`.
-        scores: What that metric's ``score`` returned.
-
-    Raises:
-        StiltsError: Unknown metric, or scores that lack a main one.
-    """
-    if name not in METRICS:
-        raise unknown("metric", name, METRICS)
-    return METRICS[name].headline(scores)

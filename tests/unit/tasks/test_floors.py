@@ -14,7 +14,7 @@ from stilts_xtreme.tasks.floors import common
 from stilts_xtreme.tasks.floors import fit as F
 from stilts_xtreme.tasks.floors.overlap import nearest, overlap_features, sliding_window, trigrams, words
 from stilts_xtreme.tasks.metrics.question_answering import QA_METRICS
-from stilts_xtreme.tasks.metrics.scores import METRICS, headline
+from stilts_xtreme.tasks.metrics.scores import METRICS
 from stilts_xtreme.tasks.question_answering.floors import right_type
 
 TEXT = st.one_of(
@@ -136,7 +136,7 @@ def test_right_type_is_the_mean_over_its_rivals():
     )
     for name in QA_METRICS:  # as the headline that it stands beside
         scores = METRICS[name].score([("1", "a b")], [("1", ["b"])], "en")
-        assert right_type(name, [["b"]], [["a b"]], "en") == pytest.approx(headline(name, scores))
+        assert right_type(name, [["b"]], [["a b"]], "en") == pytest.approx(METRICS[name].headline(scores))
     assert right_type("squad", [["x"], ["y"]], [["x"], []], "en") == 50.0
 
 

@@ -156,6 +156,57 @@ def test_what_breaks_a_step_is_refused(monkeypatch) -> None:
         trainer.fit(module, steps_of(module, 1))
 
 
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+@pytest.mark.parametrize("run", ["fit", "test"])
+def test_weights_in_another_precision_are_refused(precision: Any, run: str) -> None:
+    module = module_of()
+    loader = steps_of(module, 1) if run == "fit" else portions_of(sample_of(module))
+    with pytest.raises(StiltsError, match=f"precision of pl.Trainer={precision} is not known.*32-true"):
+        getattr(pl.Trainer(max_epochs=1, precision=precision, **QUIET), run)(module, loader)
+
+
+def test_a_compiled_module_is_refused() -> None:
+    module = module_of()
+    with pytest.raises(StiltsError, match=r"torch.compile\(ClassificationModule\) is not supported"):
+        pl.Trainer(max_epochs=1, **QUIET).fit(torch.compile(module, backend="eager"), steps_of(module, 1))
+
+
+@pytest.mark.parametrize("run", ["fit", "validate", "test", "predict"])
+def test_batches_of_another_loader_are_refused(run: str) -> None:
+    module = module_of()
+    with pytest.raises(StiltsError, match=r"gives batches of Tensor; .* those of a TaskDataModule"):
+        getattr(pl.Trainer(max_epochs=1, **QUIET), run)(module, torch.utils.data.DataLoader([1, 2]))
+
+
+def test_labels_that_occur_twice_are_refused() -> None:
+    with pytest.raises(StiltsError, match="ClassificationModule has the label 'yes' more than once"):
+        module_of(labels=("yes", "no", "yes"))
+
+
+def test_a_checkpoint_of_another_head_is_refused(tmp_path) -> None:
+    module = module_of()
+    trainer = pl.Trainer(max_epochs=1, **QUIET)
+    trainer.fit(module, steps_of(module, 2))
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+
+    def loaded(labels: Any = CLASSES, kind: str = "classification", name: str = "a.ckpt") -> Any:
+        made = {"encoder": bare_encoder(vocab_size=len(unigram())), "labels": labels, "weights_only": True}
+        return format_of(kind).module().load_from_checkpoint(tmp_path / name, tokenizer=unigram(), **made)
+
+    for name, weight in loaded().state_dict().items():
+        assert torch.equal(weight, module.state_dict()[name])
+    with pytest.raises(StiltsError, match="has the labels yes, no, maybe, and the module maybe, no, yes; give those"):
+        loaded(CLASSES[::-1])
+    with pytest.raises(StiltsError, match="has the labels yes, no, maybe, and the module yes, no; give those"):
+        loaded(CLASSES[:2])
+    with pytest.raises(StiltsError, match="is of the format classification, and TaggingModule is not"):
+        loaded(kind="tagging")
+    old = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    del old["head"]  # as checkpoints of before are
+    torch.save(old, tmp_path / "old.ckpt")
+    assert loaded(name="old.ckpt").labels == CLASSES
+
+
 def test_dropout_is_on_in_training_though_the_checkpoint_came_without() -> None:
     encoder = bare_encoder(dropout=0.5, vocab_size=len(unigram()))
     module = module_of(encoder=encoder)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.official import brute_mlqa_tokens, brute_qa, brute_squad_tokens, seqeval_scores
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.tasks.metrics import METRICS, headline
+from stilts_xtreme.tasks.metrics import METRICS
 from stilts_xtreme.tasks.metrics import scores as S
 from stilts_xtreme.tasks.metrics.question_answering import mlqa_tokens, squad_tokens
 from stilts_xtreme.tasks.metrics.ranking import average_precision
@@ -61,7 +61,7 @@ def test_bare_tags_by_hand():
     assert scores["precision"] == pytest.approx(100 / 3)  # predicted: OUN(0) ERB(1) CONJ(2); gold: OUN(0-1) CONJ(2)
     assert scores["recall"] == pytest.approx(50)
     assert scores["token_accuracy"] == pytest.approx(100 / 3)
-    assert headline("pos_f1", scores) == pytest.approx(40)
+    assert METRICS["pos_f1"].headline(scores) == pytest.approx(40)
 
 
 def test_a_chunk_of_x_takes_the_start_of_the_latest_chunk_as_in_seqeval():
@@ -130,7 +130,7 @@ def test_mlqa_is_the_restated_script(predictions, gold, language):
 def test_answers_by_hand(metric, prediction, golds, language, exact, f1):
     scores = METRICS[metric].score({"q": prediction}, {"q": golds}, language)
     assert (scores["exact_match"], scores["f1"]) == pytest.approx((exact, f1))
-    assert headline(metric, scores) == pytest.approx((exact + f1) / 2)
+    assert METRICS[metric].headline(scores) == pytest.approx((exact + f1) / 2)
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,11 @@ def test_full_average_precision_is_sklearns(ranked, gold):
         (lambda: S.map_at_20({}, {}), "0 queries"),
         (lambda: S.map_at_20({}, {"a": ["x"], "b": []}), "1 of 2 queries have no right candidate, first 'b'"),
         (lambda: S.mlqa({}, {"a": ["x"]}, "fr"), "mlqa metric=fr is not known"),
-        (lambda: headline("acuracy", {}), "did you mean 'accuracy'"),
-        (lambda: headline("squad", {"f1": 1.0}), "1 main scores of 'squad' are missing: exact_match"),
+        (lambda: S.squad(["x"], ["x"]), "The predicted answers have no ids; a mapping"),
+        (lambda: S.squad({"a": "x"}, [["x"]]), "The gold answers have no ids; a mapping"),
+        (lambda: S.map_at_20([["x"]], {"a": ["x"]}), "The predicted candidates have no ids; a mapping"),
+        (lambda: S.map_at_20({"a": ["x"]}, [["x"]]), "The gold candidates have no ids; a mapping"),
+        (lambda: METRICS["squad"].headline({"f1": 1.0}), "1 main scores of 'squad' are missing: exact_match"),
     ],
 )
 def test_refusals_say_what_and_how_many(call, text):
@@ -270,4 +273,4 @@ def test_registry_names_and_headlines():
     assert set(METRICS) == names
     assert all(METRICS[name].name == name for name in METRICS)
     assert METRICS["accuracy"].score([1, 2], [1, 1]) == {"accuracy": 50.0}
-    assert headline("squad", {"exact_match": 10.0, "f1": 40.0}) == 25.0
+    assert METRICS["squad"].headline({"exact_match": 10.0, "f1": 40.0}) == 25.0

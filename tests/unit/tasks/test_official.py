@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from torchmetrics.text import SQuAD
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.tasks import predictions
 from stilts_xtreme.tasks.metrics.official import OfficialMetric
-from stilts_xtreme.tasks.metrics.scores import METRICS, headline
+from stilts_xtreme.tasks.metrics.scores import METRICS
 
 FORMAT_OF = {
     "accuracy": "classification",
@@ -98,7 +100,7 @@ def test_it_equals_the_scores_of_files(name: str, data: Any, tmp_path_factory: p
     assert all(value.dtype == torch.float64 for value in scores.values())
     for key, value in expected.items():
         assert float(scores[key]) == pytest.approx(value, abs=1e-9)
-    assert metric.headline() == pytest.approx(headline(name, expected), abs=1e-9)
+    assert metric.headline() == pytest.approx(METRICS[name].headline(expected), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
@@ -150,6 +152,14 @@ def test_forward_reset_and_refusals() -> None:
         squad.compute()
     with pytest.raises(StiltsError, match="text and numbers"):
         squad.update({"1": object()}, {"1": ["a"]})
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_it_can_be_copied_and_sent_to_another_process(name: str) -> None:
+    metric = OfficialMetric(name, "en")
+    for other in (copy.deepcopy(metric), pickle.loads(pickle.dumps(metric))):
+        assert other.metric.name == name
+    pickle.dumps(METRICS[name])
 
 
 def test_torchmetrics_squad_gives_100_where_both_sides_normalise_to_nothing() -> None:

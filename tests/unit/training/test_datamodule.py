@@ -297,6 +297,7 @@ PLAIN = {"text_a": ["a", "b"], "label": ["yes", "no"]}
         ({"train": 3}, "train is a int; take a mapping of lists"),
         ({"train": "rows.xlsx"}, "extension of train=rows.xlsx"),
         ({"train": "nowhere.csv"}, "train=nowhere.csv is not a file"),
+        ({"task": "xnli", "languages": "sw"}, r"languages=sw is a text; give a list, as in \['sw'\]"),
     ],
 )
 def test_what_cannot_be_read_is_refused_at_once(settings: dict[str, Any], words: str) -> None:
@@ -312,6 +313,7 @@ def test_what_cannot_be_read_is_refused_at_once(settings: dict[str, Any], words:
         ("classification", {"train": {"text": ["a"], "label": ["yes"]}}, "no column 'text_a'"),
         ("classification", {"train": {"text_a": ["a"], "label": ["perhaps"]}}, "no label 'perhaps'"),
         ("classification", {"train": PLAIN, "columns": {"txt": "text_a"}}, "column=txt is not known"),
+        ("classification", {"train": PLAIN, "metric": "squad"}, "metric=squad is not known; choose one of: accuracy"),
         ("classification", {"validation": PLAIN}, "own has no rows to train on: give TaskDataModule.train="),
     ],
 )
@@ -331,6 +333,9 @@ def test_other_refusals() -> None:
     some = TaskDataModule("own", test={"de": PLAIN}, languages=["dd"])
     with pytest.raises(StiltsError, match=r"language of own/test=dd is not known .did you mean 'de'"):
         pl.Trainer(**BARE).test(module_of("classification"), some)
+    far = TaskDataModule("panx", data=world(), languages=["qab", "zz"])
+    with pytest.raises(StiltsError, match=r"language of panx/test=zz is not known; choose one of: .*qab"):
+        pl.Trainer(**BARE).test(module_of("tagging", far.labels), far)
     with pytest.raises(StiltsError, match="set up by a trainer with a module of this package"):
         TaskDataModule("xnli").setup("fit")
 
