@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -145,10 +145,20 @@ def located(config: dict[str, Any], folders: Iterable[str | Path]) -> dict[str, 
     own = config.get("dataset")
     for name, values in own.items() if isinstance(own, dict) else ():
         if isinstance(values, dict) and values.get("files") and not values.get("folder"):
-            places = [Path(folder) / "dataset" for folder in folders]
-            found = next((place for place in places if (place / f"{name}.yaml").is_file()), None)
+            found = next((place for folder in folders for place in _describing(Path(folder), str(name))), None)
             values["folder"] = str(found) if found else None
     return config
+
+
+def _describing(folder: Path, name: str) -> Iterator[Path]:
+    """Where a folder of configuration describes a data set: in a file of its own, or in that of a task."""
+    if (folder / "dataset" / f"{name}.yaml").is_file():
+        yield folder / "dataset"
+    for group in ("target", "intermediate"):
+        for path in sorted((folder / group).glob("*.yaml")):
+            text = path.read_text(encoding="utf-8")
+            if re.search(r"^dataset:", text, re.MULTILINE) and re.search(rf"^ +{re.escape(name)}:", text, re.MULTILINE):
+                yield folder / group
 
 
 def folders_of(hydra: Any) -> list[str]:

@@ -14,6 +14,9 @@ from support.cells import TINY, cell_of, composed
 from stilts_xtreme.commands.plan import main as plan
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.schema import DataSpec
+from stilts_xtreme.data.catalogue import spec_from_mapping
+from stilts_xtreme.data.sources import source_of
 
 FILES = {
     "dataset/reviews": """# @package dataset.reviews
@@ -76,6 +79,26 @@ def test_own_tasks_run_from_the_command_line(folder: Path, tmp_path: Path) -> No
     result = json.loads(path.read_text())
     assert {(row["language"], row["n"]) for row in result["rows"]} == {("en", 60), ("de", 60)}
     assert (result["synthetic"], result["source_language"], result["intermediate"]) == (False, "en", ["topics"])
+
+
+@pytest.mark.parametrize("group", ["target", "intermediate"])
+def test_names_of_files_begin_at_the_file_of_the_task_that_describes_the_data_set(folder: Path, group: str) -> None:
+    text = """# @package _global_
+dataset:
+  inline:
+    name: inline
+    format: classification
+    files: {train: ../dataset/rows/train.jsonl}
+    columns: {text_a: text, label: stars}
+    labels: ["0", "1"]
+"""
+    task = "{name: inline, head: classification, metric: accuracy, train: [inline], test: inline}"
+    if group == "intermediate":
+        task = "{inline: {head: classification, metric: accuracy, datasets: [inline]}}"
+    (folder / group / "inline.yaml").write_text(f"{text}{group}: {task}\n")
+    found = composed(f"hydra.searchpath=['file://{folder}']", f"+{group}=inline")["dataset"]["inline"]
+    assert found["folder"] == str(folder / group)
+    assert source_of(spec_from_mapping(found), DataSpec("synthetic")).count("train", "en") == 60
 
 
 @pytest.mark.parametrize("kind", ["synthetic", "hub"])

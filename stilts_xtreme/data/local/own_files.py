@@ -195,7 +195,7 @@ class LocalSource(RowSource):
         if column is None:
             return table, range(len(table))
         code = self.spec.codes.get(language, language)
-        return table, [row for row, value in enumerate(_column(table, column)) if str(value) == code]
+        return table, [row for row, value in enumerate(_tongues(table, self.spec)) if str(value) == code]
 
     def _mapping(self, raw: Raw, labelled: bool) -> dict[str, str]:
         """Canonical column -> column of the file: as the data set says, or else that of the same name.
@@ -219,9 +219,13 @@ class LocalSource(RowSource):
         return mapping
 
 
-def _column(table: Table, name: str) -> list:
+def _tongues(table: Table, spec: DatasetSpec) -> list:
+    """The language of each row, of the column that holds them."""
+    name = str(spec.language_column)
     if name not in table.columns:
-        raise lacks(table.at(0).rpartition(" ")[0].rpartition(" ")[0], "column", name, list(table.columns))
+        place = table.at(0).rpartition(" ")[0].rpartition(" ")[0]
+        error = lacks(f"dataset.{spec.name}.language_column={name}: {place}", "column", name, list(table.columns))
+        raise StiltsError(f"{str(error).removesuffix('.')}; every file of the data set needs that column.")
     return table.columns[name]
 
 
@@ -240,8 +244,7 @@ def _remembered(path: Path, split: str, size: int, mtime_ns: int) -> Table:
 
 def _languages(place: found.Place, split: str, spec: DatasetSpec) -> Counter[str]:
     """How many rows of each language a file has."""
-    assert spec.language_column is not None
-    return Counter(str(value) for value in _column(_table(place, split, remembered=True), spec.language_column))
+    return Counter(str(value) for value in _tongues(_table(place, split, remembered=True), spec))
 
 
 def _count(place: found.Place, split: str) -> int | None:

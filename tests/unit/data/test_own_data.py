@@ -126,7 +126,7 @@ def test_a_column_of_languages(tmp_path: Path) -> None:
     assert source.rows("test", "de")[0]["text_a"] == ["de0", "de1"]
     assert source.rows("test", "de")[0]["id"] == ["test-1", "test-3"]
     assert source.count("test", "de") == 2
-    with pytest.raises(StiltsError, match=r"no column 'lng'.*it holds: text, stars, lang"):
+    with pytest.raises(StiltsError, match=r"dataset\.mine\.language_column=lng: .* has no column 'lng'.*every file of"):
         own({"test": str(path)}, language_column="lng").languages("test")
 
 
