@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -38,7 +39,8 @@ class Parser(argparse.ArgumentParser):
         """Adds what :func:`stilts_xtreme.core.compose.prepare` reads: ``options``, in any place of the line."""
         self.runs = True
         self.add_argument("options", nargs="*", metavar="OPTION=VALUE", help=about)
-        self.add_argument("--config-dir", metavar="FOLDER", help="your own YAML, laid out like conf/ of the package")
+        own = "your own YAML, laid out like conf/ of the package; default: none"
+        self.add_argument("--config-dir", metavar="FOLDER", help=own)
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Reads a command line and does nothing else.
@@ -74,7 +76,12 @@ def command(arguments: Sequence[str] | None, parser: Parser, work: Callable[[arg
         parser.print_help()
         return 0 if given else 2
     try:
-        return work(parser.parse(given)) or 0
+        code = work(parser.parse(given)) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who read the output, such as `head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's last flush meets no pipe
+        return 128 + signal.SIGPIPE
     except Exception as error:
         known = sentence(error)
         if known is None or os.environ.get("HYDRA_FULL_ERROR"):

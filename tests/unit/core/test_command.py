@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
+import signal
+import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -53,7 +56,10 @@ def small() -> Parser:
 def test_options_stand_in_any_place(small: Parser) -> None:
     line = ["+target=xnli", "--output", "x", "~dataset.xnli.columns", "--dry-run", "seed=-1"]
     assert small.parse(line) == Namespace(
-        dry_run=True, output=Path("x"), options=["+target=xnli", "~dataset.xnli.columns", "seed=-1"]
+        dry_run=True,
+        output=Path("x"),
+        config_dir=None,
+        options=["+target=xnli", "~dataset.xnli.columns", "seed=-1"],
     )
 
 
@@ -63,7 +69,7 @@ def test_options_stand_in_any_place(small: Parser) -> None:
         (
             ["--dryrun", "+target=xnli"],
             "--dryrun is not an option of small (did you mean '--dry-run'?); choose one of: -h, --help, --dry-run, "
-            "--output.",
+            "--output, --config-dir.",
         ),
         (["--dry"], "--dry is not an option of small (did you mean '--dry-run'?)"),
         (["--output"], "--output: expected one argument; --help shows how."),
@@ -95,3 +101,21 @@ def test_how_a_command_ends(small: Parser, capsys: pytest.CaptureFixture[str], m
     assert command(["--dry-run", "-h"], small, refuse) == 0
     assert command([], small, refuse) == 2
     assert capsys.readouterr().out == small.format_help() * 2
+
+
+def test_a_reader_that_has_read_enough_ends_a_command_quietly() -> None:
+    code = """
+from stilts_xtreme.core.command import Parser, command
+parser = Parser("small", "Does little.", [])
+parser.add_argument("--go", action="store_true")
+raise SystemExit(command(["--go"], parser, lambda options: print("line\\n" * 100_000)))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == "line\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 128 + signal.SIGPIPE
