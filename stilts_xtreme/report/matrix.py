@@ -25,16 +25,27 @@ def markdown(matrix: Matrix) -> str:
     parts = [
         f"{note}Mean over the languages that are not trained on, {about}. † a training collapsed.",
         _table(matrix, "after", lambda row, column: _mean(matrix.entries.get((row, column)), "zero_shot"), True),
-        "Gain over no intermediate task, same seeds:",
-        _table(matrix, "after", lambda row, column: _signed(matrix.gain(row, column).values()), False),
     ]
+    gains = any(matrix.gain(row, column) for row in matrix.rows for column in matrix.columns)
+    if gains:
+        parts += [
+            "Gain over no intermediate task, same seeds:",
+            _table(matrix, "after", lambda row, column: _signed(matrix.gain(row, column).values()), False),
+        ]
+    else:
+        parts.append("No gains: each needs a cell with an intermediate task and one without, of one target and seed.")
     if any(entry.source for entry in matrix.entries.values()):
         parts += [
             "In the source language:",
             _table(matrix, "after", lambda row, column: _mean(matrix.entries.get((row, column)), "source"), False),
-            "Gain in the source language:",
-            _table(matrix, "after", lambda row, column: _signed(matrix.gain(row, column, "source").values()), False),
         ]
+        if gains:
+            parts += [
+                "Gain in the source language:",
+                _table(
+                    matrix, "after", lambda row, column: _signed(matrix.gain(row, column, "source").values()), False
+                ),
+            ]
     for name, what in matrix.substitutes.items():
         parts.append(f"‡ {name} is a free substitute, not {what.upper()}, and is not to be reported under that name.")
     return "\n\n".join(parts) + "\n"

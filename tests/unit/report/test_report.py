@@ -139,6 +139,13 @@ def test_gains_in_the_source_language_stand_below_its_scores() -> None:
     assert "| mnli | -8.0 |" in text.split("Gain in the source language:")[0]
 
 
+def test_a_matrix_without_gains_says_what_they_need() -> None:
+    text = matrix.markdown(build([result for result in RESULTS if result["intermediate"]]))
+    assert "No gains: each needs a cell with an intermediate task and one without" in text
+    assert "Gain " not in text
+    assert "No gains" not in matrix.markdown(build(RESULTS))
+
+
 def test_mlm_translations_and_substitutes_are_rows_of_their_own() -> None:
     scores = {"qaa": 60.0, "qab": 40.0}
     nine = [f"task{n}" for n in range(8)]
