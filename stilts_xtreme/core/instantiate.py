@@ -27,7 +27,7 @@ def instantiate(option: str, values: Mapping[str, Any], kind: type) -> Any:
         found = hydra_instantiate(dict(values), _convert_="all")
     except InstantiationException as error:
         reason = error.__cause__ or error
-        text = " ".join(str(reason).split())[:300].rstrip(".")
+        text = " ".join(str(reason).split())[:300].rstrip(".?")
         raise StiltsError(f"{option}._target_={values['_target_']} cannot be made: {text}.") from error
     if not isinstance(found, kind):
         raise StiltsError(

@@ -29,6 +29,7 @@ from stilts_xtreme.training import checkpoints
 from stilts_xtreme.training.callbacks import CURVE_POINTS, Checkpoint, Guard
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # a profiler's report is an ordinary message
 warnings.filterwarnings("ignore", module="pytorch_lightning.*")
 warnings.filterwarnings("ignore", message="The `srun` command is available")
 

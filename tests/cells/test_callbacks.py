@@ -51,7 +51,7 @@ def of(pretrained: Path, *words: str) -> dict:
 
 
 def test_an_own_callback_watches_with_plain_containers_and_changes_no_weight(
-    own: str, pretrained: Path, tmp_path: Path
+    own: str, pretrained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     without = of(pretrained, "output=" + str(tmp_path / "without"), "model.pretraining.steps=20")
     words = (
@@ -63,6 +63,7 @@ def test_an_own_callback_watches_with_plain_containers_and_changes_no_weight(
         "++trainer.extra.profiler=simple",
     )
     found = of(pretrained, *words)
+    assert "Profiler Report" in caplog.text
     assert (tmp_path / "seen").read_text() == "6"
     one, other = (next(stage for stage in result["stages"] if stage["kind"] == "train") for result in (without, found))
     assert one["key"] == other["key"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stilts_xtreme.core.checks import check, switch
+from stilts_xtreme.core.checks import check, choice, switch, whole
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.specs import CallbackSpec
 
@@ -28,6 +28,9 @@ EXTRA = (
     *("enable_progress_bar", "enable_model_summary"),
 )
 """Options of ``pl.Trainer`` that change no training."""
+
+PROFILERS = ("simple", "advanced", "pytorch")
+"""Profilers of Lightning by name."""
 
 _STEPS = "a training has the steps of recipe.*.epochs or recipe.*.max_steps"
 _ONE = "a cell is one process on one device; hydra.launcher.slots=N runs several cells at a time"
@@ -102,3 +105,12 @@ def check_extra(values: Mapping[str, Any]) -> None:
             raise StiltsError(f"trainer.extra.{name}={value} is refused: {ELSEWHERE[name]}.")
         if name not in EXTRA:
             raise unknown("option of trainer.extra", name, EXTRA)
+        option = f"trainer.extra.{name}"
+        if value is None:
+            continue
+        if name == "profiler":
+            choice(option, value, PROFILERS)
+        elif name == "log_every_n_steps":
+            whole(option, value, 1)
+        elif (name, value) != ("deterministic", "warn"):
+            switch(option, value)

@@ -89,6 +89,25 @@ def test_every_option_of_lightnings_trainer_is_known() -> None:
     assert known - set(EXTRA) - set(ELSEWHERE) == {"enable_autolog_hparams"}
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("profiler", "sumple", r"profiler=sumple is not known \(did you mean 'simple'\?\); choose one of: advanced"),
+        ("log_every_n_steps", 0, "log_every_n_steps=0 is refused: it must be a whole number of at least 1"),
+        ("deterministic", "yes", "deterministic=yes is refused: it must be true or false"),
+        ("benchmark", 3, "benchmark=3 is refused: it must be true or false"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(name: str, value: object, words: str) -> None:
+    with pytest.raises(StiltsError, match=rf"trainer\.extra\.{words}"):
+        check_extra({name: value})
+
+
+def test_values_that_can_be_are_taken() -> None:
+    check_extra(dict.fromkeys(EXTRA))
+    check_extra({"profiler": "simple", "deterministic": "warn", "benchmark": True, "log_every_n_steps": 1})
+
+
 @given(st.text("abcdefgh_", min_size=1).filter(lambda name: name not in EXTRA and name not in ELSEWHERE))
 def test_an_unknown_option_is_refused(name: str) -> None:
     with pytest.raises(StiltsError, match=f"option of trainer.extra={name} is not known"):
