@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core import compose
+from stilts_xtreme.core.checks import check
 from stilts_xtreme.core.errors import StiltsError
 
 if TYPE_CHECKING:
@@ -17,8 +19,10 @@ def _composed(overrides: tuple[str | Mapping[str, Any], ...]) -> dict[str, Any]:
     words: list[str] = []
     for part in overrides:
         if isinstance(part, Mapping):
-            words += [f"{option}={_word(value)}" for option, value in part.items()]
+            # the name of an encoder is quoted where it is told from a folder (compose.prepare)
+            words += [f"{name}={value if name == 'model' else _word(value)}" for name, value in part.items()]
         else:
+            check(isinstance(part, str), "overrides", part, "give words such as '+target=xnli', or mappings of options")
             words.append(part)
     for word in words:
         if word.startswith("-"):
@@ -40,7 +44,10 @@ def _word(value: Any) -> str:
         return f"[{','.join(map(_word, value))}]"
     if isinstance(value, Mapping):
         return f"{{{','.join(f'{key}: {_word(inner)}' for key, inner in value.items())}}}"
-    return str(value)
+    text = str(value)
+    if re.fullmatch(r"[\w./-]*|\[.*\]|\{.*\}", text, re.DOTALL):  # plain, or a list or mapping as Hydra writes it
+        return text
+    return compose.quoted(text)
 
 
 def run_cell(*overrides: str | Mapping[str, Any]) -> dict[str, Any]:

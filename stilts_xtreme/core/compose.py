@@ -62,7 +62,7 @@ def prepare(arguments: Sequence[str]) -> list[str]:
             field = "path" if _is_folder(value) else "id"
             place = str(Path(value).expanduser()) if field == "path" else value
             name = Path(place).resolve().name if field == "path" else Path(value).name
-            prepared += ["model=custom", f"model.{field}={_quoted(place)}", f"model.name={_quoted(name)}"]
+            prepared += ["model=custom", f"model.{field}={quoted(place)}", f"model.name={quoted(name)}"]
             continue
         for name in _names(value):
             if name not in known:
@@ -132,7 +132,7 @@ def as_option(arguments: Sequence[str]) -> list[str]:
         return rest
     folders = search_folders(arguments)
     rest = [argument for argument in rest if not re.match(r"\+{0,2}hydra\.searchpath=", argument)]
-    return [*rest, f"hydra.searchpath=[{','.join(_quoted(f'file://{folder}') for folder in folders)}]"]
+    return [*rest, f"hydra.searchpath=[{','.join(quoted(f'file://{folder}') for folder in folders)}]"]
 
 
 def located(config: dict[str, Any], folders: Iterable[str | Path]) -> dict[str, Any]:
@@ -166,9 +166,10 @@ def folders_of(hydra: Any) -> list[str]:
     return [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """A value in Hydra's quotes, whatever characters a path may have."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    doubled = re.sub(r"(\\+)(?='|$)", r"\1\1", value)  # Hydra reads a backslash as one unless a quote follows
+    return "'" + doubled.replace("'", "\\'") + "'"
 
 
 def _is_folder(value: str) -> bool:
@@ -176,7 +177,7 @@ def _is_folder(value: str) -> bool:
 
 
 def _is_encoder(value: str) -> bool:
-    return _is_folder(value) or re.fullmatch(r"[\w.-]+/[\w.-]+", value) is not None
+    return _is_folder(value) or re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", value) is not None
 
 
 def _names(value: str) -> list[str]:

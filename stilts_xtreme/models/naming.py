@@ -20,7 +20,7 @@ def source_named(place: str) -> Source:
         return Source(str(shipped.FOLDER / place))
     if Path(place).expanduser().is_dir():
         return Source(str(Path(place).expanduser()))
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", place):
+    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", place):
         return Source(place)
     raise StiltsError(
         f"encoder={place} is neither a folder nor a hub id such as owner/name, nor one of the package's own encoders: "

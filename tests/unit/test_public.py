@@ -51,7 +51,23 @@ def test_a_cell_is_planned_as_on_the_command_line() -> None:
     assert [stage.key for stage in found.stages()] == [stage.key for stage in told.stages()]
 
 
+@pytest.mark.parametrize(
+    "text", ["/a,b", "a=b", "a (1)", "a b", "ü'q", "a#b", "~x", "a: b", "{cell}/own", "/a\\b", "a\\'b\\", "[x]y"]
+)
+def test_a_text_reaches_the_cell_as_it_is_given(text: str) -> None:
+    values = {
+        "target": "xnli",
+        "++logger._target_": "my.Logger",
+        "++logger.place": text,
+        "++logger.more": [text, {"a": text}],
+    }
+    assert stilts_xtreme.plan(values).cell.logger["place"] == text
+    assert stilts_xtreme.plan(values).cell.logger["more"] == [text, {"a": text}]
+
+
 def test_what_cannot_be_planned_is_a_sentence() -> None:
+    with pytest.raises(StiltsError, match="overrides=3 is refused: give words such as"):
+        stilts_xtreme.plan(3)  # type: ignore[arg-type]
     with pytest.raises(StiltsError, match=r"target=xnly is not known .did you mean 'xnli'"):
         stilts_xtreme.plan("+target=xnly")
     with pytest.raises(StiltsError, match=r"option=recipe\.target\.epoch is not known"):

@@ -77,6 +77,8 @@ def test_an_encoder_by_its_name(tmp_path) -> None:
     module.encoder.base.save_pretrained(tmp_path / "own")
     assert source_named(str(tmp_path / "own")).place == str(tmp_path / "own")
     assert source_named("owner/name").place == "owner/name"
+    with pytest.raises(StiltsError, match=r"encoder=\./maxi is neither a folder nor"):
+        source_named("./maxi")
     with pytest.raises(StiltsError, match=r"encoder=maxi is neither a folder nor a hub id .* own encoders: mini"):
         format_of("classification").module()("maxi", CLASSES)
 
