@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import signal
@@ -34,7 +35,7 @@ CELL = ("+target=xnli", "+intermediate=mnli", "baseline=false")
 
 def die_in(module: str, name: str, part: str) -> None:
     """Kills this process when a function of a module is called with a path that ends in ``part``."""
-    place = sys.modules[f"stilts_xtreme.{module}"]
+    place = importlib.import_module(f"stilts_xtreme.{module}")
     original = getattr(place, name)
 
     def function(*values: Any, **named: Any) -> Any:

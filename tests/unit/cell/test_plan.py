@@ -152,11 +152,11 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "bitext.threshold": (("bitext.threshold=1.1",), None),  # test_settings_of_one_format
     "store.damaged": (("store.damaged=retrain",), None),
     "intermediate.mnli.head": (("intermediate.mnli.head=choice",), "intermediate"),
-    "intermediate.mnli.metric": (("intermediate.mnli.metric=pos_f1",), None),  # test_settings_of_selection
+    "intermediate.mnli.metric": ((), None),  # classification has one; test_settings_of_selection
     "intermediate.mnli.datasets": (("intermediate.mnli.datasets=[snli]",), "intermediate"),
     "target.name": (("target.name=other",), "evaluation"),  # the name of the folder of predictions
     "target.head": (("target.head=choice",), "target"),
-    "target.metric": (("target.metric=pos_f1",), "evaluation"),
+    "target.metric": ((), None),  # classification has one; test_settings_of_one_format
     "target.train": (("target.train=[snli]",), "target"),
     "target.test": (("target.test=paws_x",), "evaluation"),
     "target.languages": (("target.languages=[en]",), None),  # of the real data; test_languages_of_real_data
@@ -203,6 +203,7 @@ def test_key_of_option(option: str) -> None:
     ("target", "option", "phase"),
     [
         ("udpos", "tagging.first_token=content", "target"),
+        ("xquad", "target.metric=mlqa", "evaluation"),
         ("xquad", "evaluation.n_best=3", "evaluation"),
         ("xquad", "evaluation.max_answer_length=3", "evaluation"),
         ("xquad", "evaluation.null_threshold=1.5", "evaluation"),
@@ -238,7 +239,7 @@ def test_settings_of_one_format(target: str, option: str, phase: str | None) -> 
         ("mnli", "recipe.intermediate.eval_every=3", True),
         ("mnli", "recipe.intermediate.patience=3", True),
         ("mnli", "recipe.intermediate.dev_rows=33", True),
-        ("mnli", "intermediate.mnli.metric=pos_f1", True),
+        ("squad_v1", "intermediate.squad_v1.metric=mlqa", True),
         ("mnli", "++data.world.validation=99", True),
         ("mnli", "evaluation.n_best=3", False),
         ("squad_v1", "evaluation.n_best=3", True),

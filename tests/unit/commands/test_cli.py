@@ -206,8 +206,8 @@ def test_mistakes_get_one_sentence(
 
 
 TOP = (
-    "baseline, benchmark, bitext, data, evaluation, intermediate, languages, logger, mlm, model, output, recipe, "
-    "retrieval, sampling, seed, store, study, tagging, target, trainer, translation, volume, volume_steps."
+    "baseline, benchmark, bitext, callbacks, data, evaluation, intermediate, languages, logger, mlm, model, output, "
+    "recipe, retrieval, sampling, seed, store, study, tagging, target, trainer, translation, volume, volume_steps."
 )
 
 
