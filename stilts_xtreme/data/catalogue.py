@@ -74,6 +74,9 @@ def spec_from_mapping(mapping: Mapping[str, Any]) -> DatasetSpec:
     for key in ("labels", "languages", "blind"):
         if key in values:
             values[key] = tuple(_words(f"{option}.{key}", values[key]))
+    for name in values.get("labels", ()):
+        if values["labels"].count(name) > 1:
+            raise StiltsError(f"{option}.labels names '{name}' more than once.")
     if "label_values" in values:
         given = values["label_values"]
         names_ = _words(f"{option}.label_values", given), _words(f"{option}.label_values", given.values())

@@ -9,23 +9,24 @@ from typing import Any
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.data.checks import check
+from stilts_xtreme.data.local import saved, tables
+from stilts_xtreme.data.local.types import Table, with_lists
 from stilts_xtreme.data.readers import base, reader_of
+from stilts_xtreme.data.row_files import first_line
 from stilts_xtreme.tasks import row_format_of
-
-LOADERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
-"""Extension of a file -> what ``datasets`` reads it with."""
 
 OPTIONAL = ("id", "text_b", "context", "label", "tags", "text")
 """Columns that rows may lack: ids are counted, texts are empty, and rows without labels are only predicted."""
 
 
-def table(rows: Any, where: str) -> Any:
-    """Rows as a ``datasets.Dataset``.
+def table(rows: Any, where: str, split: str = "train") -> Table:
+    """Rows as a table.
 
     Args:
-        rows: Column -> list of values, a ``datasets.Dataset``, or the path of a ``jsonl``, ``json``, ``csv``, ``tsv``
-            or ``parquet`` file.
+        rows: Column -> list of values, a ``datasets.Dataset``, or the path of a file as a data set of own files takes
+            it.
         where: How an error names them.
+        split: The split to take of a folder that has several.
 
     Raises:
         StiltsError: When they are none of these, their columns are not of one length, or the file cannot be read.
@@ -33,65 +34,49 @@ def table(rows: Any, where: str) -> Any:
     import datasets
 
     if isinstance(rows, datasets.Dataset):
-        return rows
+        return saved.of_dataset(rows, where)
     if isinstance(rows, Mapping):
         sizes = {str(name): len(values) for name, values in rows.items()}
         if len(set(sizes.values())) > 1:
             told = ", ".join(f"{name} {size}" for name, size in sizes.items())
             raise StiltsError(f"{where}: the columns are not of one length ({told}).")
         try:
-            return datasets.Dataset.from_dict(dict(rows))
+            return saved.of_dataset(datasets.Dataset.from_dict(dict(rows)), where)
         except (ValueError, TypeError) as error:
-            raise StiltsError(f"{where} cannot be read as columns: {_first_line(error)}.") from error
+            raise StiltsError(f"{where} cannot be read as columns: {first_line(error)}.") from error
     if not isinstance(rows, str | Path):
         raise StiltsError(
             f"{where} is a {type(rows).__name__}; take a mapping of lists, a datasets.Dataset or the path of a file."
         )
     path = Path(rows).expanduser()
-    if path.suffix not in LOADERS:
-        raise unknown(f"extension of {where}={path}", path.suffix or "none", LOADERS)
-    if not path.is_file():
+    if not path.exists():
         raise StiltsError(f"{where}={path} is not a file.")
-    options: dict[str, Any] = {"delimiter": "\t"} if path.suffix == ".tsv" else {}
-    if LOADERS[path.suffix] == "csv":  # pandas reads the words None, null and NA as missing
-        options |= {"keep_default_na": False}
-    try:
-        return datasets.Dataset.from_csv(str(path), **options) if "csv" in LOADERS[path.suffix] else _loaded(path)
-    except Exception as error:  # what the libraries raise about damaged files is of many kinds
-        raise StiltsError(f"{where}={path} cannot be read: {_first_line(error)}.") from error
+    return tables.read(path, split)
 
 
-def _loaded(path: Path) -> Any:
-    import datasets
-
-    return getattr(datasets.Dataset, f"from_{LOADERS[path.suffix]}")(str(path))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
-def names_of(found: Any, columns: Mapping[str, str], column: str) -> tuple[str, ...]:
+def names_of(found: Table, columns: Mapping[str, str], column: str) -> tuple[str, ...]:
     """The label names that rows themselves tell: of their type, or of their text in alphabetical order.
 
     Args:
-        found: A ``datasets.Dataset``.
+        found: The rows.
         columns: Canonical column -> the rows' own name of it.
         column: The canonical column that holds labels.
     """
     own = columns.get(column, column)
-    if own not in found.column_names:
+    if own not in found.columns:
         return ()
-    feature = found.features[own]
+    if column == "tags":
+        found = with_lists(found, [own])
+    feature: Any = found.features[own]
     feature = getattr(feature, "feature", feature)
     if getattr(feature, "names", None):
         return tuple(feature.names)
-    values = {value for row in found[own] for value in (row if isinstance(row, list) else [row])}
+    values = {value for row in found.columns[own] for value in (row if isinstance(row, list) else [row])}
     return tuple(sorted(values)) if all(isinstance(value, str) for value in values) else ()
 
 
 def canonical(
-    found: Any,
+    found: Table,
     format: str,
     columns: Mapping[str, str],
     labels: Sequence[str],
@@ -105,7 +90,7 @@ def canonical(
     unless these are numerals themselves.
 
     Args:
-        found: A ``datasets.Dataset``.
+        found: The rows.
         format: The format of the rows.
         columns: Canonical column -> the rows' own name of it, for those with another name. ``answers`` of questions
             may be a struct of ``text`` and ``answer_start``, as SQuAD has it.
@@ -117,7 +102,7 @@ def canonical(
     Raises:
         StiltsError: For a column that is not there, or rows that cannot be used.
     """
-    there, known = found.column_names, row_format_of(format).columns
+    there, known = list(found.columns), row_format_of(format).columns
     for column in columns:
         if column not in known:
             raise unknown("column", column, known)
@@ -132,20 +117,16 @@ def canonical(
             if column not in optional or column in columns:
                 raise base.lacks(where, "column", source, there)
             del own[column]
+    found = with_lists(found, [own[name] for name in row_format_of(format).lists if name in own])
     if "choices" in own and not labels:
-        labels = tuple(map(str, range(max((len(row) for row in found[own["choices"]]), default=0))))
+        labels = tuple(map(str, range(max((len(row) for row in found.columns[own["choices"]]), default=0))))
     right = own.pop("gold", None)
     numbers = {str(at): label for at, label in enumerate(labels)}
     # where labels have names, a number without one is a position
     values = numbers if not numbers.keys() & set(labels) else {}
     spec = DatasetSpec(name=name, format=format, columns=own, labels=tuple(labels), label_values=values)
-    raw = base.Raw(
-        {column: found[column] for column in there},
-        found.features,
-        [str(at) for at in range(len(found))],
-        where,
-    )
+    raw = base.Raw(found.columns, found.features, [str(at) for at in range(len(found))], where, found.at)
     rows = reader_of(spec.reader).columns(raw, spec, None if unlabelled else labels)
     if right is not None:
-        rows["gold"] = [[str(key) for key in (ids if isinstance(ids, list) else [ids])] for ids in found[right]]
+        rows["gold"] = [[str(key) for key in (ids if isinstance(ids, list) else [ids])] for ids in found.columns[right]]
     return rows if unlabelled else check(rows, spec, split, "skip", language=language)[0]

@@ -281,12 +281,12 @@ class TaskDataModule(pl.LightningDataModule):
 
 
 def _by_language(rows: Any, split: str, language: str) -> dict[str, Any]:
-    """Language -> its rows as a ``datasets.Dataset``."""
+    """Language -> its rows."""
     import datasets
 
     several = isinstance(rows, Mapping) and all(
         isinstance(part, Mapping | str | datasets.Dataset) or hasattr(part, "__fspath__") for part in rows.values()
     )
     if not several:
-        return {language: own.table(rows, split)}
-    return {str(code): own.table(part, f"{split}/{code}") for code, part in rows.items()}
+        return {language: own.table(rows, split, split)}
+    return {str(code): own.table(part, f"{split}/{code}", split) for code, part in rows.items()}

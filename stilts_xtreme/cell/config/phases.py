@@ -109,11 +109,16 @@ def make_target(values: Mapping[str, Any], more: Collection[str], recipe: Mappin
         find: Gives a data set.
 
     Raises:
-        StiltsError: For an unknown choice, a recipe out of range, or candidates where there is no ranking.
+        StiltsError: For an unknown choice, a recipe out of range, a target that has nothing to train on though its
+            format is trained, or candidates where there is no ranking.
     """
     _check_task("target", values, ("name", "head", "metric", "train", "test"))
     name, head, metric = values["name"], values["head"], values["metric"]
     own = make_recipe("recipe.target", recipe, name)
+    if format_of(head).trained and not values["train"]:
+        raise StiltsError(
+            f"target.train={values['train']} is refused: target.head={head} is trained; name at least one data set."
+        )
     train = tuple(TrainTask(head, metric, (find(dataset),), own) for dataset in values["train"])
     candidates = find(values["candidates"]) if values.get("candidates") else None
     if (candidates is not None) != (format_of(head).candidates is not None):

@@ -15,7 +15,7 @@ from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import SPLITS, Columns, DatasetSpec, DataSpec
 from stilts_xtreme.data.checks import refuse_blind
 from stilts_xtreme.data.local import found, saved, tables
-from stilts_xtreme.data.local.types import Table, feature_of
+from stilts_xtreme.data.local.types import Table, with_lists
 from stilts_xtreme.data.readers import reader_of
 from stilts_xtreme.data.readers.base import Raw, lacks
 from stilts_xtreme.data.row_files import digest, extension, stamp
@@ -170,7 +170,7 @@ class LocalSource(RowSource):
 
     def _raw(self, places: Sequence[found.Place], split: str, language: str) -> Raw:
         paths = [place for place in places if isinstance(place, Path)]
-        if len(paths) == len(places) and not any(path.is_dir() or extension(path) in tables.FORMATS for path in paths):
+        if len(paths) == len(places) and not any(path.is_dir() or _is_table(path) for path in paths):
             own = self.reader.raw(self.spec, paths, split, language)  # a form that only this reader knows
             if own is not None:
                 return own
@@ -182,7 +182,8 @@ class LocalSource(RowSource):
         origin = [(part, row) for part, own in parts for row in own]
         for part, _ in parts:
             for name in table.columns.keys() ^ part.columns.keys():
-                raise lacks(part.at(0) if name in table.columns else table.at(0), "column", name, list(table.columns))
+                short = part if name in table.columns else table
+                raise lacks(short.at(0), "column", name, list(short.columns))
         columns = {name: [part.columns[name][row] for part, row in origin] for name in table.columns}
         ids = [f"{split}-{row}" for row in rows] if len(parts) == 1 else [f"{split}-{at}" for at in range(len(origin))]
         return Raw(columns, table.features, ids, where, lambda at: origin[at][0].at(origin[at][1]))
@@ -191,7 +192,8 @@ class LocalSource(RowSource):
         """A file's rows, and which of them are in the language."""
         column = self.spec.language_column
         table = _table(place, split, remembered=column is not None)
-        table = _with_lists(table, self.spec)
+        lists = row_format_of(self.spec.format).lists
+        table = with_lists(table, [self.spec.columns.get(name, name) for name in lists])
         if column is None:
             return table, range(len(table))
         code = self.spec.codes.get(language, language)
@@ -219,6 +221,10 @@ class LocalSource(RowSource):
         return mapping
 
 
+def _is_table(path: Path) -> bool:
+    return extension(path).lower() in tables.FORMATS
+
+
 def _tongues(table: Table, spec: DatasetSpec) -> list:
     """The language of each row, of the column that holds them."""
     name = str(spec.language_column)
@@ -244,7 +250,13 @@ def _remembered(path: Path, split: str, size: int, mtime_ns: int) -> Table:
 
 def _languages(place: found.Place, split: str, spec: DatasetSpec) -> Counter[str]:
     """How many rows of each language a file has."""
-    return Counter(str(value) for value in _tongues(_table(place, split, remembered=True), spec))
+    assert spec.language_column is not None
+    table = _table(place, split, remembered=True)
+    values = _tongues(table, spec)
+    for row, value in enumerate(values):
+        if value is None or not str(value).strip():
+            raise StiltsError(f"{table.at(row)}: the column '{spec.language_column}' names no language; fill it in.")
+    return Counter(map(str, values))
 
 
 def _count(place: found.Place, split: str) -> int | None:
@@ -255,7 +267,7 @@ def _count(place: found.Place, split: str) -> int | None:
 
 @functools.lru_cache(maxsize=4096)
 def _counted(path: Path, split: str, size: int, mtime_ns: int) -> int | None:
-    return tables.count(path, split) if extension(path) in tables.FORMATS else None
+    return tables.count(path, split) if _is_table(path) else None
 
 
 def _fingerprint(place: found.Place, split: str) -> list[str]:
@@ -271,36 +283,3 @@ def _fingerprint(place: found.Place, split: str) -> list[str]:
         kinds = hashlib.sha256(json.dumps(types, sort_keys=True).encode()).hexdigest()
         return ["saved", kinds, *map(digest, saved.arrow_files(folder))]
     return [extension(place), digest(place)]
-
-
-def _with_lists(table: Table, spec: DatasetSpec) -> Table:
-    """A table of a file without types, with its lists, which are written as JSON, read.
-
-    Raises:
-        StiltsError: A cell holds no list.
-    """
-    if not table.text:
-        return table
-    columns, features = dict(table.columns), dict(table.features)
-    for name in row_format_of(spec.format).lists:
-        source = spec.columns.get(name, name)
-        if source not in columns:
-            continue
-        columns[source] = [_list(cell, source, table, row) for row, cell in enumerate(columns[source])]
-        features[source] = feature_of(source, columns[source], table.at)
-    return replace(table, columns=columns, features=features, text=False)
-
-
-def _list(cell: str, name: str, table: Table, row: int) -> list:
-    if not cell.strip():
-        return []
-    try:
-        value = json.loads(cell)
-    except ValueError:
-        value = None
-    if not isinstance(value, list):
-        raise StiltsError(
-            f'{table.at(row)}: the column \'{name}\' must hold lists, which csv and tsv write as ["a", "b"]; found '
-            f"'{cell[:40]}'. Write it so, or take jsonl."
-        )
-    return value

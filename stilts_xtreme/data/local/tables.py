@@ -96,10 +96,12 @@ def _jsonl(path: Path) -> Table:
     for n, line in lines_of(path):
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StiltsError(f"{path} line {n}: not JSON ({first_line(error)}); mend the line.") from error
         if not isinstance(row, dict):
             raise StiltsError(f'{path} line {n}: a {_name(row)}, and a row is an object, as in {{"text": "..."}}.')
+        if "\\ud" in line.lower():
+            _refuse_halves(row, f"{path} line {n}")
         rows.append(row)
         numbers.append(n)
     return _of_rows(rows, lambda at: f"{path} line {numbers[at]}")
@@ -109,7 +111,7 @@ def _json(path: Path) -> Table:
     text = text_of(path)
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if text.lstrip().startswith("{") and "\n" in text.strip():
             return _jsonl(path)  # an object a line, whatever the file's name
         raise StiltsError(f"{path}: not JSON ({first_line(error)}); mend the file.") from error
@@ -117,10 +119,23 @@ def _json(path: Path) -> Table:
         return _squad(path)
     if isinstance(found, dict):
         found = [found]
+    if not isinstance(found, list):
+        raise StiltsError(f'{path} holds a {_name(found)}, and rows are a list of objects, as in [{{"text": "..."}}].')
+    halves = "\\ud" in text.lower()
     for at, row in enumerate(found):
         if not isinstance(row, dict):
             raise StiltsError(f'{path} row {at + 1}: a {_name(row)}, and a row is an object, as in {{"text": "..."}}.')
+        if halves:
+            _refuse_halves(row, f"{path} row {at + 1}")
     return _of_rows(found, lambda at: f"{path} row {at + 1}")
+
+
+def _refuse_halves(row: object, where: str) -> None:
+    """Refuses half of a character of two escapes, which no tokenizer and no file takes."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise StiltsError(f"{where}: half a character (a lone surrogate such as \\ud800); mend the text.") from None
 
 
 def _squad(path: Path) -> Table:

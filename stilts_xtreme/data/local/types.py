@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
@@ -97,3 +98,38 @@ def _merged(one: object, other: object) -> object:
     if {getattr(feature, "dtype", "") for feature in (one, other)} == {"int64", "float64"}:
         return Type("float64")
     raise _Mixed
+
+
+def with_lists(table: Table, names: Iterable[str]) -> Table:
+    """A table of a file without types, with its lists, which are written as JSON, read.
+
+    Args:
+        table: The rows.
+        names: The columns that hold lists; those that the table lacks are passed over.
+
+    Raises:
+        StiltsError: A cell holds no list.
+    """
+    if not table.text:
+        return table
+    columns, features = dict(table.columns), dict(table.features)
+    for name in names:
+        if name in columns:
+            columns[name] = [_list(cell, name, table, row) for row, cell in enumerate(columns[name])]
+            features[name] = feature_of(name, columns[name], table.at)
+    return replace(table, columns=columns, features=features, text=False)
+
+
+def _list(cell: str, name: str, table: Table, row: int) -> list:
+    if not cell.strip():
+        return []
+    try:
+        value = json.loads(cell)
+    except ValueError:
+        value = None
+    if not isinstance(value, list):
+        raise StiltsError(
+            f'{table.at(row)}: the column \'{name}\' must hold lists, which csv and tsv write as ["a", "b"]; found '
+            f"'{cell[:40]}'. Write it so, or take jsonl."
+        )
+    return value

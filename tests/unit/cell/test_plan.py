@@ -388,6 +388,12 @@ def test_the_longest_answer_is_that_of_the_data() -> None:
         longest("evaluation.max_answer_length=automatic")
 
 
+def test_a_trained_format_needs_something_to_train_on() -> None:
+    with pytest.raises(StiltsError, match=r"target\.train=\[\] is refused: target\.head=classification is trained"):
+        cell_of("+target=xnli", "target.train=[]")
+    assert cell_of("+target=tatoeba", "target.train=[]").target is not None
+
+
 def test_floors_belong_to_the_target_alone() -> None:
     def floors(*arguments: str) -> str:
         stage = plan(cell_of(*arguments, "trainer=cpu")).floors

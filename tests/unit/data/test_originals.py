@@ -114,11 +114,12 @@ def test_missing_files_and_other_data_sets_are_named(tmp_path: Path) -> None:
 
 
 def test_a_cell_takes_them_by_an_option(tmp_path: Path) -> None:
-    rows = [f"{language}|neutral|||||A|B|1" for language in ("de", "sw")]
-    place(tmp_path, "xnli/xnli.test.tsv", tsv("head", *rows))
-    base = ("+target=xnli", "data=hub", f"data.root={tmp_path}", "dataset.xnli.reader=original", "target.train=[]")
+    for three in ("deu", "swh"):
+        for end in (three, "eng"):
+            place(tmp_path, f"tatoeba/tatoeba.{three}-eng.{end}", "a\nb\n")
+    base = ("+target=tatoeba", "data=hub", f"data.root={tmp_path}", "dataset.tatoeba.reader=original")
     first = plan(cell_of(*base, "languages=[de,sw]")).final
-    place(tmp_path, "xnli/xnli.test.tsv", tsv("head", *rows, "de|entailment|||||C|D|1"))
+    place(tmp_path, "tatoeba/tatoeba.deu-eng.deu", "a\nc\n")
     assert plan(cell_of(*base, "languages=[de,sw]")).final.key != first.key
 
 

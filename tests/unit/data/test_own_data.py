@@ -130,6 +130,22 @@ def test_a_column_of_languages(tmp_path: Path) -> None:
         own({"test": str(path)}, language_column="lng").languages("test")
 
 
+@pytest.mark.parametrize("code", [None, "", " "])
+def test_a_row_without_a_language_is_refused(tmp_path: Path, code: Any) -> None:
+    rows = [{"text": "a", "stars": "good", "code": "de"}, {"text": "b", "stars": "bad", "code": code}]
+    source = own({"test": str(write(tmp_path / "rows.jsonl", rows))}, language_column="code")
+    with pytest.raises(StiltsError, match=r"rows.jsonl line 2: the column 'code' names no language; fill it in"):
+        source.languages("test")
+
+
+def test_the_file_that_lacks_a_column_is_named_with_its_own_columns(tmp_path: Path) -> None:
+    files = [str(write(tmp_path / "a.jsonl", ROWS)), str(tmp_path / "B.JSONL")]
+    Path(files[1]).write_text('{"stars": "good"}\n')
+    assert own({"test": files[1]}).count("test", "en") == 1
+    with pytest.raises(StiltsError, match=r"B.JSONL line 1 has no column 'text'; it holds: stars\."):
+        own({"train": files}).rows("train", "en")
+
+
 def test_the_source_language_is_part_of_the_data(tmp_path: Path) -> None:
     path = str(write(tmp_path / "rows.jsonl", ROWS))
     assert own({"train": {"de": path}}).source_language == "de"
@@ -226,6 +242,10 @@ def test_a_key_holds_what_is_read_and_no_path(tmp_path: Path) -> None:
         ("x.csv", b'text,stars\n"a,good\n', "x.csv line 2: not csv"),
         ("x.csv", b"text,text\na,good\n", "x.csv line 1: the column 'text' occurs more than once"),
         ("x.tsv", b"text\tstars\na\n", "x.tsv line 2: 1 fields with tabs"),
+        ("x.json", b"null", "x.json holds a null, and rows are a list of objects"),
+        ("x.json", b"[" * 100_000, "x.json: not JSON"),
+        ("x.jsonl", b"[" * 100_000, "x.jsonl line 1: not JSON"),
+        ("x.jsonl", b'{"text": "\\ud800", "stars": "bad"}', "x.jsonl line 1: half a character"),
         ("x.xlsx", b"PK", "x.xlsx is of no known format: .*jsonl, .json, .csv, .tsv, .parquet"),
     ],
 )  # fmt: skip
@@ -248,6 +268,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path, name: str, d
         ({"labels": [True, False]}, "labels holds True, which is no text: put the word in quotes"),
         ({"label_values": {True: "good"}}, "label_values holds True"),
         ({"labels": []}, "dataset.mine lacks the field 'labels'"),
+        ({"labels": ["good", "bad", "good"]}, "dataset.mine.labels names 'good' more than once"),
     ],
 )
 def test_a_description_that_cannot_be_right_is_one_sentence(

@@ -277,6 +277,28 @@ def test_own_rows_as_lists_a_dataset_and_files(kind: str, tmp_path: Path) -> Non
     assert [module.labels[label] for label in sample.rows["label"]] == raw_rows()["stars"]
 
 
+def test_a_file_is_read_as_those_of_a_data_set_are(tmp_path: Path) -> None:
+    tagged = tmp_path / "tagged.csv"
+    tagged.write_text('\ufefftokens,tags\r\n"[""a"", ""b""]","[""X"", ""O""]"\r\n', encoding="utf-8")
+    data = TaskDataModule("own", train=tagged, test=tagged)
+    assert data.labels == ("O", "X")
+    module = module_of("tagging", data.labels)
+    trainer = pl.Trainer(max_epochs=1, **BARE)
+    trainer.fit(module, data)
+    assert set(trainer.test(module, data, verbose=False)[0]) >= {"test/own/en/f1"}
+    numbers = tmp_path / "numbers.csv"
+    numbers.write_text("text_a,label\na,1\nNA,0\n", encoding="utf-8")
+    assert TaskDataModule("own", train=numbers).labels == ("0", "1")
+    twice = tmp_path / "twice.csv"
+    twice.write_text("text_a,text_a\na,b\n", encoding="utf-8")
+    with pytest.raises(StiltsError, match=r"twice.csv line 1: the column 'text_a' occurs more than once"):
+        TaskDataModule("own", train=twice)
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text('{"text_a": "a"}\n{"text_a"\n', encoding="utf-8")
+    with pytest.raises(StiltsError, match=r"broken.jsonl line 2: not JSON"):
+        TaskDataModule("own", train=broken)
+
+
 def test_rows_without_labels_are_predicted() -> None:
     data = TaskDataModule("own", predict={"sw": {"text_a": ["a", "", "fox"]}})
     (answers,) = pl.Trainer(**BARE).predict(module_of("classification"), data)
@@ -295,7 +317,7 @@ PLAIN = {"text_a": ["a", "b"], "label": ["yes", "no"]}
         ({"task": "xnli", "batch_size": 0}, "TaskDataModule.batch_size=0 is refused"),
         ({"train": {"text_a": ["a"], "label": []}}, r"columns are not of one length \(text_a 1, label 0\)"),
         ({"train": 3}, "train is a int; take a mapping of lists"),
-        ({"train": "rows.xlsx"}, "extension of train=rows.xlsx"),
+        ({"train": __file__}, "test_datamodule.py is of no known format: its name must end in one of .jsonl"),
         ({"train": "nowhere.csv"}, "train=nowhere.csv is not a file"),
         ({"task": "xnli", "languages": "sw"}, r"languages=sw is a text; give a list, as in \['sw'\]"),
     ],
