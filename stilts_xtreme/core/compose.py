@@ -202,7 +202,14 @@ def sentence(error: Exception) -> StiltsError | None:
         return _missing_default(default[1], default[2], text)
     missing = re.search(r"Could not override '([^']+)'", text)
     if missing:
-        return unknown("option", missing.group(1), *_options(missing.group(1)))
+        option, there = missing.group(1), _options(missing.group(1))
+        if any(option in names for names in there):
+            group = option.partition(".")[0]
+            return StiltsError(
+                f"option={option} is one of another choice of {group} than this command has; give {group}=CHOICE too. "
+                "A model of your own brings data=hub and recipe=phang2020."
+            )
+        return unknown("option", option, *there)
     return StiltsError(" ".join(str(error).split()).rstrip(".") + ".")
 
 

@@ -1,7 +1,7 @@
 """From the composed configuration to a checked cell: everything is refused at the door, in one sentence.
 
-:mod:`.checks` has the checks of single values; :mod:`.sources`, :mod:`.phases`, :mod:`.mixing` and :mod:`.machine` make
-the parts of a cell.
+:mod:`core.checks` has the checks of single values; :mod:`.sources`, :mod:`.phases`, :mod:`.mixing`, :mod:`.machine` and
+:mod:`.extensions` make the parts of a cell.
 """
 
 from __future__ import annotations

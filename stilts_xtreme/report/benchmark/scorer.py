@@ -63,7 +63,7 @@ def score_folder(
         partial: Score the tasks and languages that are there, other languages than the benchmark's among them.
 
     Returns:
-        ``benchmark``, what :func:`benchmark.overall` gives and, by task, what :func:`benchmark.average` gives; and
+        ``benchmark``, what :func:`averages.overall` gives and, by task, what :func:`averages.average` gives; and
         what a reader should know: folders of no task, languages that are missing, answers that are.
 
     Raises:

@@ -14,6 +14,7 @@ from support.cells import ROOT, cell_of, composed
 
 from stilts_xtreme.cell.estimate import estimate
 from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.cell.python import plan as planned
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.commands.plan import main
 from stilts_xtreme.core import compose
@@ -392,6 +393,16 @@ def test_a_trained_format_needs_something_to_train_on() -> None:
     with pytest.raises(StiltsError, match=r"target\.train=\[\] is refused: target\.head=classification is trained"):
         cell_of("+target=xnli", "target.train=[]")
     assert cell_of("+target=tatoeba", "target.train=[]").target is not None
+
+
+def test_an_option_of_another_choice_is_told_from_a_wrong_name() -> None:
+    words = ("+target=panx", "model=stilts_xtreme/models/shipped/mini")  # which brings data=hub
+    other = r"option=data\.world\.test is one of another choice of data than this command has; give data=CHOICE too"
+    with pytest.raises(StiltsError, match=other):
+        planned(*words, "data.world.test=20")
+    with pytest.raises(StiltsError, match=r"option=data\.world\.tset is not known .did you mean 'data\.world\.test'"):
+        planned(*words, "data.world.tset=20")
+    assert planned(*words, "data.world.test=20", "data=synthetic").cell.synthetic
 
 
 def test_floors_belong_to_the_target_alone() -> None:
