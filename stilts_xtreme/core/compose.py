@@ -201,6 +201,8 @@ def sentence(error: Exception) -> StiltsError | None:
     if default:
         return _missing_default(default[1], default[2], text)
     missing = re.search(r"Could not override '([^']+)'", text)
+    if missing and (plugin := re.match(r"hydra\.(launcher|sweeper)\.(\w+)", missing[1])):
+        return _plugin_option(plugin[1], plugin[2])
     if missing:
         option, there = missing.group(1), _options(missing.group(1))
         if any(option in names for names in there):
@@ -215,6 +217,9 @@ def sentence(error: Exception) -> StiltsError | None:
 
 def _missing_default(file: str, wanted: str, text: str) -> StiltsError:
     """The refusal of a name in the ``defaults`` of a YAML that no file has."""
+    if wanted.startswith("hydra/"):
+        group, _, name = wanted.rpartition("/")
+        return unknown(group, name, _of_hydra(group))
     folders = re.findall(r"path=file://(.*?)(?=\s+provider=|$)", text, re.DOTALL)
     names = choices(wanted.rpartition("/")[0], map(Path, folders))
     near = difflib.get_close_matches(wanted.rpartition("/")[2], names, n=1, cutoff=0.5)
@@ -222,6 +227,29 @@ def _missing_default(file: str, wanted: str, text: str) -> StiltsError:
     return StiltsError(
         f"{file}.yaml names '{wanted}' in its defaults, and there is no {wanted}.yaml{hint}: write that file into the "
         f"same folder of configuration, or choose one of: {', '.join(names) or 'none'}."
+    )
+
+
+def _of_hydra(group: str) -> dict[str, list[str]]:
+    """Choice -> its options, in one of Hydra's own groups, such as ``hydra/launcher``, as its plugins have them."""
+    from hydra.core.config_store import ConfigStore
+
+    node: Any = ConfigStore.instance().repo
+    for part in group.split("/"):
+        node = node.get(part, {})
+    found = {name.removesuffix(".yaml"): held.node for name, held in node.items() if not name.startswith("_")}
+    return {name: [str(key) for key in found[name] if not str(key).startswith("_")] for name in sorted(found)}
+
+
+def _plugin_option(kind: str, option: str) -> StiltsError:
+    """The refusal of an option that the chosen launcher or sweeper does not have."""
+    options = _of_hydra(f"hydra/{kind}")
+    having = [name for name, names in options.items() if option in names]
+    if having:
+        whose = f"it is an option of hydra/{kind}={' or '.join(having)}"
+        return StiltsError(f"hydra.{kind}.{option} is refused with the chosen {kind}: {whose}.")
+    return unknown(
+        "option", f"hydra.{kind}.{option}", {f"hydra.{kind}.{x}" for names in options.values() for x in names}
     )
 
 

@@ -75,6 +75,8 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     tasks = make_intermediate(chosen, recipe["intermediate"], find)
     more = cfg["benchmark"]["more"].get(aim.get("name"), ())
     target = make_target(aim, more, recipe["target"], find) if aim else None
+    if target is None and not tasks and cfg.get("study"):
+        raise StiltsError(f"study={cfg['study']['name']} is a sweep of many cells; add -m to the command.")
     if target is None and not tasks:
         raise StiltsError("Nothing to do: give +target=TASK, +intermediate=TASK or both (--help lists the choices).")
     synthetic = source_of(target.test if target else tasks[0].datasets[0], data).synthetic

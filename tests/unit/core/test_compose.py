@@ -1,0 +1,34 @@
+"""From a command line to a configuration: what is refused is a sentence that names the choices."""
+
+from __future__ import annotations
+
+import pytest
+
+from stilts_xtreme.commands.plan import main as plan
+
+SWEEP = ("-m", "+target=xnli,panx")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*SWEEP, "hydra/launcher=locl"), "hydra/launcher=locl is not known (did you mean 'local'?); choose one of: "),
+        ((*SWEEP, "hydra/sweeper=matrx"), "hydra/sweeper=matrx is not known (did you mean 'matrix'?); choose one of: "),
+        (
+            (*SWEEP, "hydra/launcher=ray", "hydra.launcher.adress=auto"),
+            "option=hydra.launcher.adress is not known (did you mean 'hydra.launcher.address'?); choose one of: hydra.",
+        ),
+        (
+            (*SWEEP, "hydra/launcher=slurm", "hydra.launcher.slots=2"),
+            "hydra.launcher.slots is refused with the chosen launcher: it is an option of hydra/launcher=local or ray.",
+        ),
+        (("+study=phang2020",), "study=phang2020 is a sweep of many cells; add -m to the command."),
+    ],
+)
+def test_what_cannot_be_composed_is_a_sentence(
+    words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plan(list(words)) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {said}")
+    assert error.count("\n") == 1
