@@ -20,6 +20,8 @@ OWN = {
     "OnExceptionCheckpoint": "a training writes its own checkpoints, every trainer.checkpoint_seconds",
     "EarlyStopping": "recipe.*.selection=best with recipe.*.patience stops by the score on dev rows",
     "GradientAccumulationScheduler": "the effective batch is recipe.*.batch_size",
+    "BatchSizeFinder": "a batch is filled up to trainer.micro_batch_tokens, and made smaller when memory runs out",
+    "LearningRateFinder": "several rates are a sweep, as in -m recipe.target.learning_rate=1e-5,2e-5",
 }
 """Callbacks of Lightning's own that are refused, and what does it here."""
 

@@ -14,7 +14,7 @@ from stilts_xtreme.core.checks import check, choice, make, number, switch, whole
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import TrainerSpec
 
-PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true")
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
 
 _ELSEWHERE: ContextVar[tuple[bool, str] | None] = ContextVar("elsewhere", default=None)
 
