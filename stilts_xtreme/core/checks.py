@@ -62,6 +62,22 @@ def whole(option: str, value: object, least: int, optional: bool = False) -> Non
     check(good, option, value, f"it must be a whole number of at least {least}")
 
 
+LONGEST_NAME = 100
+"""Bytes of a name at the most: several are joined to the name of a folder, which may have 255."""
+
+
+def folder_name(option: str, value: object) -> None:
+    """Refuses a name that cannot be part of a folder's name, or that would lead to another folder."""
+    rule = (
+        f"it becomes part of a folder's name; give a text of 1 to {LONGEST_NAME} bytes that does not begin with a dot, "
+        "without / and \\ and without control characters"
+    )
+    good = isinstance(value, str) and 0 < len(value.encode("utf-8", "surrogatepass")) <= LONGEST_NAME
+    check(good, option, str(value)[:LONGEST_NAME], rule)
+    text = str(value)
+    check(not text.startswith(".") and text.isprintable() and not set("/\\") & set(text), option, repr(value), rule)
+
+
 def freezable(option: str, part: str | int | None, layers: int) -> None:
     """Refuses to freeze all layers of an encoder, or more than it has."""
     if isinstance(part, int) and part >= layers:

@@ -46,6 +46,10 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     prepared = []
     folders = search_folders(arguments)
     for argument in arguments:
+        if re.match(r"\+{0,2}(model|target|study)\.name=.*\$\{", argument, flags=re.DOTALL):
+            raise StiltsError(
+                f"{argument} is refused: a name goes into folders, results and loggers, so it is given as a text."
+            )
         if own_field(argument):
             prepared.append(f"++{argument}")
             continue
@@ -167,9 +171,9 @@ def folders_of(hydra: Any) -> list[str]:
 
 
 def quoted(value: str) -> str:
-    """A value in Hydra's quotes, whatever characters a path may have."""
+    """A value in Hydra's quotes, whatever characters a path may have; what looks like a reference stays a text."""
     doubled = re.sub(r"(\\+)(?='|$)", r"\1\1", value)  # Hydra reads a backslash as one unless a quote follows
-    return "'" + doubled.replace("'", "\\'") + "'"
+    return "'" + doubled.replace("'", "\\'").replace("${", "\\${") + "'"
 
 
 def _is_folder(value: str) -> bool:

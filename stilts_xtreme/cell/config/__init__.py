@@ -15,7 +15,7 @@ from stilts_xtreme.cell.config.machine import make_trainer
 from stilts_xtreme.cell.config.mixing import make_mlm, make_sampling, make_translation, make_volume
 from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
 from stilts_xtreme.cell.config.sources import layers_of, make_data, make_model
-from stilts_xtreme.core.checks import choice, freezable, known, switch, whole
+from stilts_xtreme.core.checks import check, choice, folder_name, freezable, known, switch, whole
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Cell, Mlm, Translation
@@ -90,11 +90,13 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
             option = option_of(f"recipe.{group}", recipe[group], name, "freeze")
             freezable(option, of_phase[0].recipe.freeze, layers)
     whole("seed", cfg["seed"], 0)
+    check(cfg["seed"] < 2**32, "seed", cfg["seed"], "it must be below 2**32 = 4294967296")
     choice("volume_steps", cfg["volume_steps"], ("own", "whole"))
     axis = (cfg.get("study") or {}).get("axis")
     if axis is not None:
         choice("study.axis", axis, ("size", "volume"))
     choice("store.damaged", cfg["store"]["damaged"], ("refuse", "retrain"))
+    _check_names(cfg, model.name)
     evaluation, options = _evaluation(cfg, groups, synthetic)
     return Cell(
         model=model,
@@ -120,6 +122,17 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         synthetic=synthetic,
         callbacks=make_callbacks(cfg.get("callbacks")),
     )
+
+
+def _check_names(cfg: Mapping[str, Any], model: str) -> None:
+    """Refuses what would write outside of the output folder, or to one that nobody named."""
+    folder_name("model.name", model)
+    for name in cfg.get("intermediate") or {}:
+        folder_name("intermediate", name)
+    for group in ("target", "study"):
+        if cfg.get(group):
+            folder_name(f"{group}.name", cfg[group].get("name"))
+    check(bool(cfg["output"]), "output", cfg["output"], "it must be the folder that a run writes to")
 
 
 def _finder(composed: Mapping[str, Any]) -> Find:

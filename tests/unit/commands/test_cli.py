@@ -21,6 +21,7 @@ from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.run import run as cell_run
 from stilts_xtreme.commands.plan import main as plan_main
 from stilts_xtreme.core import compose
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import Recipe
 
 
@@ -177,6 +178,12 @@ def test_console_script_and_module_are_the_same() -> None:
         ("+target=xnli trainer.progress=no", ("trainer.progress=no", "true or false")),
         ("+target=xnli baseline=no", ("baseline=no", "true or false")),
         ("+target=xnli seed=-1", ("seed=-1", "whole number of at least 0")),
+        (f"+target=xnli seed={2**63}", (f"seed={2**63}", "below 2**32")),
+        ("+target=xnli model.name=../../x", ("model.name='../../x'", "part of a folder's name")),
+        ("+target=xnli model.name=.hidden", ("model.name='.hidden'", "does not begin with a dot")),
+        (f"+target=xnli model.name={'x' * 250}", ("model.name=xxx", "1 to 100 bytes")),
+        ("+target=xnli target.name=/tmp/x", ("target.name='/tmp/x'", "part of a folder's name")),
+        ("+target=xnli model.name=${oc.env:HOME}", ("model.name=${oc.env:HOME}", "given as a text")),
         ("+target=xnli seed=x", ("seed=x", "whole number of at least 0")),
         ("+target=xnli seed=true", ("seed=True", "whole number of at least 0")),
         ("+target=xnli store.damaged=repair", ("store.damaged=repair", "refuse, retrain")),
@@ -358,3 +365,9 @@ def test_a_choice_wins_over_a_folder_of_its_name(tmp_path: Path, monkeypatch: py
     (tmp_path / "mini").mkdir()
     monkeypatch.chdir(tmp_path)
     assert compose.prepare(["model=mini"]) == ["model=mini"]
+
+
+def test_an_output_that_is_no_folder_is_refused() -> None:
+    for value in ("null", "''"):
+        with pytest.raises(StiltsError, match="it must be the folder that a run writes to"):
+            cell_of("+target=xnli", f"output={value}")
