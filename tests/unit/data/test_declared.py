@@ -17,7 +17,7 @@ from stilts_xtreme.data.readers import base, reader_of
 from stilts_xtreme.data.readers.base import Raw
 from stilts_xtreme.data.sources import source_of
 
-LOCAL = ("ccg", "lareqa", "mewsli_x")  # what their readers make of own files is shown elsewhere
+LOCAL = ("ccg", "ud_relations", "lareqa", "mewsli_x")  # what their readers make of own files is shown elsewhere
 READ = [name for name in catalogue.names() if catalogue.load_spec(name).reader not in LOCAL]
 TEXTS = ["เมืองหลวงของไทย", "عاصمة مصر القاهرة", "北京是首都 👩‍👩‍👧"]
 
