@@ -304,6 +304,7 @@ def test_damaged_parent_is_refused_or_made_again(run_tiny: Callable[..., Any], p
 REAL = os.environ.get("STILTS_DATA_ROOT", "")
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.skipif(not os.path.isdir(REAL), reason="STILTS_DATA_ROOT names no folder")
 def test_mnli_to_xnli_on_real_rows(tmp_path: Path) -> None:

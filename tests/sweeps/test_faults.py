@@ -66,6 +66,7 @@ def stages_of(output: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @LINUX
 def test_chaos(launch: Callable[..., Any], pretrained: Path, tmp_path: Path) -> None:
     """Workers, the process they are forked from, and launchers die at random; the same command ends it in the end."""
@@ -183,6 +184,7 @@ def on_a_small_disk(arguments: list[str], output: str, before: str, after: str, 
     os._exit(0)
 
 
+@pytest.mark.slow
 @LINUX
 def test_a_full_disk(launch: Callable[..., Any], pretrained: Path, tmp_path: Path) -> None:
     output, after, log = tmp_path / "small", tmp_path / "after", tmp_path / "log.txt"

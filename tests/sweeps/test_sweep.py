@@ -47,6 +47,7 @@ def planned_of(*arguments: str) -> list[Any]:
 MATRIX = ("+intermediate=none,mnli", "+target=xnli,xquad,mlqa")
 
 
+@pytest.mark.slow
 def test_a_matrix_makes_each_stage_once(
     sweep: Callable[..., Any], pretrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -384,6 +385,7 @@ def test_a_warm_worker_looks_through_its_memory_once() -> None:
         gc.unfreeze()
 
 
+@pytest.mark.slow
 def test_a_warm_worker_is_as_good_as_a_fresh_one(sweep: Callable[..., Any], pretrained: Path, tmp_path: Path) -> None:
     arguments = (
         *("+intermediate=mnli", "+target=xnli,panx", "baseline=false", "seed=1"),

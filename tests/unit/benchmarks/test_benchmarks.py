@@ -136,6 +136,7 @@ def test_startup_runs_commands_and_reports_failures():
         startup.measure(1, {"wrong": ("stilts_xtreme.status", "--nothing")})
 
 
+@pytest.mark.slow
 def test_a_matrix_comes_out_the_same_however_it_is_made():
     world = ("data.world.train=40", "data.world.validation=20", "data.world.test=20", "data.world.languages=2")
     result = matrix.measure("none,mnli", "xnli", steps=2, slots=2, rounds=1, options=world)

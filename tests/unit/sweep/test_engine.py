@@ -142,6 +142,7 @@ def test_the_engine_is_seen_to_wait_when_it_does(monkeypatch: pytest.MonkeyPatch
     assert waits(plain(graph), run(graph, 2)[1])
 
 
+@pytest.mark.slow
 def test_the_matrix_of_xtreme_r_ends_near_its_lower_bound() -> None:
     """The smallest and the largest encoder; the command has all four, and five seeds."""
     options = [*simulate.XTREME_R, "model=xlmr_base,xlmr_xxl", "seed=0,1,2"]

@@ -45,6 +45,7 @@ def test_every_script_has_pieces(language: Language) -> None:
 
 
 # With five times as much text the pieces would fill the vocabulary on their own.
+@pytest.mark.slow
 @pytest.mark.parametrize("sentences", [20_000, 100_000])
 @pytest.mark.parametrize("language", [one for one in INVENTORY if one.spaces and one.share], ids=lambda one: one.code)
 def test_frequent_words_are_one_piece(language: Language, sentences: int) -> None:
