@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help install demo tasks test quick lint type docs-check bench clean
+.PHONY: help install develop demo tasks test quick lint type docs-check bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -16,7 +16,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-install: $(VENV)/.installed  ## make .venv with the exact versions of requirements.lock
+$(VENV)/.developed: requirements-dev.lock $(VENV)/.installed
+	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
+	touch $@
+
+install: $(VENV)/.installed  ## make .venv with what running needs, in the exact versions of requirements.lock
+
+develop: $(VENV)/.developed  ## add what developing needs: requirements-dev.lock
 
 demo: install  ## train and compare mnli -> xnli with the baseline, offline, on synthetic data
 	$(RUN) -m stilts_xtreme +intermediate=mnli +target=xnli
@@ -36,26 +42,26 @@ tasks: install  ## run every task to its end, in trainings of 20 steps, on the s
 		'+intermediate=anli,mnli,qqp,squad_v1,squad_v2,hellaswag,ccg,ud_tags,cosmosqa,commonsenseqa,all'
 	$(RUN) -m stilts_xtreme -m $(SHORT) $(ROWS) '+target=$(TARGETS)'
 
-test: install  ## run the tests, on two cores
+test: develop  ## run the tests, on two cores
 	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile
 
-quick: install  ## run the tests that take seconds: not the slow ones, not those of SLURM, Ray and real rows
+quick: develop  ## run the tests that take seconds: not the slow ones, not those of SLURM, Ray and real rows
 	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile -m 'not slow and not slurm and not ray and not real'
 
-lint: install  ## check style and formatting
+lint: develop  ## check style and formatting
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
-type: install  ## check types
+type: develop  ## check types
 	$(VENV)/bin/mypy
 
-docs-check: install  ## check the pages: links, commands against the program's own options, names of modules
+docs-check: develop  ## check the pages: links, commands against the program's own options, names of modules
 	$(RUN) docs/check.py
 
 BENCHMARKS := outputs/benchmarks
 BENCH := OMP_NUM_THREADS=1 $(RUN) -m benchmarks
 
-bench: install  ## measure everything against its peers, side by side; tables and JSON in outputs/benchmarks
+bench: develop  ## measure everything against its peers, side by side; tables and JSON in outputs/benchmarks
 	$(BENCH).startup --output $(BENCHMARKS)/startup.json
 	$(BENCH).features --output $(BENCHMARKS)/features.json
 	$(BENCH).retrieval --output $(BENCHMARKS)/retrieval.json

@@ -63,7 +63,7 @@ class Tracker:
                 _clear(folder / "curves")
             except ModuleNotFoundError as error:
                 raise StiltsError(
-                    "logger=tensorboard needs the package tensorboard: pip install tensorboard."
+                    "logger=tensorboard needs the package tensorboard: pip install 'stilts-xtreme[tensorboard]'."
                 ) from error
 
     def point(self, stage: str, values: Mapping[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """A small hub on this machine for the hub's real client: repositories in memory, over HTTP.
 
 Speaks what the client asks when it fetches: the listing of a repository with sizes and digests
-(``/api/datasets/<id>/revision/<revision>``) and its files (``/datasets/<id>/resolve/<commit>/<path>``).
+(``/api/datasets/<id>/revision/<revision>``) and its files (``/datasets/<id>/resolve/<commit>/<path>``); and what
+``datasets.load_dataset`` asks beside these: its folders (``.../tree/<commit>/<folder>``) and single files of it
+(``.../paths-info/<commit>``).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 def git_id(data: bytes) -> str:
@@ -57,6 +59,18 @@ class Fake:
             siblings.append(entry)
         return {"id": name.split("/", 1)[1], "sha": commit, "siblings": siblings, "private": False}
 
+    def inside(self, name: str, commit: str, folder: str, deep: bool) -> list[dict]:
+        """What is in a folder of a repository, as the hub lists a tree."""
+        start, found = f"{folder}/" if folder else "", {}
+        for path, data in self.repos[name][commit].items():
+            if path.startswith(start):
+                first, _, more = path[len(start) :].partition("/")
+                if more:
+                    found[start + first] = {"type": "directory", "path": start + first, "oid": "0" * 40, "size": 0}
+                if deep or not more:
+                    found[path] = {"type": "file", "path": path, "oid": git_id(data), "size": len(data)}
+        return list(found.values())
+
 
 def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
@@ -77,6 +91,16 @@ def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
         def do_HEAD(self) -> None:
             self.do_GET()
 
+        def do_POST(self) -> None:
+            size = int(self.headers.get("Content-Length", 0))
+            asked = parse_qs(self.rfile.read(size).decode()).get("paths", [])
+            _, _, *repo, _, revision = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
+            name = "/".join(["datasets", *repo])
+            commit = list(fake.repos[name])[-1] if revision == "main" else revision
+            every = fake.inside(name, commit, "", True)
+            found = [entry for entry in every if entry["path"] in asked]
+            self.answer(200, json.dumps(found).encode(), Content_Type="application/json")
+
         def do_GET(self) -> None:
             fake.tokens.append(self.headers.get("Authorization"))
             parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
@@ -93,6 +117,15 @@ def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
             commit = list(fake.repos[name])[-1] if revision in ("main", "refs/convert/parquet") else revision
             if commit not in fake.repos[name]:
                 return self.answer(404, b"{}", X_Error_Code="RevisionNotFound")
+            if listing and parts[2:3] == ["tree"]:
+                deep = "recursive=true" in urlsplit(self.path).query.lower()
+                tree = fake.inside(name, commit, "/".join(parts[4:]), deep)
+                return self.answer(
+                    200 if tree else 404,
+                    json.dumps(tree).encode(),
+                    Content_Type="application/json",
+                    **({} if tree else {"X_Error_Code": "EntryNotFound"}),
+                )
             if listing:
                 return self.answer(
                     200, json.dumps(fake.listing(name, commit)).encode(), Content_Type="application/json"

@@ -6,10 +6,13 @@ import ast
 import re
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from support.cells import ROOT
 
 import stilts_xtreme
@@ -17,6 +20,7 @@ import stilts_xtreme
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # where the name of what is installed is not the name of what is imported
 DISTRIBUTIONS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "hydra": "hydra-core", "faiss": "faiss-cpu"}
+UNFROZEN = {"setuptools"}  # pip freeze leaves it out
 OURS = {"stilts_xtreme", "hydra_plugins", "benchmarks", "support"}
 
 
@@ -60,11 +64,47 @@ def test_what_is_declared_is_imported_or_told() -> None:
     assert declared() - used == set()
 
 
-def test_what_is_declared_is_locked() -> None:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
-    locked = {line.partition("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
-    wanted = declared("dev", "bench", "slurm", "ray", "tensorboard") - {"setuptools"}  # pip freeze leaves it out
-    assert wanted - locked == set()
+def locked(name: str) -> dict[str, str]:
+    """Distribution -> its version, of a lock's own lines."""
+    lines = [line for line in (ROOT / name).read_text().splitlines() if not line.startswith(("#", "-r "))]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+-]+", line) for line in lines)
+    pins = [(canonicalize_name(line.partition("==")[0]), line.partition("==")[2]) for line in lines]
+    assert len(dict(pins)) == len(pins)
+    return dict(pins)
+
+
+def needed(wanted: set[str], pinned: set[str]) -> set[str]:
+    """Distributions with all that they need themselves, as what is installed here says."""
+    found: set[str] = set()
+    todo = [(name, frozenset[str]()) for name in wanted]
+    while todo:
+        name, extras = todo.pop()
+        found.add(name)
+        for line in metadata.requires(name) or () if name in pinned else ():
+            need = Requirement(line)
+            # packaging asks for one extra at a time; none is an extra, too
+            asked = need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in (*extras, ""))
+            other = canonicalize_name(need.name)
+            if asked and (other not in found or need.extras):
+                todo.append((other, frozenset(need.extras - extras) if other in found else frozenset(need.extras)))
+    return found
+
+
+def test_the_run_lock_has_what_running_needs_and_no_more() -> None:
+    pins = locked("requirements.lock")
+    assert pins.keys() == needed(declared(), set(pins)) - UNFROZEN
+    assert {"ray", "faiss-cpu", "mypy", "pytest", "ruff", "submitit", "tensorboard"}.isdisjoint(pins)
+    assert pins["torch"] == "2.13.0"  # of which a small build for processors is known here
+
+
+def test_the_developers_lock_adds_what_developing_needs() -> None:
+    text = (ROOT / "requirements-dev.lock").read_text()
+    assert "\n-r requirements.lock\n" in text
+    run, more = locked("requirements.lock"), locked("requirements-dev.lock")
+    assert run.keys().isdisjoint(more)  # so the versions cannot differ
+    wanted = declared("dev", "bench", "slurm", "ray", "tensorboard") - UNFROZEN
+    assert wanted - run.keys() - more.keys() == set()
+    assert more.keys() <= needed(declared("dev"), {*run, *more}) - run.keys()
 
 
 def test_the_version_stands_in_one_place() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,20 +69,13 @@ def _unreachable(repo: str) -> StiltsError:
     )
 
 
-def _cache() -> str:
-    base = os.environ.get("STILTS_CACHE")
-    return str(Path(base) / "datasets" if base else Path.home() / ".cache" / "stilts_xtreme" / "datasets")
-
-
 def _from_folder(paths: list[Path], folder: Path, config: str) -> tuple[Any, dict[str, object]]:
     import datasets
 
     builder = layout.BUILDERS[extension(paths[0])]
     try:
         with _offline(), _quiet():
-            data = datasets.load_dataset(
-                builder, data_files=[glob.escape(str(path)) for path in paths], split="train", cache_dir=_cache()
-            )
+            data = datasets.load_dataset(builder, data_files=[glob.escape(str(path)) for path in paths], split="train")
     except Exception as error:  # whatever the library raises about a file, the user needs its name
         raise StiltsError(f"{paths[0]} cannot be read as {builder}: {first_line(error)}.") from error
     features = dict(data.features)
@@ -101,7 +93,7 @@ def _from_hub(src: layout.Source, raw_split: str, limit: int | None) -> Any:
 
     assert src.id is not None
     reachable = _reachable(src.id, src.revision)
-    options = {"split": raw_split, "revision": src.revision, "cache_dir": _cache()}
+    options = {"split": raw_split, "revision": src.revision}
     try:
         with contextlib.nullcontext() if reachable else _offline(), _quiet():
             if limit is None:

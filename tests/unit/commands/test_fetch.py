@@ -85,7 +85,7 @@ def hub(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_TOKEN", SECRET)
-    monkeypatch.setenv("STILTS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with serving(fake):
