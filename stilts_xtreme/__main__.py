@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from stilts_xtreme.commands import summary
-from stilts_xtreme.core import compose
+from stilts_xtreme.core import compose, streams
 from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.sweep.session import Session, bind, objective
@@ -43,6 +45,7 @@ def application(session: Session) -> Callable[[Any], float | None]:
                 raise  # only the exception reaches the launcher
             session.fail(error)
             return None
+        session.output = plain["output"]
         if many:
             session.ran(plain, result)
         return objective(result)
@@ -53,9 +56,25 @@ def application(session: Session) -> Callable[[Any], float | None]:
 
 def main() -> int:
     """Runs the command line; a user's error ends in one sentence and exit code 1."""
+    with streams.outliving_terminal(), streams.steady(stop=False) as output:
+        session = Session()
+        try:
+            code = _main(session)
+        except SystemExit as end:  # Hydra's, after a page of help
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        sys.stdout.flush()
+        if output.failure is None or (output.gone and session.output):  # a training goes on without its terminal
+            return code
+        if output.failure.errno == errno.EPIPE:
+            return code or 128 + signal.SIGPIPE
+        made = f"everything that was made is below {session.output}" if session.output else "send it elsewhere"
+        print(f"error: {output.sentence(made)}", file=sys.stderr)
+        return code or 1
+
+
+def _main(session: Session) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    session = Session()
     before = os.environ.get("HYDRA_FULL_ERROR")
     wants_trace = before == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands exceptions on instead of printing them

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from stilts_xtreme.core import streams
 from stilts_xtreme.core.compose import as_option, sentence
 from stilts_xtreme.core.errors import StiltsError, near
 
@@ -71,20 +73,29 @@ def command(arguments: Sequence[str] | None, parser: Parser, work: Callable[[arg
     Returns:
         The exit code.
     """
+    with streams.steady(stop=True) as output:
+        try:
+            code = _run(arguments, parser, work)
+            sys.stdout.flush()
+        except streams.Unwritable:
+            code = 1
+        except Exception as error:
+            known = sentence(error)
+            if known is None or os.environ.get("HYDRA_FULL_ERROR"):
+                raise
+            print(f"error: {known}", file=sys.stderr)
+            code = 1
+        if output.failure is None:
+            return code
+        if output.failure.errno == errno.EPIPE:  # who read the output, such as `head`, has read enough
+            return 128 + signal.SIGPIPE
+        print(f"error: {output.sentence('send it elsewhere and give the command again')}", file=sys.stderr)
+        return code or 1
+
+
+def _run(arguments: Sequence[str] | None, parser: Parser, work: Callable[[argparse.Namespace], int | None]) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or {"-h", "--help"} & set(given):
-        parser.print_help()
+        sys.stdout.write(parser.format_help())  # argparse's own way passes over errors
         return 0 if given else 2
-    try:
-        code = work(parser.parse(given)) or 0
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # who read the output, such as `head`, has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's last flush meets no pipe
-        return 128 + signal.SIGPIPE
-    except Exception as error:
-        known = sentence(error)
-        if known is None or os.environ.get("HYDRA_FULL_ERROR"):
-            raise
-        print(f"error: {known}", file=sys.stderr)
-        return 1
+    return work(parser.parse(given)) or 0

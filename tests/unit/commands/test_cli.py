@@ -371,3 +371,14 @@ def test_an_output_that_is_no_folder_is_refused() -> None:
     for value in ("null", "''"):
         with pytest.raises(StiltsError, match="it must be the folder that a run writes to"):
             cell_of("+target=xnli", f"output={value}")
+
+
+@pytest.mark.parametrize(("redirection", "why"), [(">/dev/full", "No space left on device"), (">&-", "it is closed")])
+@pytest.mark.parametrize("option", ["--help", "--cfg job"])
+def test_a_page_that_cannot_be_printed_is_an_error(redirection: str, why: str, option: str) -> None:
+    line = f'"$0" -m stilts_xtreme {option} {redirection}'
+    done = subprocess.run(
+        ["bash", "-c", line, sys.executable], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"error: The standard output could not be written ({why}); send it elsewhere.\n"
