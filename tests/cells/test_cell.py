@@ -17,7 +17,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.data.source import RowSource
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks import predictions
-from stilts_xtreme.tasks.metrics.scores import METRICS
+from stilts_xtreme.tasks.metrics.metric import METRICS
 
 TARGETS = ("xnli", "pawsx", "xquad", "mlqa", "tydiqa", "panx", "udpos", "xcopa", "tatoeba")
 INTERMEDIATE = ("mnli", "qqp", "squad_v2", "hellaswag", "cosmosqa", "commonsenseqa", "[mnli,squad_v1]")

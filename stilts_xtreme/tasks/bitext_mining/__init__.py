@@ -14,7 +14,7 @@ from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.tasks.bitext_mining.files import read_pairs, write_pairs
 from stilts_xtreme.tasks.bitext_mining.rows import FOREIGN, ROWS
 from stilts_xtreme.tasks.format import Rows, Scorer
-from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
+from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.options import OptionGroup
 from stilts_xtreme.tasks.pooled import POOLING, PooledFormat
 

@@ -7,7 +7,7 @@ from stilts_xtreme.tasks.bitext_mining.rows import ENGLISH, FOREIGN
 from stilts_xtreme.tasks.floors.common import PAIRS_CAP
 from stilts_xtreme.tasks.floors.overlap import nearest
 from stilts_xtreme.tasks.format import Scorer
-from stilts_xtreme.tasks.metrics.scores import Metric
+from stilts_xtreme.tasks.metrics.metric import Metric
 
 
 def floors(metric: Metric) -> Scorer:

@@ -10,7 +10,7 @@ from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.head_kind import HeadKind
 from stilts_xtreme.tasks.classification.rows import ROWS
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
-from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
+from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 
 if TYPE_CHECKING:
     from stilts_xtreme.models.batch import Features

@@ -11,7 +11,7 @@ from stilts_xtreme.tasks.classification.rows import ROWS
 from stilts_xtreme.tasks.floors.common import count_rows, trainable
 from stilts_xtreme.tasks.floors.overlap import Probabilities, fit_bag, fit_numbers, overlap_features, words
 from stilts_xtreme.tasks.format import Scorer
-from stilts_xtreme.tasks.metrics.scores import Metric
+from stilts_xtreme.tasks.metrics.metric import Metric
 
 
 def floors(metric: Metric, train: Columns, labels: Sequence[str]) -> Scorer:

@@ -4,6 +4,6 @@ Every score is computed from whole prediction files, in training too, so nothing
 imports no torch: scoring starts at once.
 """
 
-from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
+from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 
 __all__ = ["METRICS", "Metric"]

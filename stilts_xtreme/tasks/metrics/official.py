@@ -11,7 +11,7 @@ from torchmetrics import Metric as TorchMetric
 from torchmetrics.utilities import dim_zero_cat
 
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
+from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 
 
 class OfficialMetric(TorchMetric):

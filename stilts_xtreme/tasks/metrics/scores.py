@@ -1,18 +1,15 @@
-"""The official metrics of XTREME and XTREME-R as pure functions, in percent, and their registry."""
+"""The official metrics of XTREME and XTREME-R as pure functions, in percent."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.tasks.metrics.chunks import Sentences, check_sentences, count_chunks
 from stilts_xtreme.tasks.metrics.question_answering import answer_scores, check_mlqa
-from stilts_xtreme.tasks.metrics.ranking import map_at_20
 
 log = logging.getLogger(__name__)
 
@@ -243,72 +240,3 @@ def mlqa(predictions: Answers, gold: Golds, language: str | None = None) -> dict
     """
     check_mlqa(language)
     return _means(list(_answer_table("mlqa", predictions, gold, language).values()))
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric as task files name it.
-
-    Attributes:
-        name: Its key in :data:`METRICS`.
-        main: The scores whose mean is the headline.
-        function: ``(predictions, gold, language) -> scores in percent``.
-    """
-
-    name: str
-    main: tuple[str, ...]
-    function: Callable[[Any, Any, str | None], dict[str, float]]
-
-    def score(self, predictions: Any, gold: Any, language: str | None = None) -> dict[str, float]:
-        """Scores predictions.
-
-        Raises:
-            StiltsError: Malformed predictions or gold; the text says what and how many.
-        """
-        return self.function(predictions, gold, language)
-
-    def headline(self, scores: Mapping[str, float]) -> float:
-        """The one number that tables show: the mean of the main scores.
-
-        Args:
-            scores: What :meth:`score` returned.
-
-        Raises:
-            StiltsError: A main score is missing.
-        """
-        lacking = [key for key in self.main if key not in scores]
-        if lacking:
-            raise StiltsError(f"{len(lacking)} main scores of '{self.name}' are missing: {', '.join(lacking)}.")
-        return sum(scores[key] for key in self.main) / len(self.main)
-
-    def main_score(self, predictions: Any, gold: Any, language: str | None = None) -> float:
-        """The headline of predictions."""
-        return self.headline(self.score(predictions, gold, language))
-
-
-def _plain(name: str, main: tuple[str, ...], function: Callable[[Any, Any], dict[str, float]]) -> Metric:
-    return Metric(name, main, partial(_without_language, function))
-
-
-def _without_language(
-    function: Callable[[Any, Any], dict[str, float]], predictions: Any, gold: Any, language: str | None
-) -> dict[str, float]:
-    return function(predictions, gold)
-
-
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        _plain("accuracy", ("accuracy",), accuracy),
-        _plain("chunk_f1", ("f1",), chunk_f1),
-        _plain("pos_f1", ("f1",), pos_f1),
-        _plain("token_accuracy", ("token_accuracy",), token_accuracy),
-        Metric("squad", ("exact_match", "f1"), squad),
-        Metric("squad_v2", ("exact_match", "f1"), squad_v2),
-        Metric("mlqa", ("exact_match", "f1"), mlqa),
-        _plain("retrieval_accuracy", ("accuracy",), retrieval_accuracy),
-        _plain("bitext_f1", ("f1",), bitext_f1),
-        _plain("map_at_20", ("map_at_20",), map_at_20),
-    )
-}
-"""Name in task files -> metric."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.head_kind import HeadKind
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
-from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
+from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.multiple_choice.rows import ROWS
 
 if TYPE_CHECKING:

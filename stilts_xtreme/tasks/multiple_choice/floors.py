@@ -9,7 +9,7 @@ from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.tasks.floors.common import count_rows, spread
 from stilts_xtreme.tasks.floors.overlap import fit_bag, share, trigrams, words
 from stilts_xtreme.tasks.format import Scorer
-from stilts_xtreme.tasks.metrics.scores import Metric
+from stilts_xtreme.tasks.metrics.metric import Metric
 from stilts_xtreme.tasks.multiple_choice.rows import ROWS
 
 

@@ -13,7 +13,7 @@ from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.models.head_kind import HeadKind
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
-from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
+from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
 from stilts_xtreme.tasks.question_answering.files import read_answers, write_answers, write_squad
 from stilts_xtreme.tasks.question_answering.rows import ROWS

@@ -9,8 +9,8 @@ from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.tasks.floors.common import count_rows, spread
 from stilts_xtreme.tasks.floors.overlap import sliding_window, words
 from stilts_xtreme.tasks.format import Scorer
+from stilts_xtreme.tasks.metrics.metric import Metric
 from stilts_xtreme.tasks.metrics.question_answering import answer_scores
-from stilts_xtreme.tasks.metrics.scores import Metric
 from stilts_xtreme.tasks.question_answering.rows import ROWS
 
 MAX_SPAN = 30

@@ -9,7 +9,7 @@ from typing import Any
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
-from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
+from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.tasks.ranking.files import read_rankings, write_rankings
 from stilts_xtreme.tasks.ranking.rows import CANDIDATES, ROWS

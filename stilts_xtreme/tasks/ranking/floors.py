@@ -8,8 +8,8 @@ from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.tasks.floors.common import PAIRS_CAP
 from stilts_xtreme.tasks.floors.overlap import TfIdf
 from stilts_xtreme.tasks.format import Scorer
+from stilts_xtreme.tasks.metrics.metric import Metric
 from stilts_xtreme.tasks.metrics.ranking import TOP, chance_precision
-from stilts_xtreme.tasks.metrics.scores import Metric
 
 
 def floors(metric: Metric, candidates: Columns) -> Scorer:

@@ -9,7 +9,7 @@ from typing import Any
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.tasks.format import Rows, Scorer
-from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
+from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.pooled import PooledFormat
 from stilts_xtreme.tasks.retrieval.files import read_indices, write_indices
 from stilts_xtreme.tasks.retrieval.rows import ROWS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.tasks.floors.overlap import nearest
 from stilts_xtreme.tasks.format import Scorer
-from stilts_xtreme.tasks.metrics.scores import Metric
+from stilts_xtreme.tasks.metrics.metric import Metric
 
 
 def floors(metric: Metric) -> Scorer:

@@ -11,7 +11,7 @@ from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.models.head_kind import HeadKind
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
-from stilts_xtreme.tasks.metrics.scores import METRICS, Metric
+from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
 from stilts_xtreme.tasks.tagging.files import read_tags, write_tags
 from stilts_xtreme.tasks.tagging.rows import ROWS

@@ -9,7 +9,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.tasks.floors.common import count_rows, trainable
 from stilts_xtreme.tasks.format import Scorer
-from stilts_xtreme.tasks.metrics.scores import Metric
+from stilts_xtreme.tasks.metrics.metric import Metric
 from stilts_xtreme.tasks.tagging.rows import ROWS
 
 

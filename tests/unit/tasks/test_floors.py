@@ -13,8 +13,8 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.tasks.floors import common
 from stilts_xtreme.tasks.floors import fit as F
 from stilts_xtreme.tasks.floors.overlap import nearest, overlap_features, sliding_window, trigrams, words
+from stilts_xtreme.tasks.metrics.metric import METRICS
 from stilts_xtreme.tasks.metrics.question_answering import QA_METRICS
-from stilts_xtreme.tasks.metrics.scores import METRICS
 from stilts_xtreme.tasks.question_answering.floors import right_type
 
 TEXT = st.one_of(

@@ -13,7 +13,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.tasks.metrics import METRICS
 from stilts_xtreme.tasks.metrics import scores as S
 from stilts_xtreme.tasks.metrics.question_answering import mlqa_tokens, squad_tokens
-from stilts_xtreme.tasks.metrics.ranking import average_precision
+from stilts_xtreme.tasks.metrics.ranking import average_precision, map_at_20
 
 ALPHABETS = {
     "iob2": ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"],
@@ -192,11 +192,11 @@ def test_average_precision_by_hand(caplog):
     gold = {"a": ["x", "y"], "b": ["z"], "c": ["w"]}
     ranked = {"a": ["y", "n", "x"], "b": ["n"] * 20 + ["z"], "d": ["z"]}
     # a: (1/1 + 2/3) / 2; b: the right one stands at rank 21; c: no ranking
-    assert S.map_at_20(ranked, gold)["map_at_20"] == pytest.approx(100 * (5 / 6) / 3)
+    assert map_at_20(ranked, gold)["map_at_20"] == pytest.approx(100 * (5 / 6) / 3)
     assert "1 of 3 queries have no ranking" in caplog.text
     assert "1 rankings belong to no query" in caplog.text
     many = {"q": [str(n) for n in range(30)]}
-    assert S.map_at_20(many, many)["map_at_20"] == pytest.approx(100)  # 20 of the 30 can be found
+    assert map_at_20(many, many)["map_at_20"] == pytest.approx(100)  # 20 of the 30 can be found
 
 
 @settings(max_examples=100, deadline=None)
@@ -252,13 +252,13 @@ def test_full_average_precision_is_sklearns(ranked, gold):
         (lambda: S.squad({"a": "x"}, {"a": "x"}), "1 lists of gold answers"),
         (lambda: S.squad({}, {}), "0 questions"),
         (lambda: S.bitext_f1([], []), "0 gold pairs"),
-        (lambda: S.map_at_20({}, {}), "0 queries"),
-        (lambda: S.map_at_20({}, {"a": ["x"], "b": []}), "1 of 2 queries have no right candidate, first 'b'"),
+        (lambda: map_at_20({}, {}), "0 queries"),
+        (lambda: map_at_20({}, {"a": ["x"], "b": []}), "1 of 2 queries have no right candidate, first 'b'"),
         (lambda: S.mlqa({}, {"a": ["x"]}, "fr"), "mlqa metric=fr is not known"),
         (lambda: S.squad(["x"], ["x"]), "The predicted answers have no ids; a mapping"),
         (lambda: S.squad({"a": "x"}, [["x"]]), "The gold answers have no ids; a mapping"),
-        (lambda: S.map_at_20([["x"]], {"a": ["x"]}), "The predicted candidates have no ids; a mapping"),
-        (lambda: S.map_at_20({"a": ["x"]}, [["x"]]), "The gold candidates have no ids; a mapping"),
+        (lambda: map_at_20([["x"]], {"a": ["x"]}), "The predicted candidates have no ids; a mapping"),
+        (lambda: map_at_20({"a": ["x"]}, [["x"]]), "The gold candidates have no ids; a mapping"),
         (lambda: METRICS["squad"].headline({"f1": 1.0}), "1 main scores of 'squad' are missing: exact_match"),
     ],
 )

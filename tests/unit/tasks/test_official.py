@@ -17,8 +17,8 @@ from torchmetrics.text import SQuAD
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.tasks import predictions
+from stilts_xtreme.tasks.metrics.metric import METRICS
 from stilts_xtreme.tasks.metrics.official import OfficialMetric
-from stilts_xtreme.tasks.metrics.scores import METRICS
 
 FORMAT_OF = {
     "accuracy": "classification",

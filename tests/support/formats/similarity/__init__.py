@@ -14,7 +14,7 @@ from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.models.head_kind import HeadKind
 from stilts_xtreme.tasks.files import read_labels, write_labels
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
-from stilts_xtreme.tasks.metrics.scores import Metric
+from stilts_xtreme.tasks.metrics.metric import Metric
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
 from stilts_xtreme.tasks.rows import Finding, RowFormat
 
