@@ -118,7 +118,7 @@ def _listed(arm: Arm) -> str:
 
 def _tables(arms: Sequence[tuple[str, Arm, int]], languages: Sequence[str]) -> list[tuple[Sequence[str], np.ndarray]]:
     """For each language the ids, and what each item adds in each arm [I, arms, 2]."""
-    tables = []
+    tables: list[tuple[Sequence[str], np.ndarray]] = []
     for language in languages:
         parts = [arm[s][language] for _, arm, s in arms]
         names: dict[str, int] = {}

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.tasks.metrics import scores
-from stilts_xtreme.tasks.metrics.items import (
-    Items,
-    answer_items,
-    chunk_items,
-    label_items,
-    pair_items,
-    query_items,
-    token_items,
-)
 from stilts_xtreme.tasks.metrics.ranking import map_at_20
+
+if TYPE_CHECKING:
+    from stilts_xtreme.tasks.metrics.items import Items
 
 
 @dataclass(frozen=True)
@@ -64,38 +58,40 @@ class Metric:
         return self.headline(self.score(predictions, gold, language))
 
 
-def _plain(
-    name: str,
-    main: tuple[str, ...],
-    function: Callable[[Any, Any], dict[str, float]],
-    items: Callable[[Any, Any], Items],
-) -> Metric:
+def _plain(name: str, main: tuple[str, ...], function: Callable[[Any, Any], dict[str, float]], items: str) -> Metric:
     """A metric that does not look at the language; of partials, which can be pickled."""
-    return Metric(name, main, partial(_without_language, function), partial(_without_language, items))
+    return Metric(name, main, partial(_without_language, function), partial(_without_language, partial(_items, items)))
+
+
+def _answers(name: str, function: Callable[[Any, Any, str | None], dict[str, float]]) -> Metric:
+    """A metric of answer texts."""
+    return Metric(name, ("exact_match", "f1"), function, partial(_items, "answer_items", name))
 
 
 def _without_language(function: Callable[[Any, Any], Any], predictions: Any, gold: Any, language: str | None) -> Any:
     return function(predictions, gold)
 
 
-def _answers(name: str, function: Callable[[Any, Any, str | None], dict[str, float]]) -> Metric:
-    """A metric of answer texts."""
-    return Metric(name, ("exact_match", "f1"), function, partial(answer_items, name))
+def _items(function: str, *arguments: Any) -> Items:
+    """A function of :mod:`stilts_xtreme.tasks.metrics.items`, which needs numpy; scoring starts without it."""
+    from stilts_xtreme.tasks.metrics import items
+
+    return getattr(items, function)(*arguments)
 
 
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        _plain("accuracy", ("accuracy",), scores.accuracy, label_items),
-        _plain("chunk_f1", ("f1",), scores.chunk_f1, chunk_items),
-        _plain("pos_f1", ("f1",), scores.pos_f1, chunk_items),
-        _plain("token_accuracy", ("token_accuracy",), scores.token_accuracy, token_items),
+        _plain("accuracy", ("accuracy",), scores.accuracy, "label_items"),
+        _plain("chunk_f1", ("f1",), scores.chunk_f1, "chunk_items"),
+        _plain("pos_f1", ("f1",), scores.pos_f1, "chunk_items"),
+        _plain("token_accuracy", ("token_accuracy",), scores.token_accuracy, "token_items"),
         _answers("squad", scores.squad),
         _answers("squad_v2", scores.squad_v2),
         _answers("mlqa", scores.mlqa),
-        _plain("retrieval_accuracy", ("accuracy",), scores.retrieval_accuracy, label_items),
-        _plain("bitext_f1", ("f1",), scores.bitext_f1, pair_items),
-        _plain("map_at_20", ("map_at_20",), map_at_20, query_items),
+        _plain("retrieval_accuracy", ("accuracy",), scores.retrieval_accuracy, "label_items"),
+        _plain("bitext_f1", ("f1",), scores.bitext_f1, "pair_items"),
+        _plain("map_at_20", ("map_at_20",), map_at_20, "query_items"),
     )
 }
 """Name in task files -> metric."""
