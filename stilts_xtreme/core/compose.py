@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stilts_xtreme.core.conf import conf_dir
+from stilts_xtreme.core.disk import refusal
 from stilts_xtreme.core.errors import StiltsError, unknown
 
 T = TypeVar("T")
@@ -192,12 +193,14 @@ def _names(value: str) -> list[str]:
 
 
 def sentence(error: Exception) -> StiltsError | None:
-    """The user's error in an exception of Hydra or OmegaConf; None when the exception is not the user's doing."""
+    """What a user can act on in an exception; None when it is the program's own fault."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, StiltsError):
         return error
+    if (known := refusal(error)) is not None:
+        return known
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return None
     text = f"{error} {error.__cause__ or ''}"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stilts_xtreme.core.disk import refusal
 from stilts_xtreme.core.errors import StiltsError
 
 
@@ -82,31 +83,18 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-FULL = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing", "unexpected pos")
-"""Words of a full disk in errors that are no OSError: safetensors' own, and the RuntimeError of ``torch.save``."""
-
-
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turns a full disk or a folder without write permission into one sentence."""
+    """Turns what the system refuses below a folder into one sentence."""
     try:
         yield
     except StiltsError:
         raise
     except Exception as error:
+        known = refusal(error, folder)
+        if known is not None:
+            raise known from error
         number = error.errno if isinstance(error, OSError) else None
-        if number in (errno.ENOSPC, errno.EDQUOT) or any(words in str(error) for words in FULL):
-            raise StiltsError(
-                f"The disk of {folder} is full; finished stages are untouched: free some space or set output=FOLDER "
-                "elsewhere, then give the same command again."
-            ) from error
-        if number in (errno.EACCES, errno.EROFS, errno.EPERM):
-            place = Path(os.fsdecode(getattr(error, "filename", None) or folder))
-            if not place.absolute().is_relative_to(folder.absolute()):  # something that is read, such as data.root
-                raise StiltsError(f"No permission to use {place}.") from error
-            raise StiltsError(
-                f"No permission to write below {folder}; set output=FOLDER to one that can be written."
-            ) from error
         if number == errno.ENOENT and not folder.exists():
             raise StiltsError(f"The folder {folder} cannot be made; set output=FOLDER elsewhere.") from error
         if number in (errno.EEXIST, errno.ENOTDIR):

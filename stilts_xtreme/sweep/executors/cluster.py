@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -19,6 +20,7 @@ from typing import Any
 from stilts_xtreme.cell.config.machine import elsewhere
 from stilts_xtreme.core.checks import is_number, refused
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.processes import short_folder
 from stilts_xtreme.sweep.executors import local
 from stilts_xtreme.sweep.executors.ray import Ray, Site, look, room
 from stilts_xtreme.sweep.graph import Graph
@@ -29,6 +31,8 @@ ANSWER_SECONDS = 30.0
 """What listens there must answer as Ray within this time."""
 NODE_SECONDS = 60.0
 """A node must answer within this time whether it sees the store."""
+SOCKET = len("/ray/session_2000-01-01_00-00-00_000000_1234567/sockets/plasma_store")
+"""What Ray adds to the folder for temporary files."""
 OBJECT_STORE_BYTES = 80 * 2**20
 """Of a Ray started here, about the least that Ray accepts: weights go through the stage store, not through Ray."""
 QUIET = {
@@ -130,6 +134,9 @@ class Cluster:
             "log_to_driver": False,
             "logging_level": "ERROR",
         }
+        own = self.address is None and not os.environ.get("RAY_TMPDIR")
+        if own and (short := short_folder(SOCKET)) != tempfile.gettempdir():
+            common["_temp_dir"] = f"{short}/ray"
         try:
             if self.address is not None:
                 ray.init(address=self.address, **common)

@@ -18,12 +18,19 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.core import processes
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.sweep.engine import Report
 from stilts_xtreme.sweep.executors import worker
 from stilts_xtreme.sweep.executors.worker import Place
 from stilts_xtreme.sweep.graph import Node
 
+UNKNOWN = 255
+"""What ``multiprocessing`` gives as exit code when the process that starts the workers is gone, too."""
+STARTS = 3
+"""A worker is started so often before a sweep gives up."""
+BETWEEN_SECONDS = 0.2
+"""After this time a killed process is known to be gone."""
 STOP_SECONDS = 5.0
 """A worker that does not end by itself within this time is killed."""
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
@@ -109,6 +116,7 @@ class Local:
     """
 
     def __init__(self, slots: int, threads: int | None, devices: Sequence[str], logs: Path):
+        processes.allow_files(slots)
         self.threads = threads or (max(1, cores() // slots) if devices else 1)
         forks = sys.platform == "linux" and not devices
         self.context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
@@ -136,7 +144,7 @@ class Local:
         idle = [slot for slot, entry in enumerate(self.workers) if entry is None or entry.node is None]
         slot = min(idle, key=lambda at: (self.workers[at] is None, at))
         while True:
-            entry = self.workers[slot] or self._launch(slot)
+            entry = self.workers[slot] or self._started(slot)
             try:
                 entry.orders.send((node, list(made)))
                 break
@@ -145,17 +153,40 @@ class Local:
         entry.node = node
         return {"slot": slot, "host": socket.gethostname(), "pid": entry.process.pid}
 
+    def _started(self, slot: int) -> Worker:
+        """A new worker; once more when the process that starts them was killed meanwhile.
+
+        Raises:
+            StiltsError: When that happens again and again.
+        """
+        for _ in range(STARTS):
+            try:
+                return self._launch(slot)
+            except (EOFError, ConnectionError):  # the next try brings up another such process
+                time.sleep(BETWEEN_SECONDS)
+        raise StiltsError(
+            f"No worker can be started: the process that starts them was killed {STARTS} times, as the system does "
+            "when memory is short; a smaller hydra.launcher.slots helps. Finished stages are untouched."
+        )
+
     def _launch(self, slot: int) -> Worker:
         self.logs.mkdir(parents=True, exist_ok=True)
+        processes.keep_sockets_short()
         ours, theirs = self.context.Pipe()
         their_end, our_end = self.context.Pipe(duplex=False)
         process = self.context.Process(
             target=worker.main, args=(theirs, their_end, self.places[slot]), name=f"slot {slot}", daemon=False
         )
-        with _environment(dict.fromkeys(THREAD_SETTINGS, str(self.threads))):
-            process.start()
-        theirs.close()
-        their_end.close()
+        try:
+            with _environment(dict.fromkeys(THREAD_SETTINGS, str(self.threads))):
+                process.start()
+        except BaseException:
+            ours.close()
+            our_end.close()
+            raise
+        finally:
+            theirs.close()
+            their_end.close()
         entry = Worker(self.places[slot], process, ours, our_end)
         self.workers[slot] = entry
         return entry
@@ -212,8 +243,10 @@ def _death(node: Node, code: int | None, log: str) -> dict[str, Any]:
     if code is not None and code < 0:
         with contextlib.suppress(ValueError):
             how = f"was killed by {signal.Signals(-code).name}"
-        if code == -signal.SIGKILL:
-            hint += "; where memory is short, a smaller hydra.launcher.slots or trainer.micro_batch_tokens helps"
+    elif code == UNKNOWN:
+        how = "was killed, or the process was that starts the workers"
+    if code in (-signal.SIGKILL, UNKNOWN):
+        hint += "; where memory is short, a smaller hydra.launcher.slots or trainer.micro_batch_tokens helps"
     return {"error": f"{node.title}: its worker {how}", "hint": hint}
 
 

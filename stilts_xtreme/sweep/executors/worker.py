@@ -106,7 +106,7 @@ def main(orders: Connection, lifeline: Connection, place: Place) -> None:
         place: Where this worker runs.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the launcher decides
-    log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # as the umask has it
     os.dup2(log, 1)
     os.dup2(log, 2)
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
