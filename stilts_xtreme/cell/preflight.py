@@ -54,7 +54,7 @@ def check(root: str | Path) -> None:
 
 def _refuse_newer(root: Path) -> None:
     try:
-        schema = json.loads((root / "store.json").read_text(encoding="utf-8"))["schema"]
+        schema = int(json.loads((root / "store.json").read_text(encoding="utf-8"))["schema"])
     except FileNotFoundError:
         return
     except (ValueError, KeyError, TypeError) as error:

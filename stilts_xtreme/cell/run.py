@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import shutil
@@ -23,8 +24,11 @@ from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Stage
 from stilts_xtreme.data.sources import source_of
+from stilts_xtreme.report import finished
 from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.cell import curve, markdown, show
+
+log = logging.getLogger(__name__)
 
 CURVED = ("pretrain", "train")
 """Kinds of stages that train and have a curve."""
@@ -147,18 +151,17 @@ def hardware(cell: Cell) -> dict[str, Any]:
 
 
 def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Store, result: dict[str, Any]) -> None:
-    """Writes the cell's folder: configuration, predictions and labels, then the result and its table."""
-    write_atomic(folder / "config.json", json.dumps(cfg, indent=1, ensure_ascii=False))
-    for name in ("predictions", "labels") if isinstance(planned.final, Evaluation) else ():
-        made = store.path(planned.final.key) / name
-        if not made.exists():  # labels of an evaluation by an earlier version
-            continue
-        fresh = folder / f".{name}"
-        shutil.rmtree(fresh, ignore_errors=True)  # of a killed run
-        shutil.copytree(made, fresh)
-        shutil.rmtree(folder / name, ignore_errors=True)
-        os.rename(fresh, folder / name)
-    if "layers" in result:
-        write_atomic(folder / "layers.csv", curve(result))
-    write_atomic(folder / "table.md", markdown(result))
-    write_atomic(folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False))
+    """Writes the cell's folder: configuration, predictions and labels, the result and its table."""
+    found = finished.damage(folder)
+    if found is not None:
+        log.warning("the cell %s was damaged (%s); it is published again from its stages", folder, found)
+    with finished.publication(folder) as fresh:
+        write_atomic(fresh / "config.json", json.dumps(cfg, indent=1, ensure_ascii=False))
+        for name in finished.FOLDERS if isinstance(planned.final, Evaluation) else ():
+            made = store.path(planned.final.key) / name
+            if made.exists():  # there are no labels of an evaluation by an earlier version
+                shutil.copytree(made, fresh / name)
+        if "layers" in result:
+            write_atomic(fresh / "layers.csv", curve(result))
+        write_atomic(fresh / "table.md", markdown(result))
+        write_atomic(fresh / "result.json", json.dumps(result, indent=1, ensure_ascii=False))

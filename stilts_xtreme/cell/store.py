@@ -30,12 +30,16 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.files import RESUME, digest, disk_errors, write_atomic
+from stilts_xtreme.core.files import RESUME, disk_errors, write_atomic
+from stilts_xtreme.core.manifest import SEAL, are_files, files_of, is_whole, mismatch, seal_of
 from stilts_xtreme.core.versions import versions
 
 log = logging.getLogger(__name__)
 
 STORE_SCHEMA = 1
+
+FIELDS = ("schema", "key", "label", "kind", "identity", "parent", "info", "made", "files")
+"""What a manifest says of its stage."""
 
 
 class Store:
@@ -57,16 +61,11 @@ class Store:
         """The manifest of a finished stage; None when the stage is not there or its manifest cannot be read."""
         try:
             found = json.loads((self.path(key) / "manifest.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
-        if not isinstance(found, dict):
-            return None
-        if isinstance(found.get("schema"), int) and found["schema"] > STORE_SCHEMA:
-            return found  # of an unknown layout; damage() refuses it
-        if not all(isinstance(found.get(name), dict) for name in ("files", "info", "made")):
-            return None
-        whole = all(isinstance(entry, dict) and {"size", "sha256"} <= entry.keys() for entry in found["files"].values())
-        return found if whole else None
+        if is_newer(found):
+            return dict(found)  # of an unknown layout; damage() refuses it
+        return found if _is_manifest(found) else None
 
     def damage(self, key: str, full: bool = True) -> str | None:
         """What is wrong with a finished stage.
@@ -84,26 +83,23 @@ class Store:
         manifest = self.manifest(key)
         if manifest is None:
             return "manifest.json is missing or cannot be read"
-        if manifest.get("schema", 0) > STORE_SCHEMA:
+        if is_newer(manifest):
             raise StiltsError(
                 f"The stage {folder} was written by a newer version of stilts_xtreme (schema {manifest['schema']}, "
                 f"this one reads up to {STORE_SCHEMA}); upgrade, or set output=FOLDER elsewhere."
             )
         if manifest.get("key") != key:
             return f"manifest.json belongs to another stage ({manifest.get('key')})"
-        for name, expected in manifest["files"].items():
-            file = folder / name
-            if not file.is_file():
-                return f"{name} is missing"
-            if file.stat().st_size != expected["size"]:
-                return f"{name} has {file.stat().st_size} bytes instead of {expected['size']}"
-            if full and digest(file) != expected["sha256"]:
-                return f"the content of {name} has changed"
-        return None
+        if not is_sealed(manifest):
+            return "the content of manifest.json has changed"
+        return mismatch(folder, manifest["files"], full)
 
     def done(self, key: str) -> bool:
-        """Whether a stage is finished and its files have the right sizes."""
-        return self.path(key).exists() and self.damage(key, full=False) is None
+        """Whether a stage is finished and will not be made again.
+
+        Its files have the right sizes. Where damaged stages are to be made again, they have the right digests, too.
+        """
+        return self.path(key).exists() and self.damage(key, full=self.on_damage == "retrain") is None
 
     def open(self, key: str) -> Path:
         """The folder of a finished stage, every digest checked.
@@ -111,22 +107,30 @@ class Store:
         Raises:
             StiltsError: When the stage is damaged or absent.
         """
-        self._refuse_damage(key)
+        found = self.damage(key)
+        if found is not None:
+            raise self._refusal(key, found)
         if not self.path(key).exists():
             raise StiltsError(f"The stage {key} is not in {self.root / 'stages'}.")
         return self.path(key)
 
+    def _refusal(self, key: str, found: str) -> StiltsError:
+        manifest = self.manifest(key) or {}
+        remedy = "Give store.damaged=retrain to set it aside and make it again."
+        if self.on_damage == "retrain":  # it was whole when this command looked
+            remedy = "Give the same command again: it sets the stage aside and makes it again."
+        return StiltsError(
+            f"The stage {manifest.get('label', key)} in {self.path(key)} is damaged: {found}; it is not used. {remedy}"
+        )
+
     def _refuse_damage(self, key: str) -> None:
+        """Refuses a damaged stage or sets it aside; the caller holds its lock."""
         found = self.damage(key)
         if found is None:
             return
         folder = self.path(key)
-        manifest = self.manifest(key) or {}
         if self.on_damage == "refuse":
-            raise StiltsError(
-                f"The stage {manifest.get('label', key)} in {folder} is damaged: {found}; it is not used. "
-                "Give store.damaged=retrain to set it aside and make it again."
-            )
+            raise self._refusal(key, found)
         aside = self.root / "damaged"
         aside.mkdir(parents=True, exist_ok=True)
         number = 0
@@ -215,13 +219,10 @@ class Store:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         start = time.monotonic()
         info = make(scratch)
-        files = {}
-        for file in sorted(path for path in scratch.rglob("*") if path.is_file() and resume not in path.parents):
+        made = [path for path in scratch.rglob("*") if path.is_file() and resume not in path.parents]
+        for file in made:
             os.chmod(file, 0o666 & ~_umask())  # safetensors writes for the owner alone
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
-            files[file.relative_to(scratch).as_posix()] = {"size": file.stat().st_size, "sha256": digest(file)}
-        manifest = {
+        manifest: dict[str, Any] = {
             "schema": STORE_SCHEMA,
             "key": key,
             "label": label,
@@ -233,8 +234,9 @@ class Store:
                 "host": socket.gethostname(),
                 "versions": versions(),
             },
-            "files": files,
+            "files": files_of(scratch, made),
         }
+        manifest[SEAL] = seal_of(_timeless(manifest))
         write_atomic(scratch / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False))
         # the checkpoint lives until the stage is published: to hash the files of a large model takes minutes
         if resume.exists():
@@ -248,6 +250,35 @@ class Store:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+def is_newer(manifest: object) -> bool:
+    """Whether a later version of the package wrote a manifest, whose layout this one does not know."""
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    return isinstance(schema, int) and schema > STORE_SCHEMA
+
+
+def is_sealed(manifest: dict[str, Any]) -> bool:
+    """Whether a manifest is as it was written; one of an earlier version has nothing to tell it by."""
+    return is_whole(_timeless(manifest), FIELDS)
+
+
+def _is_manifest(found: object) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("schema", 0), int):
+        return False
+    made, parent = found.get("made"), found.get("parent")
+    if not isinstance(made, dict) or not isinstance(found.get("info"), dict) or not are_files(found.get("files")):
+        return False
+    kinds = {"seconds": int | float, "finished": str, "host": str, "versions": dict}
+    return (parent is None or isinstance(parent, str)) and all(
+        isinstance(made.get(name), kind) for name, kind in kinds.items()
+    )
+
+
+def _timeless(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest as it is sealed: without what clocks said, which is for people and decides nothing."""
+    made = {name: value for name, value in manifest["made"].items() if name not in ("seconds", "finished")}
+    return {**manifest, "made": made}
 
 
 def _umask() -> int:

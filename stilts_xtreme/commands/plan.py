@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             preview(prepared)
             return
         cell = make_cell(compose.compose(prepared))
-        show(plan(cell), Store(cell.output))
+        show(plan(cell), Store(cell.output, cell.on_damage))
 
     return command(arguments, parser(), work)
 
@@ -91,7 +91,7 @@ def preview(options: Sequence[str]) -> None:
         StiltsError: When it has no cell.
     """
     planned, refused = planned_cells(options)
-    store = Store(planning.output_of(planned))
+    store = Store(planning.output_of(planned), planned[0].cell.on_damage)
     graph = build(planned, store)
     devices = local.gpus() if any(entry.cell.trainer.accelerator == "gpu" for entry in planned) else []
     _show_sweep(planned, graph, local.slots_of("auto", devices), "GPU" if devices else "CPU")

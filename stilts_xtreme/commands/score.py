@@ -17,6 +17,7 @@ from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.report import finished
 from stilts_xtreme.report.benchmark import averages as benchmarks
 from stilts_xtreme.report.benchmark.scorer import score_folder, show
 from stilts_xtreme.tasks import predictions
@@ -83,6 +84,9 @@ def _work(options: Namespace) -> None:
     if options.benchmark not in benchmarks.names():
         raise unknown("--benchmark", options.benchmark, benchmarks.names())
     benchmark = benchmarks.load(options.benchmark)
+    for folder in (options.predictions, options.labels):
+        if folder.name in finished.FOLDERS and finished.is_there(folder.parent):
+            finished.refuse_damage(folder.parent, only=(folder.name,))
     result, notes = score_folder(options.predictions, options.labels, benchmark, options.partial)
     show(result, notes, benchmark)
     if options.output is not None:

@@ -71,7 +71,7 @@ def live_jobs(folder: Path) -> set[str] | None:
 def alive(folder: Path) -> bool:
     """Whether somebody runs the sweep at the moment: a process that holds its lock, or jobs of SLURM."""
     jobs = live_jobs(folder)
-    if (jobs is None or jobs) and not record.read(folder).ended:
+    if (jobs is None or jobs) and not record.read(folder, full=False).ended:
         return True
     path = folder.parent.parent / "locks" / f"sweep-{folder.name}.lock"
     if not path.exists():
@@ -82,14 +82,14 @@ def alive(folder: Path) -> bool:
     except Timeout:
         return True
     except OSError:  # a folder that cannot be written: the events have to do
-        return not read(folder, False).ended
+        return not record.read(folder, full=False).ended
     lock.release()
     return False
 
 
-def read(folder: Path, running: bool) -> State:
-    """How a sweep stands; what ran in a process or a job that is gone, waits."""
-    state, jobs = record.read(folder), live_jobs(folder)
+def read(folder: Path, running: bool, full: bool = True) -> State:
+    """How a sweep stands (:func:`record.read`); what ran in a process or a job that is gone, waits."""
+    state, jobs = record.read(folder, full), live_jobs(folder)
     for id_, status in state.status.items():
         job = state.info[id_].get("job")
         gone = not running if job is None else jobs is not None and job not in jobs
@@ -118,6 +118,7 @@ def as_json(folder: Path, state: State, running: bool) -> dict[str, Any]:
         "seconds_left": state.eta(),
         "cells": [{**cell, **state.cell(cell["name"])} for cell in state.graph["cells"]],
         "refused": state.graph["refused"],
+        "damaged": state.notes,
     }
 
 
@@ -154,10 +155,10 @@ def _entry(cells: Sequence[dict[str, Any]]) -> Text:
     return text
 
 
-def render(folder: Path) -> tuple[Group, bool]:
-    """The page, and whether the sweep goes on."""
+def render(folder: Path, full: bool = True) -> tuple[Group, bool]:
+    """The page, and whether the sweep goes on; ``full`` as of :func:`record.read`."""
     running = alive(folder)
-    state = read(folder, running)
+    state = read(folder, running, full)
     parts: list[Any] = [Text(f"{folder.name}: {word(state, running)}"), grid(state), Text(headline(state))]
     if running:
         parts.append(running_table(state))
@@ -168,6 +169,7 @@ def render(folder: Path) -> tuple[Group, bool]:
     for refusal in state.graph["refused"]:
         errors[refusal["error"]] += 1
     parts += [Text(f"failed: {error}", "red") for error in errors]
+    parts += [Text(note, "yellow") for note in state.notes]
     return Group(*parts), running
 
 
@@ -219,7 +221,7 @@ def _work(options: Namespace) -> None:
     with Live(page, console=console, auto_refresh=False) as live:
         while running:
             time.sleep(WATCH_SECONDS)
-            page, running = render(folder)
+            page, running = render(folder, full=False)
             live.update(page, refresh=True)
 
 

@@ -11,7 +11,6 @@ import FILE              adds the stages and cells of such a file; what is there
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tarfile
@@ -26,11 +25,13 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
-from stilts_xtreme.cell.store import Store
+from stilts_xtreme.cell.store import Store, is_newer
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import digest_of, disk_errors
 from stilts_xtreme.core.progress import phase
+from stilts_xtreme.report import finished
+from stilts_xtreme.sweep.needs import cell_keys, needed
 
 COMMANDS = ("ls", "verify", "gc", "export", "import")
 IMPORTING = ".import-"
@@ -58,40 +59,10 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def cell_keys(folder: Path) -> list[str]:
-    """The stages that a cell needs.
-
-    Raises:
-        StiltsError: When its result cannot be read, so that nobody knows what it needs.
-    """
-    try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        return [stage["key"] for stage in result["stages"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StiltsError(f"The result of the cell {folder} cannot be read; mend or remove the folder.") from error
-
-
-def needed(store: Store) -> Counter[str]:
-    """Stage -> how many cells and sweeps need it; a stage's parents are needed with it."""
-    found: Counter[str] = Counter()
-    for cell in (store.root / "cells").glob("*"):
-        if (cell / "result.json").exists():
-            found.update(set(cell_keys(cell)))
-    for graph in (store.root / "sweeps").glob("*/graph.json"):
-        nodes = json.loads(graph.read_text(encoding="utf-8"))["nodes"]
-        found.update({node["id"] for node in nodes if node["kind"] != "cell"})
-    for key in list(found):
-        parent, seen = (store.manifest(key) or {}).get("parent"), {key}
-        while parent and parent not in seen:  # of a chain that another version of the package wrote
-            seen.add(parent)
-            found[parent] += 0 if parent in found else 1
-            parent = (store.manifest(parent) or {}).get("parent")
-    return found
-
-
 def listing(store: Store, console: Console) -> None:
     """Prints the stages."""
-    users = needed(store)
+    found = needed(store)
+    users = found.users
     table = Table("stage", "kind", "what", "MB", "seconds", "made", "on", "needed by", title=f"stages of {store.root}")
     total = 0
     for key in keys(store):
@@ -100,6 +71,9 @@ def listing(store: Store, console: Console) -> None:
         if manifest is None:
             table.add_row(key, "?", "DAMAGED: no manifest", f"{bytes_ / 1e6:.1f}", "", "", "", str(users[key]))
             continue
+        if is_newer(manifest):
+            table.add_row(key, "?", "of a newer version", f"{bytes_ / 1e6:.1f}", "", "", "", str(users[key]))
+            continue
         made = manifest["made"]
         label = str(manifest.get("label", "")).removeprefix(f"{manifest.get('kind')} ")
         row = (key, str(manifest.get("kind")), label, f"{bytes_ / 1e6:.1f}", f"{made['seconds']:.0f}")
@@ -107,6 +81,8 @@ def listing(store: Store, console: Console) -> None:
     console.print(table)
     idle = sum(not users[key] for key in keys(store))
     console.print(f"{len(keys(store))} stages, {total / 1e6:.1f} MB; {idle} that no cell and no sweep needs")
+    for sentence in found.unknown:
+        console.print(f"not counted: {sentence}", highlight=False, markup=False, soft_wrap=True)
 
 
 def verify(store: Store, console: Console) -> int:
@@ -114,7 +90,10 @@ def verify(store: Store, console: Console) -> int:
     found = {}
     with phase("verifying", len(keys(store)), True) as bar:
         for key in keys(store):
-            found[key] = store.damage(key)
+            try:
+                found[key] = store.damage(key)
+            except StiltsError as error:  # of a newer version
+                found[key] = str(error)
             bar.advance()
     damaged = {key: what for key, what in found.items() if what}
     for key, what in damaged.items():
@@ -125,7 +104,7 @@ def verify(store: Store, console: Console) -> int:
 
 def collect(store: Store, console: Console, dry: bool, yes: bool) -> None:
     """Removes the stages and scratch folders that nothing needs."""
-    users = needed(store)
+    users = _users(store)
     going = [store.path(key) for key in keys(store) if not users[key]]
     going += [path for path in sorted((store.root / "scratch").glob("*")) if not users[key_of(path)]]
     going += sorted(store.root.glob(f"{IMPORTING}*"))  # of an import that was killed
@@ -141,7 +120,7 @@ def collect(store: Store, console: Console, dry: bool, yes: bool) -> None:
         if input("Remove them? [y/N] ").strip().lower() not in ("y", "yes"):
             return
     refuse_while_running(store)
-    users = needed(store)  # a cell may have ended while the question stood
+    users = _users(store)  # a cell may have ended while the question stood
     removed = 0
     for path in going:
         if not users[key_of(path)]:
@@ -150,6 +129,21 @@ def collect(store: Store, console: Console, dry: bool, yes: bool) -> None:
             shutil.rmtree(aside)
             removed += 1
     console.print(f"{removed} folders removed")
+
+
+def _users(store: Store) -> Counter[str]:
+    """Stage -> how many cells and sweeps need it.
+
+    Raises:
+        StiltsError: When a record cannot be read, which may need any of the stages.
+    """
+    found = needed(store)
+    if found.unknown:
+        more = f" ({len(found.unknown)} such records; store ls names them all)" if len(found.unknown) > 1 else ""
+        raise StiltsError(
+            f"Nothing is removed, as a record that cannot be read may need any stage: {found.unknown[0]}{more}"
+        )
+    return found.users
 
 
 def refuse_while_running(store: Store) -> None:
@@ -167,7 +161,7 @@ def refuse_while_running(store: Store) -> None:
 
 def export(store: Store, file: Path, cells: Sequence[str], console: Console) -> None:
     """Writes cells and their stages into a tar file, whole or not at all."""
-    known = sorted(path.parent.name for path in (store.root / "cells").glob("*/result.json"))
+    known = sorted(path.name for path in (store.root / "cells").glob("*") if finished.is_there(path))
     chosen = []
     for cell in cells:
         name = Path(cell).name  # its folder names it too
@@ -177,6 +171,8 @@ def export(store: Store, file: Path, cells: Sequence[str], console: Console) -> 
     chosen = list(dict.fromkeys(chosen)) or known
     if not chosen:
         raise StiltsError(f"{store.root} has no cells to export.")
+    for cell in chosen:
+        finished.refuse_damage(store.root / "cells" / cell)
     stages = sorted({key for cell in chosen for key in cell_keys(store.root / "cells" / cell)})
     scratch = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
     with disk_errors(file.parent):
@@ -196,8 +192,9 @@ def import_(store: Store, file: Path, console: Console) -> None:
     """Adds the cells and stages of a tar file; every stage is verified before it is taken.
 
     Raises:
-        StiltsError: When the file cannot be read, a stage is damaged, has another key than its identity gives, holds a
-            file that its manifest does not list, or is its own ancestor; nothing of the file is used then.
+        StiltsError: When the file cannot be read, a cell or a stage is damaged, a stage has another key than its
+            identity gives, holds a file that its manifest does not list, or is its own ancestor; nothing of the file
+            is used then.
     """
     if not file.is_file():
         raise StiltsError(f"FILE={file} is not there.")
@@ -217,6 +214,9 @@ def import_(store: Store, file: Path, console: Console) -> None:
         for key in keys(found):
             if what := found.damage(key) or _foreign(found, key):
                 raise StiltsError(f"FILE={file} holds a damaged stage, {key}: {what}; nothing of it is used.")
+        for cell in sorted((Path(place) / "cells").glob("*")):
+            if what := finished.damage(cell):
+                raise StiltsError(f"FILE={file} holds a damaged cell, {cell.name}: {what}; nothing of it is used.")
         for kind in ("stages", "cells"):  # a cell is nothing without its stages
             for folder in sorted((Path(place) / kind).glob("*")):
                 goal = store.root / kind / folder.name

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.finished import is_there, read_result
 
 
 def load_results(folder: str | Path) -> list[dict[str, Any]]:
@@ -28,13 +28,7 @@ def load_results(folder: str | Path) -> list[dict[str, Any]]:
     if not root.is_dir():
         raise StiltsError(f"folder={folder} is not a folder; take the one that output= named.")
     below = root / "cells" if (root / "cells").is_dir() else root
-    files = sorted({*below.glob("result.json"), *below.glob("*/result.json")})
-    if not files:
+    cells = [cell for cell in (below, *sorted(below.glob("*"))) if is_there(cell)]
+    if not cells:
         raise StiltsError(f"folder={folder} holds no finished cell (no result.json).")
-    rows: list[dict[str, Any]] = []
-    for file in files:
-        try:
-            rows += json.loads(file.read_text(encoding="utf-8"))["rows"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise StiltsError(f"{file} is not a cell's result: {error}.") from error
-    return rows
+    return [row for cell in cells for row in read_result(cell, needs=("rows",))["rows"]]

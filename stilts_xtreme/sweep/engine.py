@@ -105,9 +105,10 @@ class Tally:
         self.done.add(id_)
         if made:
             self.made.add(id_)
-        for child in self.graph.children[id_]:
+        waiting = [child for child in self.graph.children[id_] if child in self.missing]
+        for child in waiting:  # not of one that was there before its parent was: the parent had been deleted
             self.missing[child] -= 1
-        return [child for child in self.graph.children[id_] if not self.missing[child]]
+        return [child for child in waiting if not self.missing[child]]
 
     def run(self) -> None:
         """Runs to the end: every node is done, failed or skipped."""

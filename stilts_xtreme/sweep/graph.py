@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,14 @@ from typing import Any
 from stilts_xtreme.cell.estimate import estimate
 from stilts_xtreme.cell.plan import CellPlan
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.json_text import read_json
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Stage
+from stilts_xtreme.report import finished
 from stilts_xtreme.sweep.planning import PlannedCell
+
+log = logging.getLogger(__name__)
 
 CELL_SECONDS = 0.1
 """A cell's own node reads scores and writes its folder; an estimate for the order only."""
@@ -151,7 +157,9 @@ def chains(graph: Graph, ids: Collection[str]) -> list[list[str]]:
         for chain in (found[parent] for parent in reversed(unmade) if parent in found):
             before = {*chain, *graph.above(chain[0])}
             if before.issuperset(unmade) and all(
-                child in before or child in below for member in chain for child in graph.children[member]
+                child in before or child in below or graph.nodes[child].done
+                for member in chain
+                for child in graph.children[member]
             ):
                 chain.append(id_)
                 found[id_] = chain
@@ -167,7 +175,7 @@ def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
 
     A stage that several cells need is one node. Every stage of a cell is a parent of the cell's node, so that the cell
     finds all it reports on. A cell that was finished with the same configuration, from stages that are all there, is
-    done.
+    done, if its folder is as it was published.
 
     Args:
         planned: The cells; one that comes twice is one node.
@@ -181,6 +189,15 @@ def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
         for stage in entry.planned.stages():
             needs.setdefault(stage.key, (entry, stage))
     times = estimate([(entry.cell, stage) for entry, stage in needs.values()], store)
+    for (_, stage), (source, _) in zip(needs.values(), times, strict=True):
+        if source != "measured" and store.on_damage == "retrain" and (found := store.damage(stage.key)):
+            log.warning(
+                "the stage %s %s in %s is damaged (%s); it is made again",
+                stage.kind,
+                stage.label,
+                store.path(stage.key),
+                found,
+            )
     nodes = {
         stage.key: Node(
             stage.key,
@@ -215,8 +232,11 @@ def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
 
 def _reported(entry: PlannedCell) -> bool:
     folder = Path(entry.cell.output) / "cells" / entry.name
-    try:
-        same = json.loads((folder / "config.json").read_text(encoding="utf-8")) == json.loads(json.dumps(entry.config))
-    except (OSError, ValueError):
+    if not finished.begun(folder):
         return False
-    return same and (folder / "result.json").exists()
+    try:
+        finished.read_result(folder)
+        return bool(read_json(folder / "config.json") == json.loads(json.dumps(entry.config)))
+    except StiltsError as error:
+        log.warning("%s", error)
+        return False

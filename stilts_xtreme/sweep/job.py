@@ -24,6 +24,7 @@ from stilts_xtreme.cell.config.machine import elsewhere
 from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.core.json_text import read_json
 from stilts_xtreme.core.preemption import NOTICE
 from stilts_xtreme.sweep import record
 from stilts_xtreme.sweep.engine import BUSY_SECONDS
@@ -37,11 +38,15 @@ SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)
 def keep_config(folder: Path, values: Mapping[str, Any]) -> str:
     """Writes a configuration below a sweep's folder, once; the name by which :func:`rebuild` finds it."""
     text = json.dumps(values, ensure_ascii=False)
-    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    name = _name_of(text.encode())
     path = folder / "configs" / f"{name}.json"
-    if not path.exists():
+    if not path.exists() or _name_of(path.read_bytes()) != name:
         write_atomic(path, text)
     return name
+
+
+def _name_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def rebuild(folder: Path, id_: str, name: str, gpu: bool) -> Node:
@@ -57,8 +62,7 @@ def rebuild(folder: Path, id_: str, name: str, gpu: bool) -> Node:
         StiltsError: When this machine plans something else.
     """
     values = _config(folder, name)
-    graph = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
-    found = next((entry for entry in graph["nodes"] if entry["id"] == id_), None)
+    found = next((entry for entry in record.graph_of(folder)["nodes"] if entry["id"] == id_), None)
     if found is None:
         raise StiltsError(f"The sweep in {folder} has been planned anew without the node of this job.")
     kind, label, parents = found["kind"], found["label"], tuple(found["parents"])
@@ -82,7 +86,10 @@ def _planned(folder: Path, name: str, gpu: bool) -> CellPlan:
 
 
 def _config(folder: Path, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    path = folder / "configs" / f"{name}.json"
+    if path.exists() and _name_of(path.read_bytes()) != name:  # a name is a digest
+        raise StiltsError(f"{path} is damaged; give the command of the sweep again, and it is written anew.")
+    found: dict[str, Any] = read_json(path)
     return found
 
 

@@ -20,13 +20,21 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core import journal
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.core.json_text import read_json
+from stilts_xtreme.core.manifest import is_whole, sealed
+from stilts_xtreme.report import finished
+from stilts_xtreme.sweep import shape
 from stilts_xtreme.sweep.graph import Graph
 from stilts_xtreme.sweep.planning import PlannedCell, Refusal
 from stilts_xtreme.sweep.state import State
 
 SCHEMA = 1
+FIELDS = ("schema", "name", "nodes", "cells", "refused")
+"""What ``graph.json`` says."""
+REMEDY = "Give the command of the sweep again: it writes graph.json anew; or remove the folder if nobody needs it."
 PROGRESS_SECONDS = 5.0
 """The log takes the progress of a node this often."""
 
@@ -67,9 +75,8 @@ class Log:
     """
 
     def __init__(self, path: Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.said: dict[str, float] = {}
-        self.events = path.open("a", encoding="utf-8")
+        self.events = journal.Journal(path)
 
     def tell(self, event: str, data: Mapping[str, Any]) -> None:
         """Appends an event; progress only now and then."""
@@ -78,9 +85,7 @@ class Log:
             if now - self.said.get(data["node"], -PROGRESS_SECONDS) < PROGRESS_SECONDS:
                 return
             self.said[data["node"]] = now
-        line = {"time": round(time.time(), 3), "event": event, **data}
-        self.events.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self.events.flush()
+        self.events.write({"time": round(time.time(), 3), "event": event, **data})
 
     def close(self) -> None:
         """Closes the file."""
@@ -96,7 +101,7 @@ class Record(Log):
     """
 
     def __init__(self, folder: Path, described: Mapping[str, Any]):
-        write_atomic(folder / "graph.json", json.dumps(described, indent=1, ensure_ascii=False))
+        write_atomic(folder / "graph.json", json.dumps(sealed(described), indent=1, ensure_ascii=False))
         super().__init__(folder / "events.jsonl")
 
     def launched(self, slots: int) -> dict[str, Any]:
@@ -107,18 +112,15 @@ class Record(Log):
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """The events of a file; a line that is still being written, or was cut off, is passed over."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return []
-    found = []
-    for line in text.splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return found
+    """The events of a file; a line that is damaged, was cut off, or is still being written, is passed over."""
+    return journal.read(path, shape.is_event).entries
+
+
+def damaged_lines(folder: Path) -> list[str]:
+    """A sentence on each file of events of a sweep in which lines are passed over."""
+    files = [folder / "events.jsonl", *sorted((folder / "jobs").glob("*.jsonl"))]
+    notes = (journal.read(path, shape.is_event).note(path.relative_to(folder).as_posix()) for path in files)
+    return [note for note in notes if note is not None]
 
 
 def told_by_job(folder: Path, id_: str, job: str) -> list[dict[str, Any]]:
@@ -128,7 +130,7 @@ def told_by_job(folder: Path, id_: str, job: str) -> list[dict[str, Any]]:
 
 def made_by_jobs(folder: Path, id_: str) -> bool:
     """Whether a job of the sweep has made a node, and not found it."""
-    return any(event["event"] == "done" and event["made"] for event in lines(folder / "jobs" / f"{id_}.jsonl"))
+    return any(event["event"] == "done" and event.get("made") for event in lines(folder / "jobs" / f"{id_}.jsonl"))
 
 
 def submitted(folder: Path) -> dict[str, str]:
@@ -151,25 +153,48 @@ def events(folder: Path) -> list[dict[str, Any]]:
     return [*first, *sorted(told, key=lambda event: event["time"]), *last]
 
 
-def read(folder: Path) -> State:
-    """How a sweep stands, from its folder and from the stages that are there.
+def graph_of(folder: Path) -> dict[str, Any]:
+    """What ``graph.json`` of a sweep holds.
 
     Raises:
-        StiltsError: When the folder is not that of a sweep, or of a newer version.
+        StiltsError: It is not there, damaged, or of a newer version.
     """
+    path = folder / "graph.json"
+    if not path.exists():
+        raise StiltsError(f"{folder} is not the folder of a sweep: there is no graph.json. {REMEDY}")
     try:
-        graph = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StiltsError(
-            f"{folder} is not the folder of a sweep: graph.json is not there or cannot be read."
-        ) from error
-    if graph.get("schema", 0) > SCHEMA:
+        graph = read_json(path)
+    except StiltsError as error:
+        raise StiltsError(f"{error} {REMEDY}") from error
+    schema = graph.get("schema", 0) if isinstance(graph, dict) else 0
+    if isinstance(schema, int) and schema > SCHEMA:
         raise StiltsError(f"{folder} was written by a newer version of stilts_xtreme; upgrade to read it.")
-    state = State(graph)
+    if not shape.is_graph(graph) or not is_whole(graph, FIELDS):
+        raise StiltsError(f"{path} is damaged: it is not as a sweep wrote it. {REMEDY}")
+    return dict(graph)
+
+
+def read(folder: Path, full: bool = True) -> State:
+    """How a sweep stands, from its folder, and from the stages and cells that are there.
+
+    Args:
+        folder: The folder.
+        full: Also compare the digests of all files of finished cells, not only presence and size.
+
+    Raises:
+        StiltsError: When the folder is not that of a sweep, its graph is damaged, or of a newer version.
+    """
+    state = State(graph_of(folder))
     for event in events(folder):
         state.apply(event["event"], event)
-    store = Store(folder.parent.parent)
-    for id_, node in state.nodes.items():  # made by another sweep, or just before the launcher died
-        if state.status[id_] != "done" and node["kind"] != "cell" and (store.path(id_) / "manifest.json").exists():
-            state.status[id_] = "done"
+    state.notes += damaged_lines(folder)
+    output = folder.parent.parent
+    store = Store(output)
+    for id_, node in state.nodes.items():
+        if node["kind"] != "cell":  # made by another sweep, or just before the launcher died
+            if state.status[id_] != "done" and (store.path(id_) / "manifest.json").exists():
+                state.status[id_] = "done"
+        elif state.status[id_] == "done" and (found := finished.damage(output / "cells" / id_, full)):
+            state.status[id_], state.info[id_] = "waiting", {"note": "damaged"}
+            state.notes.append(f"cells/{id_}: {found}; to mend it, {finished.REMEDY}")
     return state

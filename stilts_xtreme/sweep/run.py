@@ -17,6 +17,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors
 from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.stage import Evaluation
+from stilts_xtreme.report import finished
 from stilts_xtreme.sweep import planning, record
 from stilts_xtreme.sweep.composer import Composer
 from stilts_xtreme.sweep.engine import Engine, Executor, Listener, Tally
@@ -177,12 +178,14 @@ def _outcome(jobs: int, planned: Sequence[PlannedCell], refused: Sequence[Refusa
     results: dict[str, dict[str, Any]] = {}
     by_job: dict[int | None, tuple[dict[str, Any] | None, dict[str, Any] | StiltsError]] = {}
     for entry in planned:
+        if entry.name not in results and entry.name not in failed:
+            try:
+                results[entry.name] = finished.read_result(Path(entry.cell.output) / "cells" / entry.name)
+            except StiltsError as error:  # damaged since it was made or found; the others have results
+                failed[entry.name] = str(error)
         if entry.name in failed:
             by_job[entry.job] = entry.config, StiltsError(failed[entry.name])
             continue
-        if entry.name not in results:
-            path = Path(entry.cell.output) / "cells" / entry.name / "result.json"
-            results[entry.name] = json.loads(path.read_text(encoding="utf-8"))
         by_job[entry.job] = entry.config, results[entry.name]
     for refusal in refused:
         by_job[refusal.job] = None, refusal.error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import digest_of
+from stilts_xtreme.report import finished
 from stilts_xtreme.sweep.planning import controls, planned_cell
 
 
@@ -85,9 +85,12 @@ class Session:
         if digest_of(config) in self._ran:
             return
         entry = planned_cell(config)
-        path = Path(entry.cell.output) / "cells" / entry.name / "result.json"
-        if path.exists() and all(result["cell"] != entry.name for result in self.results):
-            self.ran(config, json.loads(path.read_text(encoding="utf-8")))
+        folder = Path(entry.cell.output) / "cells" / entry.name
+        if finished.begun(folder) and all(result["cell"] != entry.name for result in self.results):
+            try:
+                self.ran(config, finished.read_result(folder))
+            except StiltsError as error:  # the other cells of the sweep have results
+                self.fail(error)
 
     def run_controls(self) -> None:
         """Runs the controls that are left."""

@@ -19,6 +19,7 @@ class State:
         slots: Workers of the launch.
         since: When the launch began, in seconds since the epoch; None when there was none.
         ended: Whether it came to its end.
+        notes: Sentences on records that are damaged.
     """
 
     graph: Mapping[str, Any]
@@ -29,6 +30,7 @@ class State:
     slots: int = 1
     since: float | None = None
     ended: bool = False
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.nodes = {node["id"]: node for node in self.graph["nodes"]}

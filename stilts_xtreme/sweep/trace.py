@@ -58,12 +58,16 @@ def waits(nodes: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str, Any]
     """
     nodes = list(nodes)
     done = {node["id"] for node in nodes if node["done"]}
-    missing = {node["id"]: {parent for parent in node["parents"] if parent not in done} for node in nodes}
+    missing = {
+        node["id"]: {parent for parent in node["parents"] if parent not in done}
+        for node in nodes
+        if node["id"] not in done  # one that is there waits for nothing, also where its parent had been deleted
+    }
     children: dict[str, list[str]] = {}
     for id_, parents in missing.items():
         for parent in parents:
             children.setdefault(parent, []).append(id_)
-    ready = dict.fromkeys(id_ for id_, parents in missing.items() if not parents and id_ not in done)
+    ready = dict.fromkeys(id_ for id_, parents in missing.items() if not parents)
     running: set[str] = set()
     slots = 0
     found = []

@@ -263,10 +263,12 @@ def test_without_dev_rows_a_training_has_no_dev_score(
 def test_predictions_of_a_killed_run_are_cleared(run_tiny: Callable[..., Any]) -> None:
     result = run_tiny("+target=tatoeba")
     folder = folder_of(run_tiny, result)
-    (folder / ".predictions" / "tatoeba").mkdir(parents=True)
-    (folder / ".predictions" / "tatoeba" / "test-xx.tsv").write_text("half")
+    for left in (".predictions", ".fresh/predictions"):
+        (folder / left / "tatoeba").mkdir(parents=True)
+        (folder / left / "tatoeba" / "test-xx.tsv").write_text("half")
     run_tiny("+target=tatoeba")
     assert not (folder / ".predictions").exists()
+    assert not (folder / ".fresh").exists()
     assert not (folder / "predictions" / "tatoeba" / "test-xx.tsv").exists()
 
 

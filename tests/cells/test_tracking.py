@@ -224,7 +224,7 @@ def test_none_writes_no_curves(run_tiny: Callable[..., Any]) -> None:
     result = run_tiny("+target=tatoeba", "logger=none")
     folder = Path(run_tiny.output) / "cells" / result["cell"]
     found = {entry.name for entry in folder.iterdir()}
-    assert found == {"config.json", "result.json", "table.md", "predictions", "labels"}
+    assert found == {"config.json", "result.json", "table.md", "predictions", "labels", "manifest.json"}
 
 
 def test_unknown_logger_settings(run_tiny: Callable[..., Any], no_login: None) -> None:

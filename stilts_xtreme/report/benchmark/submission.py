@@ -13,6 +13,7 @@ from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.core.json_text import read_json
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.versions import versions
 from stilts_xtreme.data.catalogue import caveat, comparable_count, spec_from_mapping
@@ -20,6 +21,7 @@ from stilts_xtreme.report.benchmark import averages as benchmarks
 from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.benchmark.averages import Benchmark, Task
 from stilts_xtreme.report.benchmark.scorer import score_language
+from stilts_xtreme.report.finished import REMEDY, read_result
 from stilts_xtreme.tasks import format_of, predictions
 
 PARALLEL = ("xnli", "xquad")
@@ -78,21 +80,21 @@ def read_cell(folder: Path) -> Finished | None:
     Raises:
         StiltsError: There is no finished cell, or its data are synthetic.
     """
-    try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StiltsError(f"{folder} is not the folder of a finished cell: there is no {error.filename}.") from error
-    except ValueError as error:
-        raise StiltsError(f"{folder} holds a result that cannot be read: {error}.") from error
+    result = read_result(folder, needs=("cell", "target", "synthetic", "rows", "stages"))
+    config = read_json(folder / "config.json")
     if result["target"] is None:
         return None
     if result["synthetic"]:
         raise StiltsError(f"{folder} was made on synthetic data, which no leaderboard has.")
-    spec = spec_from_mapping(config["dataset"][config["target"]["test"]])
-    trained = {row["trained"] for row in result["rows"]} if config["target"]["train"] else set()
-    found = [stage["info"].get("dev") or {} for stage in result["stages"] if stage["key"] in trained]
-    scores = [score for by_task in found for score in by_task.values()]
+    try:
+        spec = spec_from_mapping(config["dataset"][config["target"]["test"]])
+        trained = {row["trained"] for row in result["rows"]} if config["target"]["train"] else set()
+        found = [stage["info"].get("dev") or {} for stage in result["stages"] if stage["key"] in trained]
+        scores = [score for by_task in found for score in by_task.values()]
+    except (KeyError, TypeError, AttributeError) as error:  # of an earlier version, whose cells have no manifest
+        raise StiltsError(
+            f"{folder} holds a result or a configuration that is damaged ({error}); to mend it, {REMEDY}."
+        ) from error
     return Finished(folder, result, spec, scores[0] if len(scores) == 1 else None)
 
 

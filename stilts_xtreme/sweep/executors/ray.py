@@ -252,9 +252,9 @@ class Ray:
             if changed == entry["said"]:
                 return None
             data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            entry.update(said=changed, host=data["host"], pid=data["pid"])
+        except (OSError, ValueError, KeyError, TypeError):  # it is only for show, and written anew every few seconds
             return None
-        entry.update(said=changed, host=data["host"], pid=data["pid"])
         return Report("progress", id_, {"slot": entry["slot"], **data})
 
     def _end(self, id_: str) -> Report:

@@ -24,7 +24,7 @@ from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import Cell, Mlm, Recipe, Sampling, Target, Translation
 from stilts_xtreme.core.stage import Evaluation, Floors, Pretraining, Stage, Training
 from stilts_xtreme.data.catalogue import load_spec
-from stilts_xtreme.sweep import job, planning
+from stilts_xtreme.sweep import job, planning, record
 from stilts_xtreme.sweep.executors import worker
 from stilts_xtreme.sweep.graph import build
 from stilts_xtreme.sweep.session import Session
@@ -383,11 +383,7 @@ def test_a_job_of_a_cluster_plans_a_configuration_once(outputs: Path, tmp_path: 
     config = composed(*CELL, f"output={outputs}")
     entry = planning.planned_cell(config)
     graph = build([entry], Store(outputs))
-    nodes = [
-        {"id": node.id, "kind": node.kind, "label": node.label, "parents": node.parents}
-        for node in graph.nodes.values()
-    ]
-    (tmp_path / "graph.json").write_text(json.dumps({"nodes": nodes}), encoding="utf-8")
+    (tmp_path / "graph.json").write_text(json.dumps(record.describe("sweep", graph, [entry], [])), encoding="utf-8")
     name = job.keep_config(tmp_path, config)
     plans.clear()
     rebuilt = [job.rebuild(tmp_path, id_, name, False) for id_ in graph.nodes]

@@ -116,7 +116,7 @@ def test_a_kill_while_publishing_does_not_cost_the_checkpoint(
     rename = os.rename
     with monkeypatch.context() as broken:
         if moment == "hash":
-            broken.setattr(module, "digest", die)
+            broken.setattr(module, "files_of", die)
         else:
             broken.setattr(os, "rename", lambda one, other: die() if Path(one).name == KEY else rename(one, other))
         with pytest.raises(KeyboardInterrupt):

@@ -15,6 +15,7 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.commands import store as keeping
 from stilts_xtreme.core.errors import unknown
 from stilts_xtreme.core.files import digest_of
+from stilts_xtreme.sweep.needs import cell_keys, needed
 
 ROOT, LEFT, RIGHT, IDLE = (digest_of({"stage": name}) for name in ("root", "left", "right", "idle"))
 NAMES = {ROOT: "root", LEFT: "left", RIGHT: "right", IDLE: "idle"}
@@ -53,7 +54,7 @@ def test_list_names_every_stage_and_who_needs_it(store: Store, capsys: pytest.Ca
     assert all(key in said for key in ("root", "left", "right", "idle"))
     assert "4 stages" in said
     assert "1 that no cell and no sweep needs" in said
-    assert keeping.needed(store) == {ROOT: 1, LEFT: 1, RIGHT: 1}
+    assert needed(store).users == {ROOT: 1, LEFT: 1, RIGHT: 1}
 
 
 def test_gc_keeps_what_cells_and_sweeps_need(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +64,9 @@ def test_gc_keeps_what_cells_and_sweeps_need(store: Store, capsys: pytest.Captur
     assert there(store) == everything
     graph = store.root / "sweeps" / "s" / "graph.json"
     graph.parent.mkdir(parents=True)
-    graph.write_text(json.dumps({"nodes": [{"id": IDLE, "kind": "train"}, {"id": "c", "kind": "cell"}]}))
+    common = {"label": "x", "parents": [], "seconds": 1.0, "done": False}
+    nodes = [{"id": IDLE, "kind": "train", **common}, {"id": "c", "kind": "cell", **common}]
+    graph.write_text(json.dumps({"name": "s", "nodes": nodes, "cells": [], "refused": []}))
     assert keeping.main(["gc", "--yes", f"output={store.root}"]) == 0
     assert there(store) == everything - {"half"}
     graph.unlink()
@@ -121,7 +124,7 @@ def test_cells_travel_with_their_stages(store: Store, tmp_path: Path, capsys: py
     assert keeping.main(["import", str(file), f"output={goal.root}"]) == 0
     assert sorted(path.name for path in (goal.root / "stages").iterdir()) == sorted((LEFT, ROOT))
     assert goal.damage(LEFT) is None
-    assert keeping.cell_keys(goal.root / "cells" / "one") == [ROOT, LEFT]
+    assert cell_keys(goal.root / "cells" / "one") == [ROOT, LEFT]
     before = (goal.path(LEFT) / "manifest.json").stat().st_mtime_ns
     assert keeping.main(["import", str(file), f"output={goal.root}"]) == 0
     assert "0 stages and 0 cells added" in capsys.readouterr().out
@@ -146,6 +149,7 @@ def forged(store: Store, how: str) -> None:
     """Changes a stage so that every file it lists is whole, and yet it is not what its key says."""
     path = store.path(LEFT) / "manifest.json"
     manifest = json.loads(path.read_text())
+    del manifest["digest"]  # whoever forges a manifest can seal it
     if how == "identity":
         manifest["identity"] = {"stage": "another"}
     elif how == "parent":

@@ -17,7 +17,7 @@ from stilts_xtreme.core import compose
 from stilts_xtreme.sweep import engine as engines
 from stilts_xtreme.sweep import simulate
 from stilts_xtreme.sweep.engine import Engine
-from stilts_xtreme.sweep.graph import Graph, build
+from stilts_xtreme.sweep.graph import Graph, build, chains
 from stilts_xtreme.sweep.planning import planned_cells
 from stilts_xtreme.sweep.trace import spans, waits
 
@@ -69,6 +69,21 @@ def test_a_cell_is_finished_before_a_cheaper_one_is_begun() -> None:
     )
     _, events = run(graph, 1)
     assert started(events) == ["dear", "dear score", "floors", "dear cell", "cheap", "cheap score", "cheap cell"]
+
+
+@given(graphs(), st.data(), st.integers(1, 3))
+def test_a_node_that_is_there_waits_for_no_parent_that_was_deleted(
+    graph: Graph, data: st.DataObject, slots: int
+) -> None:
+    done = data.draw(st.sets(st.sampled_from(sorted(graph.nodes))))  # with or without what they were made from
+    graph = Graph([replace(entry, done=entry.id in done) for entry in graph.nodes.values()])
+    engine, events = run(graph, slots)
+    assert sorted(started(events)) == sorted(graph.nodes.keys() - done)
+    assert engine.done == graph.nodes.keys()
+    assert not waits(plain(graph), events)
+    assert sorted(id_ for chain in chains(graph, graph.nodes.keys() - done) for id_ in chain) == sorted(
+        graph.nodes.keys() - done
+    )
 
 
 def test_what_is_done_makes_no_chain_dear() -> None:

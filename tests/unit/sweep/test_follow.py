@@ -92,7 +92,7 @@ def folder_for(tmp_path: Path, graph: Graph) -> tuple[Path, record.Record, Liste
         {"id": n.id, "kind": n.kind, "label": n.label, "parents": n.parents, "seconds": 1, "done": n.done}
         for n in graph.nodes.values()
     ]
-    writer = record.Record(folder, {"schema": 1, "nodes": nodes, "cells": [], "refused": []})
+    writer = record.Record(folder, {"schema": 1, "name": "sweep", "nodes": nodes, "cells": [], "refused": []})
     writer.launched(1)
     return folder, writer, writer.tell
 

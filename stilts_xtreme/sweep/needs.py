@@ -1,0 +1,84 @@
+"""Which stages of a store the cells and sweeps need, by the records that they left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stilts_xtreme.cell.store import Store, is_newer, is_sealed
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report import finished
+from stilts_xtreme.sweep import record
+
+
+def cell_keys(folder: Path) -> list[str]:
+    """The stages that a finished cell needs.
+
+    Raises:
+        StiltsError: When its result cannot be read, so that nobody knows what it needs.
+    """
+    stages = finished.read_result(folder, only=("result.json",), needs=("stages",))["stages"]
+    if not all(isinstance(stage, dict) and isinstance(stage.get("key"), str) for stage in stages):
+        raise StiltsError(
+            f"{folder / 'result.json'} is not a cell's result: it does not name the stages; to mend it, "
+            f"{finished.REMEDY}."
+        )
+    return [stage["key"] for stage in stages]
+
+
+@dataclass
+class Needed:
+    """What the cells and sweeps of a store need.
+
+    Attributes:
+        users: Stage -> how many cells and sweeps need it; a stage's parents are needed with it.
+        unknown: A sentence on each record that cannot be read, so that nobody knows what it needs.
+    """
+
+    users: Counter[str] = field(default_factory=Counter)
+    unknown: list[str] = field(default_factory=list)
+
+
+def needed(store: Store) -> Needed:
+    """Reads what is needed from the results of cells, the graphs of sweeps and the manifests of stages."""
+    found = Needed()
+    for cell in sorted((store.root / "cells").glob("*")):
+        if finished.begun(cell):
+            try:
+                found.users.update(set(cell_keys(cell)))
+            except StiltsError as error:
+                found.unknown.append(str(error))
+    for sweep in sorted((store.root / "sweeps").glob("*")):
+        if any(not path.name.startswith(".") for path in sweep.glob("*")):
+            try:
+                nodes = record.graph_of(sweep)["nodes"]
+                found.users.update({node["id"] for node in nodes if node["kind"] != "cell"})
+            except StiltsError as error:
+                found.unknown.append(str(error))
+    for key in list(found.users):
+        seen: set[str] = set()
+        parent: str | None = key
+        while parent and parent not in seen:  # of a chain that another version of the package wrote
+            seen.add(parent)
+            found.users[parent] += 0 if parent in found.users else 1
+            parent = _parent(store, parent, found)
+    found.unknown = list(dict.fromkeys(found.unknown))
+    return found
+
+
+def _parent(store: Store, key: str, found: Needed) -> str | None:
+    """What a stage started from; a manifest that cannot tell is noted."""
+    manifest = store.manifest(key)
+    if is_newer(manifest):
+        found.unknown.append(
+            f"The stage {store.path(key)} was written by a newer version of stilts_xtreme, so that this one does not "
+            "know what it was made from; upgrade."
+        )
+    elif store.path(key).exists() and (manifest is None or not is_sealed(manifest)):
+        found.unknown.append(
+            f"The stage {store.path(key)} is damaged: manifest.json cannot be read or has changed, so that nobody "
+            "knows what it was made from; give the command that made it with store.damaged=retrain."
+        )
+    parent: str | None = (manifest or {}).get("parent")
+    return parent
