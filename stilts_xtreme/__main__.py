@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from stilts_xtreme.commands import summary
-from stilts_xtreme.core import compose, streams
+from stilts_xtreme.commands import flags, summary
+from stilts_xtreme.core import compose, streams, terminal
 from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.sweep.session import Session, bind, objective
@@ -68,12 +67,12 @@ def main() -> int:
         if output.failure.errno == errno.EPIPE:
             return code or 128 + signal.SIGPIPE
         made = f"everything that was made is below {session.output}" if session.output else "send it elsewhere"
-        print(f"error: {output.sentence(made)}", file=sys.stderr)
+        terminal.error(output.sentence(made))
         return code or 1
 
 
 def _main(session: Session) -> int:
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    terminal.prepare()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     before = os.environ.get("HYDRA_FULL_ERROR")
     wants_trace = before == "1"
@@ -81,6 +80,9 @@ def _main(session: Session) -> int:
     try:
         import hydra
 
+        if (page := flags.answer(sys.argv[1:])) is not None:
+            sys.stdout.write(page)
+            return 0
         sys.argv = [sys.argv[0], *compose.prepare(sys.argv[1:])]
         task = application(session)
         try:

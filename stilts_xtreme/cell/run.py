@@ -7,12 +7,10 @@ import logging
 import os
 import platform
 import shutil
-import sys
+import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from stilts_xtreme.cell import preflight
 from stilts_xtreme.cell.config import make_cell
@@ -20,9 +18,10 @@ from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of, result_of, unverified
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.files import disk_errors, write_atomic
-from stilts_xtreme.core.progress import say
+from stilts_xtreme.core.progress import closing, phases
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Stage
+from stilts_xtreme.core.terminal import Plain, say
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report import finished
 from stilts_xtreme.report.benchmark import published
@@ -79,7 +78,7 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: Cell
             result["published"] = published.of_cell(result, cfg, cell.target.test)
         _publish(folder, cfg, planned, store, result)
         tracker.result(result["rows"], result["averages"])
-    show(result, folder, Console(file=sys.stdout))
+    show(result, folder, Plain())
     return result
 
 
@@ -134,7 +133,10 @@ def ensure(
         say(label)
         from stilts_xtreme.training import train as stages
 
-        info = stages.make(cell, stage, store.open, scratch, on_point)
+        began = time.monotonic()
+        with phases() as seen:
+            info = stages.make(cell, stage, store.open, scratch, on_point)
+        say(f"{label}: {closing(info, time.monotonic() - began, seen)}")
         return {**info, "hardware": hardware(cell)}
 
     return store.ensure(stage.key, label, describe, work, on_wait)

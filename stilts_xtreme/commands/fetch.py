@@ -26,8 +26,9 @@ from stilts_xtreme.cell.requirements import Needs
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.progress import CONSOLE, say
 from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.terminal import ERRORS, Plain, out, say, table
+from stilts_xtreme.core.text import visible
 from stilts_xtreme.data.hub import mirror
 from stilts_xtreme.data.hub.listing import list_files
 from stilts_xtreme.data.hub.mirror import File, Listing, Mirror
@@ -122,13 +123,10 @@ def _work(asked: Namespace) -> None:
 
 
 def _show(listings: Sequence[Listing], root: Path) -> None:
-    from rich.console import Console
     from rich.filesize import decimal
-    from rich.table import Table
 
-    table = Table("repository", "commit", "files", "size", "there", title=f"what {root} will hold")
-    for column in table.columns[2:]:
-        column.justify = "right"
+    titles = ("repository", "commit", "files", "size", "there")
+    drawn = table(*titles, right=titles[2:], title=visible(f"what {root} will hold"))
     total = here = 0
     for listing in listings:
         files = {file.path: file for file in (*listing.files, *(queue[0] for queue, _ in listing.queues))}
@@ -137,14 +135,14 @@ def _show(listings: Sequence[Listing], root: Path) -> None:
         there = sum(file.size for file in files.values() if file.is_at(folder / file.path))
         least = "at least " if listing.queues else ""
         name = f"{listing.repo.id}{' (encoder)' if listing.repo.model else ''}"
-        table.add_row(name, listing.commit[:12], str(len(files)), least + decimal(size), decimal(there))
+        drawn.add_row(name, listing.commit[:12], str(len(files)), least + decimal(size), decimal(there))
         total, here = total + size, here + there
-    table.add_section()
-    table.add_row("all", "", "", decimal(total), decimal(here), style="bold")
-    Console().print(table)
+    drawn.add_section()
+    drawn.add_row("all", "", "", decimal(total), decimal(here), style="bold")
+    Plain().print(drawn)
     for listing in listings:
         for file in (*listing.files, *(file for queue, _ in listing.queues for file in queue[:1])):
-            print(f"{file.size:>14,}  {listing.repo.id}/{file.path}")
+            out(f"{file.size:>14,}  {listing.repo.id}/{file.path}")
 
 
 def _bring(listings: Sequence[Listing], root: Path) -> None:
@@ -154,7 +152,7 @@ def _bring(listings: Sequence[Listing], root: Path) -> None:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     made = {"brought": 0, "bytes": 0, "verified": 0}
-    columns = (TextColumn("  {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("  {task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     root.mkdir(parents=True, exist_ok=True)
     lock = FileLock(root / ".fetch.lock")
     try:
@@ -163,7 +161,8 @@ def _bring(listings: Sequence[Listing], root: Path) -> None:
         say(f"another fetch works on {root}; waiting for it")
         lock.acquire()
     try:
-        with Progress(*columns, TimeRemainingColumn(), console=CONSOLE, transient=True) as bars:
+        columns = (*columns, TimeRemainingColumn())
+        with Progress(*columns, console=ERRORS, transient=True, disable=not ERRORS.is_live) as bars:
             whole = bars.add_task("all", total=sum(size for _, size in mirror.summed(listings).values()))
             done = 0
 
@@ -173,7 +172,7 @@ def _bring(listings: Sequence[Listing], root: Path) -> None:
                 bars.update(whole, completed=done)
                 made["brought" if new else "verified"] += 1
                 made["bytes"] += file.size if new else 0
-                if new and not CONSOLE.is_terminal:
+                if new and not ERRORS.is_live:
                     say(f"  {file.path}: {decimal(file.size)}")
 
             mirrored = Mirror(root, on_file, _reporting(bars, whole))
@@ -202,7 +201,7 @@ def _reporting(bars: Any, whole: Any) -> type:
             self.counted = "downloading bytes" not in name
             if self.counted:
                 name = name.removesuffix(": reconstructing file")
-                bars.update(single, description=name, total=kwargs.get("total"), completed=0, visible=True)
+                bars.update(single, description=visible(name), total=kwargs.get("total"), completed=0, visible=True)
 
         def update(self, n: float | None = 1) -> None:
             if self.counted:

@@ -18,6 +18,8 @@ from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.progress import duration
 from stilts_xtreme.core.stage import Pretraining
+from stilts_xtreme.core.terminal import Plain, error, out, table
+from stilts_xtreme.core.text import visible
 from stilts_xtreme.sweep import planning
 from stilts_xtreme.sweep.executors import local
 from stilts_xtreme.sweep.graph import Graph, build
@@ -56,11 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def show(planned: CellPlan, store: Store) -> None:
     """Prints the plan of a cell as a table."""
-    from rich.console import Console
-    from rich.table import Table
-
     cell, stages = planned.cell, planned.stages()
-    table = Table("stage", "what", "key", "rows", "state", "time", title=f"{len(stages)} stages, each made once")
+    drawn = table("stage", "what", "key", "rows", "state", "time", title=f"{len(stages)} stages, each made once")
     times = estimate([(cell, stage) for stage in stages], store)
     left = 0.0
     for stage, (source, seconds) in zip(stages, times, strict=True):
@@ -68,14 +67,14 @@ def show(planned: CellPlan, store: Store) -> None:
         left += 0 if done else seconds
         rows = f"{sum(stage.rows.values()):,}" + (" steps" if isinstance(stage, Pretraining) else "")
         took = f"{duration(seconds)}" if done else f"about {duration(seconds)}"
-        table.add_row(stage.kind, stage.label, stage.key, rows, "done" if done else "to do", took)
-    console = Console()
-    console.print(table)
+        drawn.add_row(stage.kind, visible(stage.label), stage.key, rows, "done" if done else "to do", took)
+    console = Plain()
+    console.print(drawn)
     if planned.missing:
-        console.print(f"no rows here, left out: {', '.join(planned.missing)}")
+        console.line_of(f"no rows here, left out: {', '.join(planned.missing)}")
     to_do = sum(source == "estimated" for source, _ in times)
     device = "GPU" if cell.trainer.accelerator == "gpu" else "CPU"
-    console.print(
+    console.line_of(
         f"To do: {to_do} of {len(stages)} stages, about {duration(left)} on one {device} (6 operations per parameter "
         "and token; rough until the store holds a measured training)."
     )
@@ -96,28 +95,24 @@ def preview(options: Sequence[str]) -> None:
     devices = local.gpus() if any(entry.cell.trainer.accelerator == "gpu" for entry in planned) else []
     _show_sweep(planned, graph, local.slots_of("auto", devices), "GPU" if devices else "CPU")
     for sentence in refused:
-        print(f"error: {sentence}", file=sys.stderr)
+        error(sentence)
 
 
 def _show_sweep(planned: Sequence[PlannedCell], graph: Graph, slots: int, device: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
+    console = Plain()
     stages = graph.stages()
     names = {entry.name for entry in planned}
     controls = {entry.name for entry in planned if entry.job is None}
     alone = sum(len(entry.planned.stages()) for entry in {entry.name: entry for entry in planned}.values())
-    table = Table("stages", "distinct", "done", "to make", "time", title=f"{planning.sweep_name(planned)}")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    titles = ("stages", "distinct", "done", "to make", "time")
+    drawn = table(*titles, right=titles[1:], title=visible(planning.sweep_name(planned)))
     for kind in ("floors", "pretrain", "train", "evaluate"):
         own = [node for node in stages if node.kind == kind]
         todo = [node for node in own if not node.done]
         time = f"about {duration(sum(node.seconds for node in todo))}" if todo else ""
-        table.add_row(kind, str(len(own)), str(len(own) - len(todo)), str(len(todo)), time)
-    console.print(table)
-    print(
+        drawn.add_row(kind, str(len(own)), str(len(own) - len(todo)), str(len(todo)), time)
+    console.print(drawn)
+    out(
         f"{len(names)} cells" + (f", {len(controls)} of them controls of the study" if controls else "") + f": "
         f"{len(stages)} distinct stages instead of {alone}."
     )
@@ -125,14 +120,14 @@ def _show_sweep(planned: Sequence[PlannedCell], graph: Graph, slots: int, device
     longest = sum(node.seconds for node in path)
     todo = [node for node in stages if not node.done]
     if not todo:
-        print("Nothing to make: every stage is done.")
+        out("Nothing to make: every stage is done.")
         return
     labels = [node.title for node in path if node.kind != "cell"]
     if len(labels) > CHAIN:
         labels = [*labels[: CHAIN - 1], "...", labels[-1]]
-    print(f"Critical path, about {duration(longest)}: {' -> '.join(labels)}")
+    out(f"Critical path, about {duration(longest)}: {' -> '.join(labels)}")
     left = graph.left()
-    print(
+    out(
         f"To make: {len(todo)} of {len(stages)} stages, about {left / 3600:.2f} hours of one {device}; not less than "
         f"{duration(max(longest, left / slots))} on {slots} {'slot' if slots == 1 else 'slots'} (rough until the store "
         "holds a measured training)."

@@ -23,9 +23,10 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Pretraining
+from stilts_xtreme.core.terminal import out, say
+from stilts_xtreme.core.text import markdown, visible
 from stilts_xtreme.data.corpus import world_key
 from stilts_xtreme.data.synthetic import DESCRIPTIONS
 from stilts_xtreme.models.shipped import MADE
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; a user's error ends in one sentence and exit code 1."""
 
     def work(options: Namespace) -> None:
-        print(f"written to {ship(options.options)}")
+        out(f"written to {ship(options.options)}")
 
     return command(arguments, parser(), work)
 
@@ -82,17 +83,7 @@ def ship(arguments: Sequence[str]) -> Path:
     assert isinstance(first, Pretraining)
     store = Store(cell.output, cell.on_damage)
 
-    def work(scratch: Path) -> dict[str, Any]:
-        import torch
-
-        from stilts_xtreme.training.pretrain import pretrain
-
-        if cell.trainer.threads:
-            torch.set_num_threads(cell.trainer.threads)
-        return pretrain(cell, first, scratch, lambda point: None)
-
-    describe = {"kind": first.kind, "identity": first.identity, "parent": None}
-    stage, _ = store.ensure(first.key, first.label, describe, work, say)
+    stage, _ = cells.ensure(cell, first, store, lambda point: None, say)
     folder = Path(cell.output) / "pretrained" / cell.model.name
     fresh = folder.parent / "new" / folder.name  # named as it will be: its cells are named after it
     shutil.rmtree(fresh, ignore_errors=True)
@@ -166,12 +157,12 @@ def describe_encoder(folder: Path, arguments: Sequence[str], cell: Cell, made: M
     shown = [points[round(at * (len(points) - 1) / 10)] for at in range(11)] if len(points) > 10 else points
     info = made["info"]
     lines = [
-        f"# {cell.model.name}",
+        f"# {markdown(cell.model.name)}",
         "",
         "An encoder pretrained by masked language modelling on the synthetic world: **every figure here is synthetic**",
         "and says nothing about real encoders. Made by",
         "",
-        f"    {made['command']}",
+        f"    {visible(made['command'])}",
         "",
         f"{info['parameters']:,} parameters, {info['steps']:,} steps, {info['tokens']:,} tokens, "
         f"{sum(info['texts'].values()):,} texts, {info['vocabulary']:,} pieces; weights in half precision.",

@@ -17,6 +17,7 @@ from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.core.terminal import out
 from stilts_xtreme.report import finished
 from stilts_xtreme.report.benchmark import averages as benchmarks
 from stilts_xtreme.report.benchmark.scorer import score_folder, show
@@ -35,7 +36,7 @@ def write_labels(folder: Path, arguments: Sequence[str]) -> None:
     """
     from stilts_xtreme.cell.config import make_cell
     from stilts_xtreme.cell.rows import target_languages
-    from stilts_xtreme.core.progress import say
+    from stilts_xtreme.core.terminal import say
     from stilts_xtreme.data.sources import source_of
 
     cell = make_cell(compose.compose(compose.prepare(arguments)))
@@ -91,7 +92,7 @@ def _work(options: Namespace) -> None:
     show(result, notes, benchmark)
     if options.output is not None:
         write_atomic(options.output, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-        print(f"scores: {options.output}")
+        out(f"scores: {options.output}")
     return None
 
 

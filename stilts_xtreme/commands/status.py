@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +24,8 @@ from rich.text import Text
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import disk_errors, write_atomic
+from stilts_xtreme.core.terminal import Plain, out, table
+from stilts_xtreme.core.text import visible
 from stilts_xtreme.report.entries import row_name
 from stilts_xtreme.sweep import record
 from stilts_xtreme.sweep.drawing import draw
@@ -130,10 +132,10 @@ def grid(state: State) -> Table:
         row = f"{cell['model']} / {row_name(cell)}" if several else row_name(cell)
         entries.setdefault((row, cell["target"] or "-"), []).append(state.cell(cell["name"]))
     columns = list(dict.fromkeys(column for _, column in entries))
-    table = Table("after", *columns)
+    drawn = table("after", *map(visible, columns))
     for row in dict.fromkeys(row for row, _ in entries):
-        table.add_row(row, *(_entry(entries.get((row, column), [])) for column in columns))
-    return table
+        drawn.add_row(visible(row), *(_entry(entries.get((row, column), [])) for column in columns))
+    return drawn
 
 
 def _entry(cells: Sequence[dict[str, Any]]) -> Text:
@@ -151,7 +153,7 @@ def _entry(cells: Sequence[dict[str, Any]]) -> Text:
         number = f"{count} " if len(cells) > 1 else ""
         text.append(("\n" if text else "") + f"{number}{state}", COLOURS[state])
         if detail:
-            text.append(f"\n{detail}", "dim")
+            text.append(f"\n{visible(detail)}", "dim")
     return text
 
 
@@ -159,7 +161,7 @@ def render(folder: Path, full: bool = True) -> tuple[Group, bool]:
     """The page, and whether the sweep goes on; ``full`` as of :func:`record.read`."""
     running = alive(folder)
     state = read(folder, running, full)
-    parts: list[Any] = [Text(f"{folder.name}: {word(state, running)}"), grid(state), Text(headline(state))]
+    parts: list[Any] = [Text(visible(f"{folder.name}: {word(state, running)}")), grid(state), Text(headline(state))]
     if running:
         parts.append(running_table(state))
     errors: dict[str, int] = Counter()
@@ -168,8 +170,8 @@ def render(folder: Path, full: bool = True) -> tuple[Group, bool]:
             errors[f"{state.title(id_)}: {state.info[id_]['error'].splitlines()[-1]}"] += 1
     for refusal in state.graph["refused"]:
         errors[refusal["error"]] += 1
-    parts += [Text(f"failed: {error}", "red") for error in errors]
-    parts += [Text(note, "yellow") for note in state.notes]
+    parts += [Text(visible(f"failed: {error}"), "red", overflow="fold") for error in errors]
+    parts += [Text(visible(note), "yellow") for note in state.notes]
     return Group(*parts), running
 
 
@@ -179,7 +181,7 @@ def picture(folder: Path, path: Path) -> None:
         raise StiltsError(f"--graph={path} is refused: it wants a file that ends in .svg.")
     with disk_errors(path.parent):
         write_atomic(path, draw(read(folder, alive(folder)), spans(record.events(folder))))
-    print(path)
+    out(path)
 
 
 def parser() -> Parser:
@@ -213,7 +215,7 @@ def _work(options: Namespace) -> None:
         running = alive(folder)
         print(json.dumps(as_json(folder, read(folder, running), running), indent=1, ensure_ascii=False))
         return
-    console = Console()
+    console = Plain()
     page, running = render(folder)
     if not options.watch or not running:
         console.print(page)

@@ -22,14 +22,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from rich.console import Console
-from rich.table import Table
 
-from stilts_xtreme.cell.store import Store, is_newer
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.commands.stage_list import show
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import digest_of, disk_errors
 from stilts_xtreme.core.progress import phase
+from stilts_xtreme.core.terminal import Plain
 from stilts_xtreme.report import finished
 from stilts_xtreme.sweep.needs import cell_keys, needed
 
@@ -59,33 +59,7 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def listing(store: Store, console: Console) -> None:
-    """Prints the stages."""
-    found = needed(store)
-    users = found.users
-    table = Table("stage", "kind", "what", "MB", "seconds", "made", "on", "needed by", title=f"stages of {store.root}")
-    total = 0
-    for key in keys(store):
-        manifest, bytes_ = store.manifest(key), size(store.path(key))
-        total += bytes_
-        if manifest is None:
-            table.add_row(key, "?", "DAMAGED: no manifest", f"{bytes_ / 1e6:.1f}", "", "", "", str(users[key]))
-            continue
-        if is_newer(manifest):
-            table.add_row(key, "?", "of a newer version", f"{bytes_ / 1e6:.1f}", "", "", "", str(users[key]))
-            continue
-        made = manifest["made"]
-        label = str(manifest.get("label", "")).removeprefix(f"{manifest.get('kind')} ")
-        row = (key, str(manifest.get("kind")), label, f"{bytes_ / 1e6:.1f}", f"{made['seconds']:.0f}")
-        table.add_row(*row, made["finished"], made["host"], str(users[key]))
-    console.print(table)
-    idle = sum(not users[key] for key in keys(store))
-    console.print(f"{len(keys(store))} stages, {total / 1e6:.1f} MB; {idle} that no cell and no sweep needs")
-    for sentence in found.unknown:
-        console.print(f"not counted: {sentence}", highlight=False, markup=False, soft_wrap=True)
-
-
-def verify(store: Store, console: Console) -> int:
+def verify(store: Store, console: Plain) -> int:
     """Checks every digest; returns the number of damaged stages."""
     found = {}
     with phase("verifying", len(keys(store)), True) as bar:
@@ -97,12 +71,12 @@ def verify(store: Store, console: Console) -> int:
             bar.advance()
     damaged = {key: what for key, what in found.items() if what}
     for key, what in damaged.items():
-        console.print(f"{key}: {what}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{len(found)} stages, {len(damaged)} damaged")
+        console.line_of(f"{key}: {what}")
+    console.line_of(f"{len(found)} stages, {len(damaged)} damaged")
     return len(damaged)
 
 
-def collect(store: Store, console: Console, dry: bool, yes: bool) -> None:
+def collect(store: Store, console: Plain, dry: bool, yes: bool) -> None:
     """Removes the stages and scratch folders that nothing needs."""
     users = _users(store)
     going = [store.path(key) for key in keys(store) if not users[key]]
@@ -110,8 +84,8 @@ def collect(store: Store, console: Console, dry: bool, yes: bool) -> None:
     going += sorted(store.root.glob(f"{IMPORTING}*"))  # of an import that was killed
     amount = sum(size(path) for path in going) / 1e6
     for path in going:
-        console.print(f"{path}  {size(path) / 1e6:.1f} MB", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{len(going)} folders, {amount:.1f} MB, that no cell and no sweep needs")
+        console.line_of(f"{path}  {size(path) / 1e6:.1f} MB")
+    console.line_of(f"{len(going)} folders, {amount:.1f} MB, that no cell and no sweep needs")
     if dry or not going:
         return
     if not yes:
@@ -128,7 +102,7 @@ def collect(store: Store, console: Console, dry: bool, yes: bool) -> None:
             path.rename(aside)
             shutil.rmtree(aside)
             removed += 1
-    console.print(f"{removed} folders removed")
+    console.line_of(f"{removed} folders removed")
 
 
 def _users(store: Store) -> Counter[str]:
@@ -159,7 +133,7 @@ def refuse_while_running(store: Store) -> None:
         lock.release()
 
 
-def export(store: Store, file: Path, cells: Sequence[str], console: Console) -> None:
+def export(store: Store, file: Path, cells: Sequence[str], console: Plain) -> None:
     """Writes cells and their stages into a tar file, whole or not at all."""
     known = sorted(path.name for path in (store.root / "cells").glob("*") if finished.is_there(path))
     chosen = []
@@ -185,10 +159,10 @@ def export(store: Store, file: Path, cells: Sequence[str], console: Console) -> 
             scratch.replace(file)
         finally:
             scratch.unlink(missing_ok=True)
-    console.print(f"{len(chosen)} cells and {len(stages)} stages written to {file}", soft_wrap=True)
+    console.line_of(f"{len(chosen)} cells and {len(stages)} stages written to {file}")
 
 
-def import_(store: Store, file: Path, console: Console) -> None:
+def import_(store: Store, file: Path, console: Plain) -> None:
     """Adds the cells and stages of a tar file; every stage is verified before it is taken.
 
     Raises:
@@ -201,7 +175,7 @@ def import_(store: Store, file: Path, console: Console) -> None:
     store.root.mkdir(parents=True, exist_ok=True)
     with (
         disk_errors(store.root),
-        store.lock("import", f"an import into {store.root}", lambda text: console.print(text, soft_wrap=True)),
+        store.lock("import", f"an import into {store.root}", console.line_of),
         tempfile.TemporaryDirectory(dir=store.root, prefix=IMPORTING) as place,
     ):
         try:
@@ -222,11 +196,11 @@ def import_(store: Store, file: Path, console: Console) -> None:
                 goal = store.root / kind / folder.name
                 goal.parent.mkdir(parents=True, exist_ok=True)
                 # whoever makes this stage or this cell now holds its lock, and publishes first
-                with store.lock(folder.name, folder.name, lambda text: console.print(text, soft_wrap=True)):
+                with store.lock(folder.name, folder.name, console.line_of):
                     if not goal.exists():
                         folder.rename(goal)
                         added[kind] += 1
-    console.print(f"{added['stages']} stages and {added['cells']} cells added to {store.root}", soft_wrap=True)
+    console.line_of(f"{added['stages']} stages and {added['cells']} cells added to {store.root}")
 
 
 def _foreign(store: Store, key: str) -> str | None:
@@ -280,9 +254,9 @@ def _work(options: Namespace) -> int:
         raise StiltsError(f"store {command} needs a FILE.")
     if command != "import" and not Path(output).is_dir():
         raise StiltsError(f"output={output} is not a folder.")
-    store, console = Store(output), Console(file=sys.stdout)
+    store, console = Store(output), Plain()
     if command == "ls":
-        listing(store, console)
+        show(store, needed(store), {key: size(store.path(key)) for key in keys(store)}, console)
     elif command == "verify":
         return 1 if verify(store, console) else 0
     elif command == "gc":

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.terminal import Plain, out, say
 from stilts_xtreme.report.benchmark import averages as benchmarks
 from stilts_xtreme.report.benchmark.submission import assemble, read_cell, readme, refuse_existing, write
 
@@ -63,11 +64,12 @@ def _work(options: Namespace) -> None:
     cells = [cell for folder in options.cells if (cell := read_cell(folder)) is not None]
     made = assemble(cells, benchmark, dict(text.split("=", 1) for text in options.take))
     if not made.chosen or (made.problems and not options.partial):
-        listed = "".join(f"\n  {problem}" for problem in made.problems)
-        remedy = "" if not made.chosen else "\nBring it, or give --partial to write what is there."
-        raise StiltsError(f"The submission to {benchmark.name} is incomplete:{listed}{remedy}")
-    print(readme(write(options.output, made, benchmark)))
-    print(f"submission: {options.output}")
+        for problem in made.problems:
+            say(f"missing or wrong: {problem}")
+        remedy = "bring what is named above" + (", or give --partial to write what is there" if made.chosen else "")
+        raise StiltsError(f"The submission to {benchmark.name} is incomplete; {remedy}.")
+    Plain().page(readme(write(options.output, made, benchmark)))
+    out(f"submission: {options.output}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

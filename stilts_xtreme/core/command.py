@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from stilts_xtreme.core import streams
+from stilts_xtreme.core import streams, terminal
 from stilts_xtreme.core.compose import as_option, sentence
 from stilts_xtreme.core.errors import StiltsError, near
 
@@ -83,17 +83,18 @@ def command(arguments: Sequence[str] | None, parser: Parser, work: Callable[[arg
             known = sentence(error)
             if known is None or os.environ.get("HYDRA_FULL_ERROR"):
                 raise
-            print(f"error: {known}", file=sys.stderr)
+            terminal.error(known)
             code = 1
         if output.failure is None:
             return code
         if output.failure.errno == errno.EPIPE:  # who read the output, such as `head`, has read enough
             return 128 + signal.SIGPIPE
-        print(f"error: {output.sentence('send it elsewhere and give the command again')}", file=sys.stderr)
+        terminal.error(output.sentence("send it elsewhere and give the command again"))
         return code or 1
 
 
 def _run(arguments: Sequence[str] | None, parser: Parser, work: Callable[[argparse.Namespace], int | None]) -> int:
+    terminal.prepare()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or {"-h", "--help"} & set(given):
         sys.stdout.write(parser.format_help())  # argparse's own way passes over errors

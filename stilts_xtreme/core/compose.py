@@ -226,7 +226,7 @@ def _missing_default(file: str, wanted: str, text: str) -> StiltsError:
     """The refusal of a name in the ``defaults`` of a YAML that no file has."""
     if wanted.startswith("hydra/"):
         group, _, name = wanted.rpartition("/")
-        return unknown(group, name, _of_hydra(group))
+        return unknown(group, name, of_hydra(group))
     folders = re.findall(r"path=file://(.*?)(?=\s+provider=|$)", text, re.DOTALL)
     names = choices(wanted.rpartition("/")[0], map(Path, folders))
     near = difflib.get_close_matches(wanted.rpartition("/")[2], names, n=1, cutoff=0.5)
@@ -237,7 +237,7 @@ def _missing_default(file: str, wanted: str, text: str) -> StiltsError:
     )
 
 
-def _of_hydra(group: str) -> dict[str, list[str]]:
+def of_hydra(group: str) -> dict[str, list[str]]:
     """Choice -> its options, in one of Hydra's own groups, such as ``hydra/launcher``, as its plugins have them."""
     from hydra.core.config_store import ConfigStore
 
@@ -250,7 +250,7 @@ def _of_hydra(group: str) -> dict[str, list[str]]:
 
 def _plugin_option(kind: str, option: str) -> StiltsError:
     """The refusal of an option that the chosen launcher or sweeper does not have."""
-    options = _of_hydra(f"hydra/{kind}")
+    options = of_hydra(f"hydra/{kind}")
     having = [name for name, names in options.items() if option in names]
     if having:
         whose = f"it is an option of hydra/{kind}={' or '.join(having)}"

@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from stilts_xtreme.core.terminal import Plain, table
+from stilts_xtreme.core.text import csv_table, markdown_table, visible
+from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.report.benchmark import published
 
 
 def curve(result: Mapping[str, Any]) -> str:
     """The score of every layer, a line for each language and layer, as CSV."""
-    lines = [
-        f"{result['target']},{language},{layer},{value}"
+    rows = [
+        {"target": result["target"], "language": language, "layer": layer, "value": value}
         for language, values in result["layers"].items()
         for layer, value in enumerate(values)
     ]
-    return "\n".join(["target,language,layer,value", *lines]) + "\n"
+    return csv_table(("target", "language", "layer", "value"), rows)
 
 
 def _columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -67,6 +67,8 @@ def _title(result: Mapping[str, Any]) -> str:
 def notes(result: Mapping[str, Any]) -> list[str]:
     """What a reader has to know beside the numbers, a sentence each."""
     found = []
+    if result["comparison"] and result["intermediate"] and result["comparison"][0]["baseline"] is None:
+        found.append("No gain: the same target was not run without the intermediate task (baseline=false).")
     if result["missing_languages"]:
         known = len(result["comparison"])
         total = known + len(result["missing_languages"])
@@ -105,13 +107,19 @@ def notes(result: Mapping[str, Any]) -> list[str]:
 
 def markdown(result: Mapping[str, Any]) -> str:
     """What ``table.md`` holds."""
-    titles = [title for title, _ in _columns(result)]
-    table = [titles, ["---"] * len(titles), *_lines(result)] if result["comparison"] else []
-    body = "\n".join("| " + " | ".join(line) + " |" for line in table)
-    return f"# {_title(result)}\n\n{body}\n\n" + "\n\n".join(notes(result)) + "\n"
+    parts = [f"# {escaped(_title(result))}"]
+    if result["comparison"]:
+        parts.append("\n".join(markdown_table([title for title, _ in _columns(result)], _lines(result))))
+    return "\n\n".join([*parts, *map(escaped, _dev_scores(result)), *map(escaped, notes(result))]) + "\n"
 
 
-def show(result: Mapping[str, Any], folder: Path, console: Console) -> None:
+def _dev_scores(result: Mapping[str, Any]) -> list[str]:
+    """Of a cell without target, which has no table: what its tasks came to."""
+    averages = {} if result["comparison"] else result["averages"]
+    return [f"{name.removeprefix('dev_')}: {value:.1f} on English dev rows" for name, value in averages.items()]
+
+
+def show(result: Mapping[str, Any], folder: Path, console: Plain) -> None:
     """Prints table, notes, and where everything is.
 
     Args:
@@ -120,20 +128,15 @@ def show(result: Mapping[str, Any], folder: Path, console: Console) -> None:
         console: Where to.
     """
     if result["comparison"]:
-        table = Table(title=_title(result))
-        for title, _ in _columns(result):
-            table.add_column(title, justify="left" if title in ("language", "metric") else "right")
-        lines = _lines(result)
-        for at, line in enumerate(lines):
-            table.add_row(*line, end_section=at == len(result["comparison"]) - 1)
-        console.print(table)
-    else:
-        for name, value in result["averages"].items():
-            console.print(f"{name.removeprefix('dev_')}: {value:.1f} on English dev rows", highlight=False)
-    for note in notes(result):
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"result, table, predictions and curves: {folder}", highlight=False, markup=False, soft_wrap=True)
+        titles = [title for title, _ in _columns(result)]
+        right = [title for title in titles if title not in ("language", "metric")]
+        drawn = table(*titles, right=right, title=visible(_title(result)))
+        for at, line in enumerate(_lines(result)):
+            drawn.add_row(*map(visible, line), end_section=at == len(result["comparison"]) - 1)
+        console.print(drawn)
+    for line in (*_dev_scores(result), *notes(result), f"result, table, predictions and curves: {folder}"):
+        console.line_of(line)
     trained = [stage for stage in result["stages"] if stage["kind"] == "train"]
     if trained:
         place = folder.parent.parent / "stages" / trained[-1]["key"] / "models"
-        console.print(f"trained model: {place}", highlight=False, markup=False, soft_wrap=True)
+        console.line_of(f"trained model: {place}")

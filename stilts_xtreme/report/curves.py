@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure  # without pyplot: no display is asked for
 
-from stilts_xtreme.core.files import whole
+from stilts_xtreme.core.text import picture
 from stilts_xtreme.report.families import Family, Place, short
+from stilts_xtreme.report.png import write
 
 
 def draw(families: Sequence[Family], synthetic: bool, path: Path) -> None:
     """Draws curves as PNG: the whole file or nothing."""
-    with whole(path) as scratch:
-        figure(families, synthetic).savefig(scratch, format="png")
+    write(figure(families, synthetic), path)
 
 
 def figure(families: Sequence[Family], synthetic: bool) -> Figure:
@@ -37,7 +38,7 @@ def figure(families: Sequence[Family], synthetic: bool) -> Figure:
         for name, places in family.lines.items():
             _line(gains, places, "gain", name)
         gains.axhline(0, color="dimgrey", linewidth=0.8)
-        gains.set_title(family.title, fontsize=9)
+        gains.set_title(picture(family.title), fontsize=9)
         gains.set_ylabel("mean gain over none")
         for model in dict.fromkeys(place.point.model for place in every):
             own = [place for place in every if place.point.model == model]
@@ -52,7 +53,7 @@ def figure(families: Sequence[Family], synthetic: bool) -> Figure:
         base.set_ylabel("mean zero-shot score")
         for axes in (gains, base):
             axes.set_xscale("log")
-            axes.legend(fontsize=7)
+            _legend(axes)
             _ticks(axes, every)
     drawn.suptitle(
         ("SYNTHETIC data: " if synthetic else "") + "intermediate training by " + _what(families), fontsize=10
@@ -78,7 +79,7 @@ def _line(axes: Any, places: Sequence[Place], column: str, name: str) -> None:
     known = [(place, value) for place in places if (value := getattr(place, column)) is not None]
     xs = [place.point.x() for place, _ in known]
     means, halves = [mean for _, (mean, _) in known], [half for _, (_, half) in known]
-    (line,) = axes.plot(xs, means, "o-", markersize=4, linewidth=1.4, label=name)
+    (line,) = axes.plot(xs, means, "o-", markersize=4, linewidth=1.4, label=picture(name))
     bars = [(x, mean, half) for x, mean, half in zip(xs, means, halves, strict=True) if half is not None]
     if bars:
         axes.errorbar(*zip(*[bar[:2] for bar in bars], strict=True), yerr=[bar[2] for bar in bars], fmt="none",
@@ -88,12 +89,20 @@ def _line(axes: Any, places: Sequence[Place], column: str, name: str) -> None:
         axes.plot(*zip(*fallen, strict=True), "o", markersize=4, markerfacecolor="white", color=line.get_color())
 
 
+def _legend(axes: Any) -> None:
+    """Names all curves; matplotlib by itself leaves out a name that begins with an underscore."""
+    lines = [line for line in axes.get_lines() if not re.fullmatch(r"_child\d+", str(line.get_label()))]
+    if lines:
+        labels = [re.sub("^_", "\u200a_", str(line.get_label())) for line in lines]  # a thin space
+        axes.legend(lines, labels, fontsize=7)
+
+
 def _ticks(axes: Any, places: Sequence[Place]) -> None:
     """Encoders by name and size; examples by their number, where there are not too many numbers."""
     xs = {x: place.point for place in places if (x := place.point.x()) is not None}
     axes.minorticks_off()
     if places[0].point.axis == "size":
-        axes.set_xticks(list(xs), [f"{point.model}\n{short(x)}" for x, point in xs.items()], fontsize=7)
+        axes.set_xticks(list(xs), [f"{picture(point.model)}\n{short(x)}" for x, point in xs.items()], fontsize=7)
         axes.set_xlabel("parameters of the encoder")
         return
     axes.xaxis.set_major_formatter("{x:,.0f}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,10 @@ from matplotlib import colormaps
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure  # without pyplot: no display is asked for
 
-from stilts_xtreme.core.files import whole
+from stilts_xtreme.core.text import picture
 from stilts_xtreme.report.entries import Matrix
 from stilts_xtreme.report.intervals import mean_interval
+from stilts_xtreme.report.png import png, write
 
 
 class Picture:
@@ -22,15 +22,12 @@ class Picture:
         self.matrix = matrix
 
     def _repr_png_(self) -> bytes:
-        with io.BytesIO() as file:
-            figure(self.matrix).savefig(file, format="png")
-            return file.getvalue()
+        return png(figure(self.matrix))
 
 
 def draw(matrix: Matrix, path: Path) -> None:
     """Draws a matrix as PNG: the whole file or nothing."""
-    with whole(path) as scratch:
-        figure(matrix).savefig(scratch, format="png")
+    write(figure(matrix), path)
 
 
 def figure(matrix: Matrix) -> Figure:
@@ -73,8 +70,8 @@ def figure(matrix: Matrix) -> Figure:
                 small = f"{gain:+.1f}" + ("" if half is None else f" ±{half:.1f}")
                 weight = "bold" if half is not None and abs(gain) > half else "normal"
                 axes.text(x, y + 0.26, small, fontsize=6.5, weight=weight, **centred)
-    axes.set_xticks(range(len(matrix.columns)), matrix.columns)
-    axes.set_yticks(range(len(matrix.rows)), matrix.rows)
+    axes.set_xticks(range(len(matrix.columns)), [picture(name) for name in matrix.columns])
+    axes.set_yticks(range(len(matrix.rows)), [picture(name) for name in matrix.rows])
     axes.set_ylabel("intermediate task")
     synthetic = "SYNTHETIC data: " if matrix.synthetic else ""
     drawn.suptitle(f"{synthetic}zero-shot mean after each intermediate task", fontsize=10)

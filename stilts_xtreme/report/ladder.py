@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from stilts_xtreme.core.text import markdown as markdown_text
 from stilts_xtreme.data.synthetic import SHARES
 
 LEFT_OUT = "–"
@@ -44,7 +45,7 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
         for share in shares:
             here = [line for line in found if not line["source"] and SHARES[line["language"]] == share]
             cells.append(_against(here, seen=share > 0))
-        table.append(f"| {target} | " + " | ".join(cells) + " |")
+        table.append(f"| {markdown_text(target)} | " + " | ".join(cells) + " |")
     if any(f"| {LEFT_OUT}" in line for line in table):
         table += ["", f"{LEFT_OUT}: left out, as it is not above its floor and so shows no transfer."]
     return "\n".join(table)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.core.text import csv_table
+from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.report import ladder
 from stilts_xtreme.report.entries import Entry, Matrix, build
 from stilts_xtreme.report.intervals import mean_interval
@@ -39,7 +39,7 @@ def markdown(matrix: Matrix) -> str:
             "In the source language:",
             _table(matrix, "after", lambda row, column: _mean(matrix.entries.get((row, column)), "source"), False),
         ]
-        if gains:
+        if any(matrix.gain(row, column, "source") for row in matrix.rows for column in matrix.columns):
             parts += [
                 "Gain in the source language:",
                 _table(
@@ -47,7 +47,8 @@ def markdown(matrix: Matrix) -> str:
                 ),
             ]
     for name, what in matrix.substitutes.items():
-        parts.append(f"‡ {name} is a free substitute, not {what.upper()}, and is not to be reported under that name.")
+        about = f"‡ {name} is a free substitute, not {what.upper()}, and is not to be reported under that name."
+        parts.append(escaped(about))
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,10 +70,14 @@ def _signed(values: Iterable[float]) -> str:
 
 
 def _table(matrix: Matrix, corner: str, cell: Any, floors: bool) -> str:
-    lines = [f"| {corner} | " + " | ".join(matrix.columns) + " |", "|---" * (len(matrix.columns) + 1) + "|"]
-    for row in matrix.rows:
-        lines.append(f"| {row} | " + " | ".join(cell(row, column) for column in matrix.columns) + " |")
-    found = [_floor(matrix, column) for column in matrix.columns] if floors else []
+    rows, columns = matrix.rows, matrix.columns
+    if not floors:  # a matrix has all its cells; a table of differences none that is empty for the whole row or column
+        rows = [row for row in rows if any(cell(row, column) for column in columns)]
+        columns = [column for column in columns if any(cell(row, column) for row in rows)]
+    lines = [f"| {corner} | " + " | ".join(map(escaped, columns)) + " |", "|---" * (len(columns) + 1) + "|"]
+    for row in rows:
+        lines.append(f"| {escaped(row)} | " + " | ".join(cell(row, column) for column in columns) + " |")
+    found = [_floor(matrix, column) for column in columns] if floors else []
     if any(f is not None for f in found):
         lines.append("| *best floor* | " + " | ".join("" if f is None else f"*{f:.1f}*" for f in found) + " |")
     return "\n".join(lines)
@@ -92,12 +97,7 @@ def page(matrix: Matrix, results: Sequence[Mapping[str, Any]]) -> str:
 def tidy(results: Sequence[Mapping[str, Any]]) -> str:
     """All rows of all results as CSV, one line per (cell, language, metric)."""
     rows = [{**row, "weights": result.get("weights", "pretrained")} for result in results for row in result["rows"]]
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return text.getvalue()
+    return csv_table(list(rows[0]), rows) if rows else ""
 
 
 def write(results: Sequence[Mapping[str, Any]], folder: Path) -> Matrix:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.text import csv_plain, csv_table
 from stilts_xtreme.report.entries import row_name
 
 POINTS = "scaling.csv"
@@ -133,11 +133,7 @@ def points(results: Iterable[Mapping[str, Any]], axis: str) -> list[Point]:
 
 def table(found: Sequence[Point]) -> str:
     """All points as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Point)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(point) for point in found)
-    return text.getvalue()
+    return csv_table([field.name for field in fields(Point)], [asdict(point) for point in found])
 
 
 def read(path: Path) -> list[Point]:
@@ -164,7 +160,7 @@ def _point(line: Mapping[str, str]) -> Point:
             return text == "True"
         if text == "" and "None" in kind:
             return None
-        return int(text) if kind.startswith("int") else float(text) if kind.startswith("float") else text
+        return int(text) if kind.startswith("int") else float(text) if kind.startswith("float") else csv_plain(text)
 
     return Point(**{field.name: value(field.name, str(field.type)) for field in fields(Point)})
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.core.terminal import Plain, out
+from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.report.families import Family, Place, families, short
 from stilts_xtreme.report.points import POINTS, Point, read, table, together
 
@@ -35,8 +37,9 @@ def markdown(found: Sequence[Point], grouped: Sequence[Family]) -> str:
     about = over if len(seeds) > 1 else f"seed {seeds[0]} alone: no interval"
     what = "the size of the encoder" if axis == "size" else "the volume of intermediate rows"
     parts = ["**Synthetic data: of no meaning beyond this program.**"] if any(p.synthetic for p in found) else []
+    targets = escaped(", ".join(sorted({point.target for point in found})))
     parts.append(
-        f"Gain over no intermediate task by {what}: the mean over {', '.join(sorted({p.target for p in found}))} of "
+        f"Gain over no intermediate task by {what}: the mean over {targets} of "
         f"zero-shot means; {about}. None: the score "
         "without an intermediate task; floor: the mean of the best scores without a model. † a training collapsed."
     )
@@ -51,9 +54,11 @@ def markdown(found: Sequence[Point], grouped: Sequence[Family]) -> str:
         lines += [_line(place, axis) for places in family.lines.values() for place in places]
         parts += [f"**{family.title}** ({MEANING[family.held]})", "\n".join(lines)]
     places = [place for family in grouped for curve in family.lines.values() for place in curve]
+    if not any(place.gain for place in places):
+        parts.append("No gains: each needs a cell without an intermediate task, of the same target and seed.")
     lacking = sorted({f"{p.point.model}, {p.point.intermediate}" for p in places if len(p.seeds) < len(seeds)})
     if lacking:
-        parts.append(f"Means are over the seeds that have all targets; some have not: {'; '.join(lacking)}.")
+        parts.append(f"Means are over the seeds that have all targets; some have not: {escaped('; '.join(lacking))}.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -61,12 +66,12 @@ def _line(place: Place, axis: str) -> str:
     point = place.point
     if axis == "size":
         cells = [*map(short, (point.parameters, point.body, point.tokens)), f"{point.flops:.2g}" if point.flops else ""]
-        cells.append(point.intermediate)
+        cells.append(escaped(point.intermediate))
     else:
         passes = f"{point.steps / point.batches:.3g}" if point.steps and point.batches else ""
-        cells = [point.intermediate, _count(point.examples), _count(point.steps), passes]
+        cells = [escaped(point.intermediate), _count(point.examples), _count(point.steps), passes]
     cells += [_score(place.gain, "+") + ("†" if place.collapsed else ""), _score(place.baseline, "")]
-    return "| " + " | ".join([point.model, *cells, "" if place.floor is None else f"{place.floor:.1f}"]) + " |"
+    return "| " + " | ".join([escaped(point.model), *cells, "" if place.floor is None else f"{place.floor:.1f}"]) + " |"
 
 
 def _count(number: int | None) -> str:
@@ -81,7 +86,7 @@ def _score(found: tuple[float, float | None] | None, sign: str) -> str:
 
 
 def write(found: Sequence[Point], folder: Path) -> str:
-    """Writes ``scaling.md``, ``scaling.csv`` and ``scaling.png``.
+    """Writes ``scaling.md``, ``scaling.csv`` and, where there are gains to draw, ``scaling.png``.
 
     Args:
         found: Points of one axis.
@@ -100,7 +105,7 @@ def write(found: Sequence[Point], folder: Path) -> str:
     grouped = families(found)
     text = markdown(found, grouped)
     write_atomic(folder / "scaling.md", text)
-    if grouped:
+    if any(place.gain for family in grouped for curve in family.lines.values() for place in curve):
         draw(grouped, any(point.synthetic for point in found), folder / "scaling.png")
     return text
 
@@ -124,8 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draws the points of several sweeps together."""
 
     def work(options: Namespace) -> None:
-        print(write(together(read(folder / POINTS) for folder in options.folders), options.output))
-        print(f"table, points and picture: {options.output}")
+        Plain().page(write(together(read(folder / POINTS) for folder in options.folders), options.output))
+        out(f"table, points and picture: {options.output}")
 
     return command(arguments, parser(), work)
 

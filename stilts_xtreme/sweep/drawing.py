@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from stilts_xtreme.core.progress import duration
+from stilts_xtreme.core.text import visible
 from stilts_xtreme.sweep.state import State
 from stilts_xtreme.sweep.trace import Span
 
@@ -81,13 +82,13 @@ class Drawing:
 
     def _text(self, x: float, y: float, text: str, **style: object) -> None:
         more = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in {"fill": INK, **style}.items())
-        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}"{more}>{escape(text)}</text>')
+        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}"{more}>{escape(visible(text))}</text>')
 
     def _rectangle(self, x: float, y: float, width: float, height: float, tip: str, **style: object) -> None:
         more = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in style.items())
         self.parts.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2"{more}>'
-            f"<title>{escape(tip)}</title></rect>"
+            f"<title>{escape(visible(tip))}</title></rect>"
         )
 
     def _head(self) -> float:

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.config.machine import elsewhere
 from stilts_xtreme.cell.plan import CellPlan, plan
+from stilts_xtreme.core import terminal
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.json_text import read_json
@@ -154,7 +155,7 @@ class _Work:
         try:
             node = rebuild(self.folder, self.node, name, self.job.gpu)
         except StiltsError as error:
-            print(f"error: {error}", file=sys.stderr)
+            terminal.error(error)
             self.fail(str(error))
         made = [parent for parent in node.parents if record.made_by_jobs(self.folder, parent)]
         with elsewhere(self.job.gpu):

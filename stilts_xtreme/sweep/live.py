@@ -12,7 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from stilts_xtreme.core.progress import CONSOLE, duration, say
+from stilts_xtreme.core.progress import duration
+from stilts_xtreme.core.terminal import ERRORS, say
+from stilts_xtreme.core.text import visible
 from stilts_xtreme.sweep.state import State
 
 
@@ -44,8 +46,15 @@ def running_table(state: State) -> Table:
         info = state.info[id_]
         bar = ProgressBar(total=info["total"], completed=info["done"], width=20) if info.get("total") else Text("")
         count = f"{info['done']}/{info['total']}" if info.get("total") else ""
-        table.add_row(f"  {state.title(id_)}", bar, count, info.get("note") or "", place(info))
+        cells = (f"  {state.title(id_)}", count, info.get("note") or "", place(info))
+        title, *others = (Text(visible(cell), overflow="fold") for cell in cells)
+        table.add_row(title, bar, *others)
     return table
+
+
+def _came_to(data: Mapping[str, Any]) -> str:
+    """What came of a stage that is done; workers of an earlier version tell the time alone."""
+    return str(data.get("came_to") or f"done in {duration(data['seconds'])}")
 
 
 class View:
@@ -62,8 +71,8 @@ class View:
         self.begun: dict[str, float] = {}
 
     def __enter__(self) -> View:
-        if self.show and CONSOLE.is_terminal:
-            self.live = Live(get_renderable=self._render, console=CONSOLE, refresh_per_second=2, transient=True)
+        if self.show and ERRORS.is_live:
+            self.live = Live(get_renderable=self._render, console=ERRORS, refresh_per_second=2, transient=True)
             self.live.start()
         return self
 
@@ -91,11 +100,13 @@ class View:
             self._line(f"{title}: job {data['job']} was told to stop, and has kept its checkpoint")
         elif event == "busy":
             self._line(f"{title}: another process is making it; others go first")
+        elif event == "done" and data.get("made") and self.state.nodes[id_]["kind"] != "cell" and self.live is not None:
+            self._line(f"{title}: {_came_to(data)}")
         elif self.live is None and self.state.nodes[id_]["kind"] != "cell":
             if event == "started":
                 say(f"{title} begins: {place(data)}")
             elif event == "done":
-                say(f"{title}: done in {duration(data['seconds'])}; {headline(self.state)}")
+                say(f"{title}: {_came_to(data)}; {headline(self.state)}")
 
     def _line(self, text: str) -> None:
         say(text)  # above the view: both print to the same console

@@ -15,8 +15,8 @@ from stilts_xtreme.cell.run import read_test_rows
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors
-from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.stage import Evaluation
+from stilts_xtreme.core.terminal import say
 from stilts_xtreme.report import finished
 from stilts_xtreme.sweep import planning, record
 from stilts_xtreme.sweep.composer import Composer

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.core import terminal
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.report import finished
@@ -55,7 +55,7 @@ class Session:
         """Says an error, once; Hydra would print more than the sentence and stop at the first."""
         if str(error) not in self.errors:
             self.errors.append(str(error))
-            print(f"error: {error}", file=sys.stderr)
+            terminal.error(error)
 
     def add(self, results: Iterable[dict[str, Any]], study: Mapping[str, Any], output: str) -> None:
         """Adds the results of a launch; sweepers that go by batches launch several times.

@@ -20,9 +20,6 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from stilts_xtreme.cell import estimate
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
@@ -30,6 +27,7 @@ from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.stage import Evaluation, Floors, Stage, Training
+from stilts_xtreme.core.terminal import Plain, out, say, table
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.sweep import planning
 from stilts_xtreme.sweep.engine import Engine, Report
@@ -196,7 +194,7 @@ def _work(asked: Namespace) -> None:
         graph = assumed(graph)
     show(graph, [simulate(graph, count) for count in asked.devices])
     for sentence in refused:
-        print(f"left out: {sentence}", file=sys.stderr)
+        say(f"left out: {sentence}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -208,19 +206,18 @@ def show(graph: Graph, found: Sequence[Simulated]) -> None:
     """Prints makespans as a table."""
     cells = len(graph.nodes) - len(graph.stages())
     longest = max(graph.tail.values(), default=0.0)
-    print(
+    out(
         f"{cells} cells, {len(graph.stages())} distinct stages: {graph.left() / 3600:,.1f} device hours, of which the "
         f"longest chain takes {longest / 3600:,.1f}."
     )
-    table = Table("devices", "makespan, h", "lower bound, h", "ratio", "half of the cells", "waits")
-    for column in table.columns:
-        column.justify = "right"
+    titles = ("devices", "makespan, h", "lower bound, h", "ratio", "half of the cells", "waits")
+    drawn = table(*titles, right=titles)
     for one in found:
         hours = (f"{one.makespan / 3600:,.2f}", f"{one.bound / 3600:,.2f}")
         share = one.half / one.makespan if one.makespan else 0.0
-        table.add_row(str(one.devices), *hours, f"{one.ratio:.3f}", f"{share:.0%}", str(one.waits))
-    Console().print(table)
-    print("waits: how often a device was free although a stage was ready.")
+        drawn.add_row(str(one.devices), *hours, f"{one.ratio:.3f}", f"{share:.0%}", str(one.waits))
+    Plain().print(drawn)
+    out("waits: how often a device was free although a stage was ready.")
 
 
 if __name__ == "__main__":

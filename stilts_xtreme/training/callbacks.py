@@ -59,7 +59,7 @@ class Guard(pl.Callback):
         loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
         self.sums[batch.task] = self.sums.get(batch.task, 0.0) + loss
         self.counts[batch.task] = self.counts.get(batch.task, 0) + 1
-        self.bar.advance()
+        self.bar.advance(tokens=int(batch.features.unit_tokens[batch.units].sum()))
         every = max(1, module.steps // CURVE_POINTS)
         if (batch.index + 1) % every == 0 or batch.index + 1 == module.steps:
             mean = self.check(batch.index + 1)
@@ -86,7 +86,7 @@ class Guard(pl.Callback):
         self.curve = json.loads(state_dict["curve"])
         self.sums, self.counts = (json.loads(state_dict.get(name, "{}")) for name in ("sums", "counts"))
         done = max((point["step"] for point in self.curve if "loss" in point), default=0)
-        self.bar.advance(done + sum(self.counts.values()))
+        self.bar.resume(done + sum(self.counts.values()))
         for point in self.curve:  # a logger has seen nothing of what was before the kill
             self.on_point(point)
 

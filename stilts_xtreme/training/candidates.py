@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from stilts_xtreme.core.progress import phase, say
+from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.specs import Cell, Target
+from stilts_xtreme.core.terminal import say
 from stilts_xtreme.tasks.head import HeadModule
 from stilts_xtreme.training.parents import load_candidates
 from stilts_xtreme.training.predict import predict

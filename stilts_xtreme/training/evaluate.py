@@ -14,10 +14,11 @@ import torch
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import write_atomic
-from stilts_xtreme.core.progress import phase, say
+from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Target
 from stilts_xtreme.core.stage import Evaluation, Floors
+from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.batch import concatenate
 from stilts_xtreme.models.encoder import Encoder, load, load_tokenizer

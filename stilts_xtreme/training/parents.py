@@ -11,10 +11,10 @@ from urllib.request import getproxies
 from huggingface_hub import constants
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.core.specs import Cell, Target, TrainTask, Translation
 from stilts_xtreme.core.stage import Evaluation, Pretraining, Training
+from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data import translated as translations
 from stilts_xtreme.data.checks import Report
 from stilts_xtreme.data.sources import source_of

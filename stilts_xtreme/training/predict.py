@@ -74,11 +74,14 @@ def _predict(
 
     try:
         with torch.inference_mode(), precision_context(spec):
-            return outputs_of(head, features, budget, advance)
+            found = outputs_of(head, features, budget, advance)
     except torch.OutOfMemoryError:
         if bar is not None:
             bar.advance(-done)
         raise
+    if bar is not None:
+        bar.advance(0, tokens=int(features.lengths.sum()))
+    return found
 
 
 def device_of(spec: TrainerSpec) -> str:

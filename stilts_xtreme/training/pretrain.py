@@ -19,10 +19,11 @@ from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import RESUME
-from stilts_xtreme.core.progress import phase, say
+from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Pretraining
+from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data.corpus import world_corpus
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.batch import Features, fill, order

@@ -18,10 +18,11 @@ from stilts_xtreme.core.apportion import portions
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import RESUME
 from stilts_xtreme.core.instantiate import instantiate
-from stilts_xtreme.core.progress import phase, say
+from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Floors, Pretraining, Stage, Training
+from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.models.batch import order

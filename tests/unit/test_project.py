@@ -19,7 +19,13 @@ import stilts_xtreme
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # where the name of what is installed is not the name of what is imported
-DISTRIBUTIONS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "hydra": "hydra-core", "faiss": "faiss-cpu"}
+DISTRIBUTIONS = {
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "hydra": "hydra-core",
+    "faiss": "faiss-cpu",
+    "markdown_it": "markdown-it-py",
+}
 UNFROZEN = {"setuptools"}  # pip freeze leaves it out
 OURS = {"stilts_xtreme", "hydra_plugins", "benchmarks", "support"}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.terminal import Plain, table
+from stilts_xtreme.core.text import visible
 from stilts_xtreme.report.benchmark import averages as benchmarks
 from stilts_xtreme.report.benchmark.averages import Benchmark, Task
 from stilts_xtreme.tasks import format_of, predictions
@@ -188,13 +189,9 @@ def _warnings(where: str, notes: list[str]) -> Iterator[None]:
 
 def show(result: Mapping[str, Any], notes: Sequence[str], benchmark: Benchmark) -> None:
     """Prints a result as two tables: tasks with their means and groups, and the languages of each task."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=benchmark.name)
-    for title in ("group", "task", "metric", "languages", "score", "also"):
-        table.add_column(title, justify="right" if title in ("languages", "score") else "left")
-    detail = Table("task", "language by language (main scores, their mean)", title="by language")
+    titles = ("group", "task", "metric", "languages", "score", "also")
+    drawn = table(*titles, right=("languages", "score"), title=visible(benchmark.name))
+    detail = table("task", "language by language (main scores, their mean)", title="by language")
     for group, members in benchmark.groups.items():
         scored = [name for name in members if name in result]
         for name in scored:
@@ -203,7 +200,7 @@ def show(result: Mapping[str, Any], notes: Sequence[str], benchmark: Benchmark) 
             also = [key for key in entry if key.startswith("avg_") and key not in ("avg_metric", f"avg_{main[0]}")]
             languages = entry[main[0]]
             values = {code: sum(entry[metric][code] for metric in main) / len(main) for code in languages}
-            table.add_row(
+            drawn.add_row(
                 group,
                 name,
                 " + ".join(main),
@@ -216,14 +213,14 @@ def show(result: Mapping[str, Any], notes: Sequence[str], benchmark: Benchmark) 
             )
             detail.add_row(name, "  ".join(f"{code} {value:.1f}" for code, value in values.items()))
         if group in result:
-            table.add_row(group, "mean", "", "", f"{result[group]:.2f}", "", style="bold", end_section=True)
+            drawn.add_row(group, "mean", "", "", f"{result[group]:.2f}", "", style="bold", end_section=True)
     if "all_task" in result:
         counted = " + ".join(benchmark.qa)
         other = "all_task_qa_f1" if len(benchmark.qa) > 1 else "all_task_qa_em_f1"
         also_all = f"with {'f1' if len(benchmark.qa) > 1 else 'exact_match + f1'}: {result[other]:.2f}"
-        table.add_row("all", "mean", f"qa: {counted}", "", f"{result['all_task']:.2f}", also_all, style="bold")
-    console = Console(file=sys.stdout)
-    console.print(table)
+        drawn.add_row("all", "mean", f"qa: {counted}", "", f"{result['all_task']:.2f}", also_all, style="bold")
+    console = Plain()
+    console.print(drawn)
     console.print(detail)
     for note in notes:
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
+        console.line_of(note)

@@ -15,6 +15,7 @@ from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.json_text import read_json
 from stilts_xtreme.core.schema import DatasetSpec
+from stilts_xtreme.core.text import markdown, markdown_table
 from stilts_xtreme.core.versions import versions
 from stilts_xtreme.data.catalogue import caveat, comparable_count, spec_from_mapping
 from stilts_xtreme.report.benchmark import averages as benchmarks
@@ -261,17 +262,17 @@ def refuse_existing(output: Path) -> None:
 
 def readme(manifest: Mapping[str, Any]) -> str:
     """What ``README.md`` says of a submission, from its manifest."""
-    table = [["task", "cell", "English dev", "languages", "score"], ["---"] * 5]
+    table = []
     for name, entry in manifest["tasks"].items():
         dev = "" if entry["dev"] is None else f"{entry['dev']:.1f}"
         table.append([name, entry["cell"], dev, str(len(entry["languages"])), f"{entry['scores']['avg_metric']:.2f}"])
-    lines = "\n".join(f"| {' | '.join(line)} |" for line in table)
-    title = f"# A submission to {manifest['benchmark']}" + ("" if manifest["complete"] else " (INCOMPLETE)")
+    lines = "\n".join(markdown_table(["task", "cell", "English dev", "languages", "score"], table))
+    title = f"# A submission to {markdown(manifest['benchmark'])}" + ("" if manifest["complete"] else " (INCOMPLETE)")
     body = [title, "For each task the cell with the best English dev score. Scores are those of our labels.", lines]
     if "all_task" in manifest["overall"]:
         body.append(f"All tasks: {manifest['overall']['all_task']:.2f}.")
-    body += [published.sentence(line) for line in manifest["published"]]
+    body += [markdown(published.sentence(line)) for line in manifest["published"]]
     for heading, items in (("Missing or wrong", manifest["problems"]), ("Notes", manifest["notes"])):
         if items:
-            body.append(f"## {heading}\n\n" + "\n".join(f"- {item}" for item in items))
+            body.append(f"## {heading}\n\n" + "\n".join(f"- {markdown(item)}" for item in items))
     return "\n\n".join(body) + "\n"

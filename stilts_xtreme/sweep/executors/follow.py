@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stilts_xtreme.cell.store import Store
-from stilts_xtreme.core.progress import say
+from stilts_xtreme.core.terminal import say
 from stilts_xtreme.sweep import record
 from stilts_xtreme.sweep.engine import Listener, Tally
 from stilts_xtreme.sweep.executors.sbatch import JobState

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.progress import say
+from stilts_xtreme.core.terminal import say
 from stilts_xtreme.sweep.engine import Listener, Tally
 from stilts_xtreme.sweep.executors import sbatch
 from stilts_xtreme.sweep.executors.follow import Follow

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from stilts_xtreme.cell.store import Store
-from stilts_xtreme.core import progress
+from stilts_xtreme.core import progress, terminal
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.sweep.graph import Node
 
@@ -109,6 +109,7 @@ def main(orders: Connection, lifeline: Connection, place: Place) -> None:
     log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # as the umask has it
     os.dup2(log, 1)
     os.dup2(log, 2)
+    terminal.prepare()
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     if place.device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = place.device
@@ -147,7 +148,7 @@ def attempt(
     Returns:
         How it ended: ``done``, ``failed`` or ``busy``, and data.
     """
-    print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {node.title} ({node.id})", flush=True)
+    terminal.say(f"--- {node.title} ({node.id})")
     start = time.monotonic()
 
     def on_phase(phase: progress.Phase) -> None:
@@ -155,23 +156,33 @@ def attempt(
         tell("progress", node.id, data)
 
     try:
-        with progress.listening(on_phase):
+        with progress.listening(on_phase), progress.phases() as seen:
             was_made = make(node, made)
     except _Busy:
         return "busy", {}
     except StiltsError as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.error(error)
         return "failed", {"error": str(error)}
     except Exception as error:
         traceback.print_exc()
         last = traceback.format_exception_only(error)[-1].strip().splitlines()[-1]
         return "failed", {"error": f"{node.title}: {last}", "bug": True}
+    seconds = time.monotonic() - start
     return "done", {
         "made": was_made,
-        "seconds": round(time.monotonic() - start, 3),
+        "came_to": _came_to(node, seconds, seen) if was_made else "",
+        "seconds": round(seconds, 3),
         "host": socket.gethostname(),
         "pid": os.getpid(),
     }
+
+
+def _came_to(node: Node, seconds: float, seen: list[progress.Phase]) -> str:
+    """What came of a stage, in words; nothing of a cell."""
+    if node.stage is None or node.cell is None:
+        return ""
+    manifest = Store(node.cell.output).manifest(node.stage.key) or {}
+    return progress.closing(manifest.get("info", {}), seconds, seen)
 
 
 def make(node: Node, made: Collection[str]) -> bool:

@@ -157,7 +157,7 @@ def test_an_incomplete_submission_is_refused_with_all_that_is_missing(
         f"panx/test-th.tsv: {lines}",
         f"mlqa/test-zh.json: 1 of {len(found)} questions have no answer",
     ):
-        assert f"\n  {line}" in said
+        assert f"missing or wrong: {line}" in said
     assert not (tmp_path / "sub").exists()
     code, said = go(*[path for path in cells if path != by_task["pawsx"]], "--partial")
     assert code == 0
