@@ -17,6 +17,7 @@ from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of, result_of, unverified
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core.checks import check
 from stilts_xtreme.core.files import disk_errors, write_atomic
 from stilts_xtreme.core.progress import closing, phases
 from stilts_xtreme.core.specs import Cell
@@ -26,6 +27,8 @@ from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report import finished
 from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.cell import curve, markdown, show
+from stilts_xtreme.tasks import format_of
+from stilts_xtreme.tasks.files import is_line
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +92,9 @@ def read_test_rows(cell: Cell, planned: CellPlan, store: Store) -> None:
     if not isinstance(final, Evaluation) or cell.synthetic or all(stage.kind not in CURVED for stage in todo):
         return
     tests = source_of(final.target.test, cell.data)
+    for label in format_of(final.target.head).file_labels(tests.labels()):
+        rule = "predictions are files with a label in each line, so it has no tabs, line ends or outer spaces"
+        check(is_line(label), f"dataset.{final.target.test.name}.labels", repr(label), rule)
     for language in final.languages:
         tests.rows("test", language)
 

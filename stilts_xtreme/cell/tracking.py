@@ -11,6 +11,7 @@ from urllib.parse import urlparse
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.instantiate import instantiate
+from stilts_xtreme.core.text import csv_text
 
 KINDS = ("csv", "none", "tensorboard", "wandb")
 
@@ -69,6 +70,10 @@ class Tracker:
     def point(self, stage: str, values: Mapping[str, Any]) -> None:
         """Logs one point of a stage's training curve."""
         step = int(values["step"])
+        if self.kind == "csv":
+            stage = str(csv_text(stage))
+        elif self.kind == "wandb":
+            stage = stage.replace("*", "_")  # which would be a pattern
         metrics = {f"{stage}/{name}": value for name, value in values.items() if name not in ("step", "task")}
         if self.run is not None:
             if stage not in self.defined:

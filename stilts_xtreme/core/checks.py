@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
@@ -76,6 +77,12 @@ def folder_name(option: str, value: object) -> None:
     check(good, option, str(value)[:LONGEST_NAME], rule)
     text = str(value)
     check(not text.startswith(".") and text.isprintable() and not set("/\\") & set(text), option, repr(value), rule)
+
+
+def file_name(option: str, value: object) -> None:
+    """Refuses what cannot be the name of a prediction file or of its folder."""
+    if not (isinstance(value, str) and re.fullmatch(r"\w[\w.+-]*", value)):
+        raise StiltsError(f"{option}={value!r} cannot be part of a file name; use letters, digits and . _ + -")
 
 
 def freezable(option: str, part: str | int | None, layers: int) -> None:

@@ -14,6 +14,8 @@ HIDDEN = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xF
 """Characters that turn the direction of the text around them, and others that nobody sees."""
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 """How a cell begins that a spreadsheet may take for a formula (OWASP, CSV Injection), our apostrophes before it."""
+FIRST = re.compile(r"^(\s*)(?:(\d{1,9})(?=[.)](?:\s|$))|(?=#{1,6}(?:\s|$)|>|[-+](?:\s|$)|(?:[-=]\s*)+$))")
+"""Before what makes a heading, a quotation, a list or a line of the first characters of a paragraph in Markdown."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -43,7 +45,7 @@ def markdown(text: object) -> str:
     An underscore inside of a word marks nothing and stays: ``squad_v1`` is easier to read.
     """
     found = re.sub(r"[\\`*\[<|~$]|&(?=#|\w+;)|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", visible(text))
-    return re.sub(r"^(\s*)(?:(\d+)(?=[.)])|(?=[#>+=-]))", lambda match: f"{match[1]}{match[2] or ''}\\", found)
+    return re.sub(FIRST, lambda match: f"{match[1]}{match[2] or ''}\\", found)
 
 
 def markdown_table(titles: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
@@ -74,7 +76,7 @@ def csv_table(fields: Sequence[str], rows: Iterable[Mapping[str, object]]) -> st
         fields: The columns, in their order.
         rows: Values by column; None is an empty cell.
     """
-    lines = [list(fields), *([row.get(field) for field in fields] for row in rows)]
+    lines: list[list[object]] = [list(fields), *([row.get(field) for field in fields] for row in rows)]
     return "".join(",".join(map(_csv_cell, line)) + "\n" for line in lines)
 
 

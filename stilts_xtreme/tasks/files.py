@@ -20,10 +20,15 @@ def lines_of(path: Path) -> list[str]:
     return [line.strip() for line in lines]  # as the benchmark's own script reads them
 
 
+def is_line(text: str) -> bool:
+    """Whether a label can be a line, or a cell of one."""
+    return bool(text) and text == text.strip() and not re.search(r"[\t\r\n]", text)
+
+
 def line_of(path: Path, where: str, label: object) -> str:
     """A label as it stands in a line; lines are stripped when read, so white space at the ends is refused too."""
     text = str(int(label)) if isinstance(label, Integral) else label
-    if not isinstance(text, str) or not text or text != text.strip() or re.search(r"[\t\r\n]", text):
+    if not isinstance(text, str) or not is_line(text):
         raise StiltsError(
             f"{path} {where}: {label!r} cannot be one line; labels have no tabs, line ends or outer spaces."
         )

@@ -20,12 +20,11 @@ A file appears whole or not at all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.checks import file_name
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.tasks import format_of
 
@@ -38,8 +37,7 @@ def path_of(folder: str | Path, task: str, language: str, format: str, split: st
     """
     extension = format_of(format).extensions[0]
     for option, value in (("task", task), ("language", language), ("split", split)):
-        if not re.fullmatch(r"\w[\w.+-]*", str(value)):
-            raise StiltsError(f"{option}={value!r} cannot be part of a file name; use letters, digits and . _ + -")
+        file_name(option, value)
     return Path(folder) / task / f"{split}-{language}.{extension}"
 
 

@@ -15,7 +15,7 @@ from stilts_xtreme.cell.config.machine import make_trainer
 from stilts_xtreme.cell.config.mixing import make_mlm, make_sampling, make_translation, make_volume
 from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
 from stilts_xtreme.cell.config.sources import layers_of, make_data, make_model
-from stilts_xtreme.core.checks import check, choice, folder_name, freezable, known, switch, whole
+from stilts_xtreme.core.checks import check, choice, file_name, folder_name, freezable, known, switch, whole
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Cell, Mlm, Translation
@@ -132,6 +132,10 @@ def _check_names(cfg: Mapping[str, Any], model: str) -> None:
     for group in ("target", "study"):
         if cfg.get(group):
             folder_name(f"{group}.name", cfg[group].get("name"))
+    target = cfg.get("target") or {}
+    names = [("target.name", target["name"])] if target else []
+    for option, value in (*names, *(("target.languages", language) for language in target.get("languages") or ())):
+        file_name(option, value)  # before any training: predictions are written as TASK/test-LANGUAGE
     check(bool(cfg["output"]), "output", cfg["output"], "it must be the folder that a run writes to")
 
 

@@ -83,7 +83,19 @@ def test_markdown_shows_the_text_as_it_is(first: str, second: str) -> None:
 
 
 def test_markdown_of_common_names_is_the_name() -> None:
-    for name in ("squad_v1", "xlmr_base", "mnli+qqp", "all nine", "random init, none", "a.b-c", "none"):
+    for name in (
+        "squad_v1",
+        "xlmr_base",
+        "mnli+qqp",
+        "all nine",
+        "random init, none",
+        "a.b-c",
+        "none",
+        "55.0",
+        "+2.0",
+        "-5.0",
+        "#1",
+    ):
         assert markdown(name) == name
 
 
