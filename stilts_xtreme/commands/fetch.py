@@ -152,7 +152,8 @@ def _bring(listings: Sequence[Listing], root: Path) -> None:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     made = {"brought": 0, "bytes": 0, "verified": 0}
-    columns = (TextColumn("  {task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    text = TextColumn("  {task.description}", markup=False)
+    columns = (text, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     root.mkdir(parents=True, exist_ok=True)
     lock = FileLock(root / ".fetch.lock")
     try:
@@ -161,7 +162,6 @@ def _bring(listings: Sequence[Listing], root: Path) -> None:
         say(f"another fetch works on {root}; waiting for it")
         lock.acquire()
     try:
-        columns = (*columns, TimeRemainingColumn())
         with Progress(*columns, console=ERRORS, transient=True, disable=not ERRORS.is_live) as bars:
             whole = bars.add_task("all", total=sum(size for _, size in mirror.summed(listings).values()))
             done = 0

@@ -134,8 +134,8 @@ def show(result: Mapping[str, Any], folder: Path, console: Plain) -> None:
         for at, line in enumerate(_lines(result)):
             drawn.add_row(*map(visible, line), end_section=at == len(result["comparison"]) - 1)
         console.print(drawn)
-    for line in (*_dev_scores(result), *notes(result), f"result, table, predictions and curves: {folder}"):
-        console.line_of(line)
+    for sentence in (*_dev_scores(result), *notes(result), f"result, table, predictions and curves: {folder}"):
+        console.line_of(sentence)
     trained = [stage for stage in result["stages"] if stage["kind"] == "train"]
     if trained:
         place = folder.parent.parent / "stages" / trained[-1]["key"] / "models"
