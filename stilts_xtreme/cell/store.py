@@ -31,6 +31,7 @@ from filelock import FileLock, Timeout
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import RESUME, disk_errors, write_atomic
+from stilts_xtreme.core.json_text import read_json
 from stilts_xtreme.core.manifest import SEAL, are_files, files_of, is_whole, mismatch, seal_of
 from stilts_xtreme.core.versions import versions
 
@@ -60,8 +61,8 @@ class Store:
     def manifest(self, key: str) -> dict[str, Any] | None:
         """The manifest of a finished stage; None when the stage is not there or its manifest cannot be read."""
         try:
-            found = json.loads((self.path(key) / "manifest.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+            found = read_json(self.path(key) / "manifest.json")
+        except (NotADirectoryError, StiltsError):
             return None
         if is_newer(found):
             return dict(found)  # of an unknown layout; damage() refuses it
