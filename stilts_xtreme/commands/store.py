@@ -15,7 +15,6 @@ import shutil
 import sys
 import tarfile
 import tempfile
-import uuid
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.commands.stage_list import show
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.core.files import digest_of, disk_errors
+from stilts_xtreme.core.files import digest_of, disk_errors, whole
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.terminal import Plain
 from stilts_xtreme.report import finished
@@ -148,17 +147,11 @@ def export(store: Store, file: Path, cells: Sequence[str], console: Plain) -> No
     for cell in chosen:
         finished.refuse_damage(store.root / "cells" / cell)
     stages = sorted({key for cell in chosen for key in cell_keys(store.root / "cells" / cell)})
-    scratch = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
-    with disk_errors(file.parent):
-        try:
-            with tarfile.open(scratch, "w") as tar:
-                for key in stages:
-                    tar.add(store.open(key), f"stages/{key}")
-                for cell in chosen:
-                    tar.add(store.root / "cells" / cell, f"cells/{cell}")
-            scratch.replace(file)
-        finally:
-            scratch.unlink(missing_ok=True)
+    with disk_errors(file.parent), whole(file) as scratch, tarfile.open(scratch, "w") as tar:
+        for key in stages:
+            tar.add(store.open(key), f"stages/{key}")
+        for cell in chosen:
+            tar.add(store.root / "cells" / cell, f"cells/{cell}")
     console.line_of(f"{len(chosen)} cells and {len(stages)} stages written to {file}")
 
 
