@@ -18,7 +18,9 @@ from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of, result_of, unverified
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.checks import check
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors, write_atomic
+from stilts_xtreme.core.inputs import RowSet
 from stilts_xtreme.core.progress import closing, phases
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Stage
@@ -72,7 +74,7 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: Cell
         store.lock(name, f"the cell {name}", say),
         Tracker(cell.logger, folder, name, group, job_type, tags, cfg) as tracker,
     ):
-        read_test_rows(cell, planned, store)
+        read_ahead(planned, store, {})
         made = {stage.key: _ensure(cell, stage, store, tracker) for stage in planned.stages()}
         made.update(dict.fromkeys(made.keys() & set(made_before), True))
         result = result_of(cell, planned, store, name, made)
@@ -85,18 +87,62 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: Cell
     return result
 
 
-def read_test_rows(cell: Cell, planned: CellPlan, store: Store) -> None:
-    """Refuses real rows that cannot be evaluated before hours of training, not after them."""
+def rows_ahead(planned: CellPlan, store: Store) -> list[RowSet]:
+    """The real rows that stages read after the first training that is to be made; that one reads its own at once.
+
+    To read them before it refuses what cannot be trained on or evaluated before hours of training, not after them.
+    """
     todo = [stage for stage in planned.stages() if not store.done(stage.key)]
-    final = planned.final
-    if not isinstance(final, Evaluation) or cell.synthetic or all(stage.kind not in CURVED for stage in todo):
-        return
-    tests = source_of(final.target.test, cell.data)
-    for label in format_of(final.target.head).file_labels(tests.labels()):
-        rule = "predictions are files with a label in each line, so it has no tabs, line ends or outer spaces"
-        check(is_line(label), f"dataset.{final.target.test.name}.labels", repr(label), rule)
-    for language in final.languages:
-        tests.rows("test", language)
+    first = next((stage for stage in todo if stage.kind in CURVED), None)
+    if first is None:
+        return []
+    found = {json.dumps(rows.content): rows for stage in todo if stage is not first for rows in stage.reads()}
+    return [
+        rows
+        for rows in found.values()
+        if rows.content is not None and rows not in first.reads() and not source_of(rows.spec, rows.data).synthetic
+    ]
+
+
+def read(rows: RowSet) -> None:
+    """Reads and checks rows, and forgets them.
+
+    Raises:
+        StiltsError: They cannot be used.
+    """
+    source = source_of(rows.spec, rows.data)
+    for language in rows.languages:
+        source.rows(rows.split, language)
+
+
+def read_ahead(planned: CellPlan, store: Store, found: dict[str, StiltsError | None]) -> None:
+    """Reads what stages read later, so that hours of training come after a refusal, not before it.
+
+    Args:
+        planned: The plan of a cell.
+        store: Its store.
+        found: What has been read already, and the error of what cannot be used; it grows.
+
+    Raises:
+        StiltsError: Rows cannot be used, or a label cannot stand in a file of predictions.
+    """
+    final, ahead = planned.final, rows_ahead(planned, store)
+    if ahead and isinstance(final, Evaluation) and not planned.cell.synthetic:
+        labels = source_of(final.target.test, planned.cell.data).labels()
+        for label in format_of(final.target.head).file_labels(labels):
+            rule = "predictions are files with a label in each line, so it has no tabs, line ends or outer spaces"
+            check(is_line(label), f"dataset.{final.target.test.name}.labels", repr(label), rule)
+    for rows in ahead:
+        where = json.dumps(rows.content)
+        if where not in found:
+            found[where] = None
+            try:
+                read(rows)
+            except StiltsError as error:
+                found[where] = error
+        refused = found[where]
+        if refused is not None:
+            raise refused
 
 
 def _ensure(cell: Cell, stage: Stage, store: Store, tracker: Any) -> bool:

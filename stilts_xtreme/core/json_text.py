@@ -17,7 +17,7 @@ def read_json(path: Path) -> Any:
     Raises:
         StiltsError: No such file, no JSON, or a key that occurs twice in one object.
     """
-    return parse_json(str(path), text_of(path))
+    return parse_json(str(path), text_of(path).removeprefix("\ufeff"))  # a byte-order mark, which no JSON has
 
 
 def parse_json(where: str, text: str) -> Any:
@@ -45,6 +45,8 @@ def parse_json(where: str, text: str) -> Any:
     except json.JSONDecodeError as error:
         place = where if "line" in where.rpartition("/")[2] else f"{where} line {error.lineno}"
         raise StiltsError(f"{place}: not JSON ({error.msg}).") from error
+    except RecursionError as error:
+        raise StiltsError(f"{where}: not JSON (lists in lists without end).") from error
 
 
 def lines_of(text: str, key: str, before: str, after: str) -> list[int]:

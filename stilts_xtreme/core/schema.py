@@ -32,6 +32,7 @@ class DatasetSpec:
         counts: Split -> rows, or language -> split -> rows; what the source is known to hold. Empty when not known.
         reader: How raw rows become canonical: ``columns`` (by the mapping above) or a named one of ``data/readers``.
         blind: Splits whose labels are withheld; scoring one is refused.
+        unanswerable: Whether questions without an answer are part of the task, so that a split may have no others.
         dev: Where dev rows come from when the source has no validation split to select on: ``{split, fraction}``.
         source_language: The language that is trained on, where it is not English.
         files: Files of the user's own: split -> file, files, or language -> file or files; ``{lang}`` in a name stands
@@ -58,6 +59,7 @@ class DatasetSpec:
     reader: str = "columns"
     blind: tuple[str, ...] = ()
     dev: Mapping[str, object] | None = None
+    unanswerable: bool = False
     notes: str = ""
     source_language: str | None = None
     files: Mapping[str, Any] = field(default_factory=dict)

@@ -81,6 +81,8 @@ def spec_from_mapping(mapping: Mapping[str, Any]) -> DatasetSpec:
         given = values["label_values"]
         names_ = _words(f"{option}.label_values", given), _words(f"{option}.label_values", given.values())
         values["label_values"] = dict(zip(*names_, strict=True))
+    if not isinstance(values.get("unanswerable", False), bool):
+        raise StiltsError(f"{option}.unanswerable={values['unanswerable']} is refused: write true or false.")
     if "files" in values:
         values["files"] = check_files(option, values["files"])
         values.setdefault("languages", ())

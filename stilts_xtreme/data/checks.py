@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.tasks import row_format_of
-from stilts_xtreme.tasks.rows import NO_LABEL
+from stilts_xtreme.tasks.rows import NO_LABEL, WRONG
 
 POLICIES = ("skip", "refuse")
 _SHOWN = 3  # ids named per problem: enough to look one up, short enough for one line
-BROKEN = "null or a wrong type in a list"
-_ELEMENTS: dict[str, type] = {"tokens": str, "choices": str, "answer_texts": str, "answer_starts": int}
 _EMPTY = "empty text"
 _COMMON = (NO_LABEL, _EMPTY)  # known of good copies, as is what was mended: not looked up in their files
 
@@ -59,8 +57,8 @@ def check(
 ) -> tuple[Columns, Report]:
     """Drops, repairs and counts the rows that cannot be used as they are.
 
-    Dropped everywhere: rows with something in a list that does not belong there, such as null, rows without a label,
-    with a label outside of its range, with a tag too many or too few, with another number of choices than labels,
+    Dropped everywhere: rows with a value of a wrong type, such as null among tokens, rows without a label, with a label
+    outside of its range, with a tag too many or too few, with another number of choices than labels,
     queries without a right candidate. Dropped from train, kept in evaluation
     (where the number of rows must stay the benchmark's): rows with an empty text, questions whose answers are not in
     the context. An answer that is elsewhere in the context than ``answer_starts`` says is moved; one that is nowhere in
@@ -87,13 +85,16 @@ def check(
     refuse_blind(spec, split)
     where = "/".join(part for part in (spec.name, split, language) if part)
     format = row_format_of(spec.format)
+    wrong = columns.get(WRONG)
     columns = {name: columns[name] for name in format.columns if name in columns}
     n_read = len(next(iter(columns.values()), []))
     ids = [str(i) for i in columns.get("id", range(n_read))]
-    broken = _broken(columns)
-    problems = {BROKEN: (len(broken), tuple(ids[i] for i in broken[:_SHOWN]))} if broken else {}
-    if broken:  # nothing else can be told of these rows
-        whole = sorted(set(range(n_read)) - set(broken))
+    problems: dict[str, tuple[int, tuple[str, ...]]] = {}
+    if wrong is not None:  # nothing else can be told of these rows
+        for problem in sorted({problem for problem in wrong if problem}):
+            own = [ids[i] for i in range(n_read) if wrong[i] == problem]
+            problems[problem] = (len(own), tuple(own[:_SHOWN]))
+        whole = [i for i in range(n_read) if not wrong[i]]
         columns = {name: [values[i] for i in whole] for name, values in columns.items()}
         ids = [ids[i] for i in whole]
     n = len(ids)
@@ -110,9 +111,10 @@ def check(
     note(_EMPTY, [i for i in range(n) if format.lacks_text(columns, i, spec.columns)], train)
     columns, findings = format.review(columns, len(spec.labels), train)
     mended = {finding.problem for finding in findings if finding.mended}
+    reason = format.unscorable(columns, spec.labels, spec.unanswerable) if n else None
+    if reason and not train:
+        raise StiltsError(f"{where} is blind, never scored: {reason}; {_remedy(spec, split, language)}.")
     for finding in findings:
-        if finding.problem == NO_LABEL and finding.rows and len(finding.rows) == n and not train:
-            raise StiltsError(f"{where} is blind, never scored: none of its {n} rows has a label.")
         note(finding.problem, finding.rows, finding.drop)
     repeated = {i for i, count in Counter(ids).items() if count > 1}
     note("duplicate id", [i for i in range(n) if ids[i] in repeated], False)
@@ -132,23 +134,25 @@ def check(
         raise StiltsError(f"data.bad_rows=refuse: {report}; mend them, or leave them out with data.bad_rows=skip.")
     if n_read and len(dropped) == n:
         raise StiltsError(f"No row can be used: {report}.")
+    if reason:
+        raise StiltsError(f"{where} cannot be trained on: {reason}; bring the rows with what is right.")
     if dropped:
         kept = [i for i in range(n) if i not in dropped]
         columns = {name: [values[i] for i in kept] for name, values in columns.items()}
     return columns, report
 
 
-def _broken(columns: Columns) -> list[int]:
-    """Rows with a list that has an element of another type than it must have."""
-    rows: set[int] = set()
-    for name, kind in _ELEMENTS.items():
-        for i, values in enumerate(columns.get(name, ())):
-            if any(type(value) is not kind for value in values):
-                rows.add(i)
-    return sorted(rows)
+def _remedy(spec: DatasetSpec, split: str, language: str = "") -> str:
+    """What can be done about a split whose labels are withheld."""
+    named = f"dataset.{spec.name}.files.{split}=FILE" if spec.files else f"dataset.{spec.name}.splits.{split}=SPLIT"
+    without = f", or leave '{language}' out with languages=[...]" if language else ""
+    return f"bring the rows with what is right, score others with {named}{without}"
 
 
 def refuse_blind(spec: DatasetSpec, split: str) -> None:
     """Raises StiltsError if the labels of the split are withheld."""
     if split in spec.blind:
-        raise StiltsError(f"The split '{split}' of {spec.name} is blind, never scored: its labels are withheld.")
+        raise StiltsError(
+            f"The split '{split}' of {spec.name} is blind, never scored: its labels are withheld; "
+            f"{_remedy(spec, split)} and dataset.{spec.name}.blind=[]."
+        )

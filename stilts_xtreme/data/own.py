@@ -8,12 +8,15 @@ from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import Columns, DatasetSpec
+from stilts_xtreme.data import tables
 from stilts_xtreme.data.checks import check
-from stilts_xtreme.data.local import saved, tables
-from stilts_xtreme.data.local.types import Table, with_lists
-from stilts_xtreme.data.readers import base, reader_of
+from stilts_xtreme.data.local import saved
+from stilts_xtreme.data.readers import raw as source_rows
+from stilts_xtreme.data.readers import reader_of
 from stilts_xtreme.data.row_files import first_line
+from stilts_xtreme.data.tables.types import Table, with_lists
 from stilts_xtreme.tasks import row_format_of
+from stilts_xtreme.tasks.rows import WRONG
 
 OPTIONAL = ("id", "text_b", "context", "label", "tags", "text")
 """Columns that rows may lack: ids are counted, texts are empty, and rows without labels are only predicted."""
@@ -51,7 +54,7 @@ def table(rows: Any, where: str, split: str = "train") -> Table:
     path = Path(rows).expanduser()
     if not path.exists():
         raise StiltsError(f"{where}={path} is not a file.")
-    return tables.read(path, split)
+    return saved.read(path, split) if path.is_dir() else tables.read(path)
 
 
 def names_of(found: Table, columns: Mapping[str, str], column: str) -> tuple[str, ...]:
@@ -115,7 +118,7 @@ def canonical(
     for column, source in list(own.items()):
         if source.split(".")[0] not in there:
             if column not in optional or column in columns:
-                raise base.lacks(where, "column", source, there)
+                raise source_rows.lacks(where, "column", source, there)
             del own[column]
     found = with_lists(found, [own[name] for name in row_format_of(format).lists if name in own])
     if "choices" in own and not labels:
@@ -125,8 +128,18 @@ def canonical(
     # where labels have names, a number without one is a position
     values = numbers if not numbers.keys() & set(labels) else {}
     spec = DatasetSpec(name=name, format=format, columns=own, labels=tuple(labels), label_values=values)
-    raw = base.Raw(found.columns, found.features, [str(at) for at in range(len(found))], where, found.at)
+    raw = source_rows.Raw(found.columns, found.features, [str(at) for at in range(len(found))], where, found.at)
     rows = reader_of(spec.reader).columns(raw, spec, None if unlabelled else labels)
+    if unlabelled:
+        _refuse_wrong(rows, raw)
     if right is not None:
         rows["gold"] = [[str(key) for key in (ids if isinstance(ids, list) else [ids])] for ids in found.columns[right]]
     return rows if unlabelled else check(rows, spec, split, "skip", language=language)[0]
+
+
+def _refuse_wrong(rows: Columns, raw: source_rows.Raw) -> None:
+    """Refuses rows to predict for that have values of another type: every row gets an answer."""
+    wrong = [at for at, problem in enumerate(rows.pop(WRONG, ())) if problem]
+    if wrong:
+        others = f" ({len(wrong)} such rows)" if len(wrong) > 1 else ""
+        raise StiltsError(f"{raw.at(wrong[0])}: {raw.wrong[wrong[0]]}{others}; mend it, or leave the row out.")

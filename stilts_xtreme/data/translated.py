@@ -9,7 +9,7 @@ matched by line.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from stilts_xtreme.core.specs import Translation
 from stilts_xtreme.data.checks import Report
 from stilts_xtreme.data.hub.repositories import HubSource
 from stilts_xtreme.data.readers import reader_of
-from stilts_xtreme.data.row_files import extension
+from stilts_xtreme.data.row_files import Absent
 from stilts_xtreme.data.row_files import place as place_in
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks import row_format_of
@@ -100,7 +100,7 @@ def rows(
     source = _source(translation, spec, data, (language,))
     paths = source.files("train", language) if source.data.root else []
     try:
-        found = _in_own_form(spec, paths) or source.unchecked("train", language)
+        found = source.unchecked("train", language)
     except StiltsError as error:
         raise StiltsError(f"translation={translation.source}, {spec.name} in '{language}': {error}") from error
 
@@ -159,7 +159,7 @@ def _source(translation: Translation, spec: DatasetSpec, data: DataSpec, languag
 def _present(translation: Translation, spec: DatasetSpec, language: str, data: DataSpec) -> bool:
     try:
         return bool(_source(translation, spec, data, (language,)).files("train", language))
-    except StiltsError:
+    except Absent:
         return False
 
 
@@ -208,18 +208,3 @@ def _match(found: Columns, english: Columns, spec: DatasetSpec, where: Callable[
                 "bring the rows in the order and with the labels of the English ones."
             )
     return sorted(set(ids) - set(own)) if len(own) < len(ids) else []
-
-
-def _in_own_form(spec: DatasetSpec, paths: Sequence[Path]) -> Columns | None:
-    """The rows of ``.json`` files in the form that the format has of its own; None: they are not such files."""
-    if not paths or any(extension(path) != "json" for path in paths):
-        return None
-    format = row_format_of(spec.format)
-    found = format.empty_columns()
-    for path in paths:
-        part = format.read_file(path)
-        if part is None:
-            return None
-        for name, values in part.items():
-            found[name].extend(values)
-    return found

@@ -15,7 +15,7 @@ from stilts_xtreme.core.schema import DatasetSpec, DataSpec
 from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.corpus import world_identity, world_of
-from stilts_xtreme.data.row_files import digest
+from stilts_xtreme.data.row_files import digest, lines_of
 from stilts_xtreme.data.sources import generated, source_of
 from stilts_xtreme.tasks.masked_lm.rows import ROWS
 
@@ -134,14 +134,7 @@ def _reader(mlm: Mlm, data: DataSpec, language: str) -> Callable[[], Iterator[st
 
 def _lines_of(paths: list[Path]) -> Iterator[str]:
     for path in paths:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-                except UnicodeDecodeError as error:
-                    raise StiltsError(f"{path}, line {number}: not UTF-8; convert the file.") from error
-                if text:
-                    yield text
+        yield from (line.strip() for _, line in lines_of(path))
 
 
 def _thinned(lines: Callable[[], Iterator[str]], limit: int) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from typing import Any
 
 from stilts_xtreme.cell import preflight
 from stilts_xtreme.cell.config.machine import gpu_visible
-from stilts_xtreme.cell.run import read_test_rows
+from stilts_xtreme.cell.run import read_ahead
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors
-from stilts_xtreme.core.stage import Evaluation
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.report import finished
 from stilts_xtreme.sweep import planning, record
@@ -119,24 +117,16 @@ def run(jobs: Sequence[Sequence[str]], composer: Composer, begin: Begin) -> Outc
 
 
 def _readable(planned: Sequence[PlannedCell]) -> tuple[list[PlannedCell], list[Refusal]]:
-    """Parts the cells whose test rows cannot be read from the others, before hours of training; reads each set once."""
+    """Parts the cells whose rows cannot be read from the others, before hours of training; reads each set once."""
     found: dict[str, StiltsError | None] = {}
     good, bad = [], []
     for entry in planned:
-        cell, final = entry.cell, entry.planned.final
-        where = json.dumps(final.test.content) if isinstance(final, Evaluation) else ""
-        store = Store(cell.output, cell.on_damage)
-        if where not in found and not cell.synthetic and not store.done(final.key):
-            found[where] = None
-            try:
-                read_test_rows(cell, entry.planned, store)
-            except StiltsError as error:
-                found[where] = error
-        refused = found.get(where)
-        if refused is None:
-            good.append(entry)
+        try:
+            read_ahead(entry.planned, Store(entry.cell.output, entry.cell.on_damage), found)
+        except StiltsError as error:
+            bad.append(Refusal(entry.job, entry.name, error))
         else:
-            bad.append(Refusal(entry.job, entry.name, refused))
+            good.append(entry)
     return good, bad
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from stilts_xtreme.core.schema import Columns
 
 NO_LABEL = "no label"
 """The problem of a row whose label is not known; where all rows of an evaluation have it, the split is blind."""
+
+WRONG = "wrong"
+"""A column beside the canonical ones, only there where something is in it: what is wrong with a value of a row, such as
+``tokens has null``; None for a row that has nothing wrong."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,19 @@ class RowFormat:
         """
         return columns, []
 
+    def unscorable(self, columns: Columns, labels: Sequence[str], unanswerable: bool) -> str | None:
+        """Why the rows of a split say nothing of what is right, as those whose labels are withheld.
+
+        Args:
+            columns: Canonical rows, at least one, as :meth:`review` leaves them.
+            labels: The label names.
+            unanswerable: Whether the data set has questions without an answer.
+
+        Returns:
+            A clause such as ``none of its 20 rows has a label``; None where the rows can be learnt from and scored.
+        """
+        return None
+
     def passages(self, columns: Columns) -> list[str]:
         """A text for each row; rows with the same one are never parted when dev rows are taken out of others."""
         return list(columns[self.texts[0]])
@@ -106,10 +122,6 @@ class RowFormat:
         """
         sides = [columns[name] for name in self.texts]
         return [text for row in zip(*sides, strict=True) for text in row]
-
-    def read_file(self, path: Path) -> Columns | None:
-        """The rows of a ``.json`` file in a form that the format has of its own; None: it has none."""
-        return None
 
     def kept_in_translation(self, columns: Columns, at: int, labels: Sequence[str]) -> str:
         """What a translation must leave as it is in a row, in words; only for what is ``translatable``."""
@@ -127,6 +139,11 @@ class RowFormat:
         Raises:
             StiltsError: For such a row.
         """
+
+
+def without_labels(labels: Sequence[int | None]) -> str | None:
+    """The clause for rows of which none has a label; None where some have one."""
+    return None if any(label not in (None, -1) for label in labels) else f"none of its {len(labels)} rows has a label"
 
 
 def review_labels(labels: Sequence[int | None], size: int) -> list[Finding]:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import functools
+import glob
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import SPLITS, DatasetSpec
-from stilts_xtreme.data.readers.base import lacks
-from stilts_xtreme.data.row_files import extension, first_line, stamp
+from stilts_xtreme.data import tables
+from stilts_xtreme.data.hub import card
+from stilts_xtreme.data.readers.raw import lacks
+from stilts_xtreme.data.row_files import Absent, rows_in
 
-BUILDERS = {"parquet": "parquet", "jsonl": "json", "json": "json", "csv": "csv"}
-"""Extension of a file -> the name under which the library ``datasets`` reads it."""
-
+_SHARD = re.compile(r"(?P<name>.*?)-(?P<at>\d{5})-of-(?P<all>\d{5})(?!\d)")
 _SLICE = re.compile(r"(?P<name>.+)\[:(?P<rows>\d+)\]$")
 
 
@@ -61,17 +58,31 @@ def sliced(raw_split: str) -> tuple[str, int | None]:
     return (match["name"], int(match["rows"])) if match else (raw_split, None)
 
 
-def files(root: str | Path, src: Source, name: str) -> list[Path]:
+def files(root: str | Path, src: Source, name: str, limit: int | None = None) -> list[Path]:
     """The files of a raw split below a root that is laid out like the hub.
 
+    Args:
+        root: The root.
+        src: The repository and its configuration.
+        name: The raw split.
+        limit: How many of its rows are needed, so that later files may be missing; None: all.
+
     Raises:
-        StiltsError: If the root has no such folder, configuration or split; names what is there.
+        Absent: If the root has no such folder, configuration or split; names what is there.
+        StiltsError: If only some files of the split are there, or the README cannot be read.
     """
     folder = Path(root) / str(src.id)
     if not folder.is_dir():
         there = sorted(f"{p.parent.name}/{p.name}" for p in Path(root).glob("*/*") if p.is_dir())
-        raise lacks(f"data.root={root}", "folder", str(src.id), there)
-    return files_of(folder, src, name, "in data.root")
+        raise lacks(f"data.root={root}", "folder", str(src.id), there, Absent)
+    found = files_of(folder, src, name, "in data.root")
+    missing = _missing(folder, src.config, name, found)
+    if missing and (limit is None or sum(rows_in(path) or 0 for path in found) < limit):
+        raise StiltsError(
+            f"{found[0]} is not all of the split '{name}' of '{src.id}': {missing[0]} is missing"
+            f"{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}; bring the whole split."
+        )
+    return found
 
 
 def files_of(folder: Path, src: Source, name: str, where: str) -> list[Path]:
@@ -81,84 +92,79 @@ def files_of(folder: Path, src: Source, name: str, where: str) -> list[Path]:
     usual layouts are tried: ``<config>/<split>-*``, ``<config>/<split>/*``, ``data/<split>-*`` and the like.
 
     Raises:
-        StiltsError: If the folder has no such configuration or split; names what is there.
+        Absent: If the folder has no such configuration or split; names what is there.
+        StiltsError: If the README cannot be read, or names files that are not read here.
     """
     splits = _layout(folder, src.config)
     if splits is None:
         script = folder / f"{folder.name}.py"
         if script.exists() and not _configs(folder):
             raise script_refused(str(src.id))
-        raise lacks(f"'{src.id}' {where}", "configuration", src.config, _configs(folder))
+        raise lacks(f"'{src.id}' {where}", "configuration", src.config, _configs(folder), Absent)
     if not splits.get(name):
         there = sorted(key for key, paths in splits.items() if paths)
-        raise lacks(f"'{src.id}', configuration '{src.config}' {where}", "split", name, there)
-    return splits[name]
+        raise lacks(f"'{src.id}', configuration '{src.config}' {where}", "split", name, there, Absent)
+    found = card.of_one_kind(splits[name])
+    if not found:
+        tables.check_format(splits[name][0])
+    return found
+
+
+def _missing(folder: Path, config: str, name: str, there: Sequence[Path]) -> list[str]:
+    """Names of files of a split that are not there: those that the card lists, and shards of which others are there."""
+    lost: list[str] = []
+    declared = card.card_of(folder).configs.get(config)
+    for pattern in (declared.splits or {}).get(name, ()) if declared else ():
+        if not glob.has_magic(pattern) and not (folder / pattern).is_file():
+            lost.append(pattern)
+    shards: dict[tuple[Path, str, int], set[int]] = {}
+    for path in there:
+        match = _SHARD.match(path.name)
+        if match:
+            shards.setdefault((path.parent, match["name"], int(match["all"])), set()).add(int(match["at"]))
+    for (_, stem, n), found in shards.items():
+        lost += [f"{stem}-{at:05d}-of-{n:05d}" for at in range(n) if at not in found]
+    return lost
 
 
 def script_refused(repo: str) -> StiltsError:
     """The error for a repository whose rows only a script makes."""
-    return StiltsError(
+    return Absent(
         f"'{repo}' holds a loading script ({repo.split('/')[-1]}.py), which is never run: give a revision with parquet "
         "files, such as refs/convert/parquet."
     )
 
 
-@functools.lru_cache(maxsize=256)
-def _front_matter(path: Path, size: int, mtime_ns: int) -> Mapping[str, Any]:
-    match = re.match(r"---\s*\n(.*?)\n---", path.read_text(encoding="utf-8"), re.DOTALL)
-    try:
-        head = yaml.safe_load(match[1]) if match else None
-    except yaml.YAMLError as error:
-        raise StiltsError(f"The header of {path} is not valid YAML: {first_line(error)}.") from error
-    return head if isinstance(head, dict) else {}
-
-
-def _readme(folder: Path) -> Mapping[str, Any]:
-    path = folder / "README.md"
-    return _front_matter(path, *stamp(path)) if path.is_file() else {}
-
-
 def declared_types(folder: Path, config: str) -> object:
     """The types of a configuration's columns as the README of the repository gives them; None if it does not."""
-    infos = _readme(folder).get("dataset_info") or []
-    for info in infos if isinstance(infos, list) else [infos]:
-        if info.get("config_name", "default") == config and info.get("features"):
-            return info["features"]
-    return None
+    return card.card_of(folder).types.get(config)
 
 
-def _declared_files(folder: Path) -> dict[str, dict[str, list[str]]]:
-    """Configuration -> split -> patterns, as the README says."""
-    out: dict[str, dict[str, list[str]]] = {}
-    for entry in _readme(folder).get("configs") or []:
-        listed = entry.get("data_files")
-        if listed is None:
-            continue  # only a data_dir: the usual layouts are tried
-        items = listed if isinstance(listed, list) else [listed]
-        splits: dict[str, list[str]] = {}
-        for item in items:  # a pattern without a split belongs to train, as the library has it
-            split, path = (item.get("split", "train"), item["path"]) if isinstance(item, dict) else ("train", item)
-            splits.setdefault(split, []).extend([path] if isinstance(path, str) else path)
-        out[str(entry.get("config_name", "default"))] = splits
-    return out
+def between(folder: Path, config: str) -> str | None:
+    """What stands between the fields of a configuration's csv files, where the README says it."""
+    declared = card.card_of(folder).configs.get(config)
+    return declared.between if declared else None
 
 
 def _data_files(folder: Path, pattern: str) -> list[Path]:
-    return sorted(p for p in folder.glob(pattern) if p.is_file() and extension(p) in BUILDERS)
+    return [path for path in card.matching(folder, pattern) if tables.is_table(path)]
 
 
 def _layout(folder: Path, config: str) -> dict[str, list[Path]] | None:
     """Split -> files of a configuration; None where the folder has no such configuration."""
-    declared = _declared_files(folder)
+    declared = card.card_of(folder).configs
     if config in declared:
+        own = declared[config]
+        if own.splits is None:
+            return card.named(folder / own.folder)
         return {
-            split: sorted({path for pattern in patterns for path in _data_files(folder, pattern)})
-            for split, patterns in declared[config].items()
+            split: [path for pattern in patterns for path in card.matching(folder, pattern)]
+            for split, patterns in own.splits.items()
         }
     if (folder / config).is_dir():
         base = folder / config
     elif config == "default" and not declared:
-        base = folder / "data" if (folder / "data").is_dir() else folder
+        return card.named(folder)
     else:
         return None
     splits: dict[str, list[Path]] = {}
@@ -171,6 +177,6 @@ def _layout(folder: Path, config: str) -> dict[str, list[Path]] | None:
 
 def _configs(folder: Path) -> list[str]:
     """Names of the configurations that are there."""
-    declared = set(_declared_files(folder))
+    declared = set(card.card_of(folder).configs)
     inside = {p.name for p in folder.iterdir() if p.is_dir() and (_data_files(p, "*") or _data_files(p, "*/*"))}
     return sorted(declared | (inside - {"data"}) if declared or inside else [])

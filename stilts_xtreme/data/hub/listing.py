@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.data import tables
 from stilts_xtreme.data.hub import layout
 from stilts_xtreme.data.hub.errors import answers
 from stilts_xtreme.data.hub.mirror import (
@@ -24,7 +25,6 @@ from stilts_xtreme.data.hub.mirror import (
     download,
     record_of,
 )
-from stilts_xtreme.data.row_files import extension
 
 README = "README.md"
 _SHARD = r"(-\d{5}-of-\d{5})?"
@@ -105,7 +105,7 @@ def _of_data(at: Repo, repo: Repo, files: Sequence[File], parts: Sequence[Part],
             else:
                 shutil.move(download(at, README, Path(scratch) / SCRATCH), shadow / README)
         for file in files:
-            if extension(Path(file.path)) in (*layout.BUILDERS, "py"):
+            if tables.is_table(Path(file.path)) or file.path.endswith(".py"):
                 (shadow / file.path).parent.mkdir(parents=True, exist_ok=True)
                 (shadow / file.path).touch()
         whole = {README: known[README]} if README in known else {}

@@ -16,7 +16,8 @@ from stilts_xtreme.data.checks import refuse_blind
 from stilts_xtreme.data.hub import layout, mirror
 from stilts_xtreme.data.hub import rows as hub
 from stilts_xtreme.data.readers import reader_of
-from stilts_xtreme.data.row_files import digest
+from stilts_xtreme.data.readers.raw import joined, names_of_rows
+from stilts_xtreme.data.row_files import Absent, digest
 from stilts_xtreme.data.source import RowSource, corpus_of, dev_share, length, read_split, share_of, texts_of
 
 _log = logging.getLogger(__name__)
@@ -101,9 +102,8 @@ class HubSource(RowSource):
             for raw_split in layout.raw_splits(self.spec, read_split(self.spec, split)):
                 own = self.own_files(raw_split, language)
                 raw = self.reader.raw(self.spec, own, raw_split, language) if own else self._raw(raw_split, language)
-                for at, key in enumerate(
-                    map(str, raw.columns.get(self.spec.columns.get("id", ""), raw.ids) if raw else ())
-                ):
+                own_ids = raw.columns.get(self.spec.columns.get("id", ""), raw.ids) if raw else ()
+                for at, key in enumerate(names_of_rows(own_ids, raw) if raw else ()):
                     if raw and key in ids and (last or key not in found):
                         found[key] = raw.at(at)
         except StiltsError:
@@ -176,7 +176,7 @@ class HubSource(RowSource):
         if own:
             return own
         src = self._source(language)
-        return layout.files(str(self.data.root), src, layout.sliced(raw_split)[0])
+        return layout.files(str(self.data.root), src, *layout.sliced(raw_split))
 
     def _source(self, language: str) -> layout.Source:
         src = layout.source(self.spec, language)
@@ -189,26 +189,30 @@ class HubSource(RowSource):
         if not names:
             raise StiltsError(f"{spec.name} has no {split} split; it has: {', '.join(self.splits())}.")
         layout.source(spec, language)  # refuses a language that the data set does not have
-        joined: Columns = {}
+        parts = []
         for name in names:
             own = self.own_files(name, language)
             if own:
                 columns = self.reader.read(spec, own, name, language, labels)
             else:
                 columns = self.reader.columns(self._raw(name, language), spec, labels)
-            for column, values in columns.items():
-                joined.setdefault(column, []).extend(values)
-        return joined
+            parts.append(columns)
+        return joined(parts)
 
     def _raw(self, raw_split: str, language: str) -> hub.Raw:
         return hub.raw_rows(self.spec, self.reader, self._source(language), raw_split, language, self.data.root)
 
     def _present(self, split: str, language: str) -> bool:
-        """Whether the root holds rows of all raw splits that make up the split."""
+        """Whether the root holds rows of all raw splits that make up the split.
+
+        Those that cannot be read are there: whoever asks for them is told what is wrong.
+        """
         try:
             return self._count(split, language) != 0
-        except StiltsError:
+        except Absent:
             return False
+        except StiltsError:
+            return True
 
     def _count(self, split: str, language: str) -> int | None:
         total = 0
@@ -227,6 +231,9 @@ class HubSource(RowSource):
             declared = layout.declared_types(Path(str(self.data.root)) / str(src.id), src.config)
             if declared:
                 out.append({"readme": declared})
+            between = layout.between(Path(str(self.data.root)) / str(src.id), src.config)
+            if between is not None:
+                out.append({"between": between})
         return out
 
     def _compare_count(self, split: str, language: str, n: int) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.data.hub import layout
+from stilts_xtreme.data import tables
+from stilts_xtreme.data.hub import card, layout
 from stilts_xtreme.data.hub.errors import Unreachable, answers
-from stilts_xtreme.data.readers.base import Raw, Reader, kind, raw_columns
-from stilts_xtreme.data.row_files import extension, first_line, place
+from stilts_xtreme.data.readers.base import Reader
+from stilts_xtreme.data.readers.raw import Raw, kind, raw_columns
+from stilts_xtreme.data.row_files import first_line, read_as
+from stilts_xtreme.data.tables.types import Table, joined, with_lists
+from stilts_xtreme.tasks import row_format_of
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 8.0  # seconds until the hub counts as not reachable; the library's own retries take half a minute
@@ -40,26 +44,18 @@ def raw_rows(
         StiltsError: If the rows cannot be reached.
     """
     name, limit = layout.sliced(raw_split)
-    paths = layout.files(root, src, name) if root else []
+    where = f"'{src.id}', configuration '{src.config}', split '{name}'" + (" in data.root" if root else "")
     if root:
-        data, features = _from_folder(paths, Path(root) / str(src.id), src.config)
-        data = data.select(range(min(limit, len(data)))) if limit is not None else data
+        paths = layout.files(root, src, name, limit)
+        found = _from_folder(spec, paths, Path(root) / str(src.id), src.config, limit)
     else:
         data = _from_hub(src, name, limit)
-        features = dict(data.features)
-    where = f"'{src.id}', configuration '{src.config}', split '{name}'" + (" in data.root" if root else "")
-    rows = reader.kept(spec, language, data, where)
-    if len(rows) < len(data):
-        data = data.select(rows)
-    wanted = [column for column in raw_columns(spec, list(features)) if column in features]
-    columns = {column: list(data[column]) for column in wanted}
-    return Raw(
-        columns,
-        features,
-        [f"{name}-{row}" for row in rows],
-        where,
-        lambda at: place(paths, rows[at]) if paths else f"{where}, row {rows[at] + 1}",
-    )
+        wanted = [column for column in raw_columns(spec, list(data.features)) if column in data.features]
+        columns = {column: list(data[column]) for column in wanted}
+        found = Table(columns, dict(data.features), lambda at: f"{where}, row {at + 1}", rows=len(data))
+    rows = reader.kept(spec, language, found.columns, len(found), where)
+    kept = found.taken(rows)
+    return Raw(kept.columns, kept.features, [f"{name}-{row}" for row in rows], where, kept.at)
 
 
 def _unreachable(repo: str) -> StiltsError:
@@ -69,23 +65,32 @@ def _unreachable(repo: str) -> StiltsError:
     )
 
 
-def _from_folder(paths: list[Path], folder: Path, config: str) -> tuple[Any, dict[str, object]]:
-    import datasets
+def _from_folder(spec: DatasetSpec, paths: list[Path], folder: Path, config: str, limit: int | None) -> Table:
+    """The columns of some files that a data set needs, with the types that the files or else the README give them."""
+    parts: list[Table] = []
+    rows = 0
+    for path in paths:
+        if limit is not None and rows >= limit:
+            break
+        wanted = [part.strip().split(".")[0] for names in spec.columns.values() for part in names.split(",")]
+        part = tables.read(path, wanted, None if limit is None else limit - rows, layout.between(folder, config))
+        parts.append(_with_lists(spec, part))
+        rows += len(part)
+    found = joined(parts, limit)
+    declared = layout.declared_types(folder, config)
+    if declared:
+        from datasets import Features
 
-    builder = layout.BUILDERS[extension(paths[0])]
-    try:
-        with _offline(), _quiet():
-            data = datasets.load_dataset(builder, data_files=[glob.escape(str(path)) for path in paths], split="train")
-    except Exception as error:  # whatever the library raises about a file, the user needs its name
-        raise StiltsError(f"{paths[0]} cannot be read as {builder}: {first_line(error)}.") from error
-    features = dict(data.features)
-    if layout.declared_types(folder, config):
-        with _offline():
-            info = datasets.info.DatasetInfosDict.from_directory(str(folder)).get(config)
-        for name, feature in (info.features or {}).items() if info else ():
-            if name in features and kind(feature).endswith("label"):  # a file may hold bare integers
-                features[name] = feature
-    return data, features
+        with read_as(card.card_of(folder).path, "the types of columns"):
+            types = dict(Features._from_yaml_list(declared))
+        labels = {name: own for name, own in types.items() if name in found.features and kind(own).endswith("label")}
+        found = replace(found, features={**found.features, **labels})  # a file may hold bare integers
+    return found
+
+
+def _with_lists(spec: DatasetSpec, table: Table) -> Table:
+    lists = row_format_of(spec.format).lists
+    return with_lists(table, [spec.columns.get(name, name) for name in lists])
 
 
 def _from_hub(src: layout.Source, raw_split: str, limit: int | None) -> Any:

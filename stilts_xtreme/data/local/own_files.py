@@ -13,13 +13,14 @@ from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import SPLITS, Columns, DatasetSpec, DataSpec
+from stilts_xtreme.data import tables
 from stilts_xtreme.data.checks import refuse_blind
-from stilts_xtreme.data.local import found, saved, tables
-from stilts_xtreme.data.local.types import Table, with_lists
+from stilts_xtreme.data.local import found, saved
 from stilts_xtreme.data.readers import reader_of
-from stilts_xtreme.data.readers.base import Raw, lacks
+from stilts_xtreme.data.readers.raw import Raw, lacks
 from stilts_xtreme.data.row_files import digest, extension, stamp
 from stilts_xtreme.data.source import RowSource, corpus_of, dev_share, length, read_split, share_of, texts_of
+from stilts_xtreme.data.tables.types import Table, joined, with_lists
 from stilts_xtreme.tasks import row_format_of
 
 
@@ -170,23 +171,15 @@ class LocalSource(RowSource):
 
     def _raw(self, places: Sequence[found.Place], split: str, language: str) -> Raw:
         paths = [place for place in places if isinstance(place, Path)]
-        if len(paths) == len(places) and not any(path.is_dir() or _is_table(path) for path in paths):
+        if len(paths) == len(places) and not any(path.is_dir() or tables.is_table(path) for path in paths):
             own = self.reader.raw(self.spec, paths, split, language)  # a form that only this reader knows
             if own is not None:
                 return own
         parts = [self._part(place, split, language) for place in places]
-        table, rows = parts[0]
         where = str(places[0]) if paths else f"dataset.{self.spec.name}.files.{split}"
-        if len(parts) == 1 and len(rows) == len(table):
-            return Raw(table.columns, table.features, [f"{split}-{row}" for row in rows], where, table.at)
-        origin = [(part, row) for part, own in parts for row in own]
-        for part, _ in parts:
-            for name in table.columns.keys() ^ part.columns.keys():
-                short = part if name in table.columns else table
-                raise lacks(short.at(0), "column", name, list(short.columns))
-        columns = {name: [part.columns[name][row] for part, row in origin] for name in table.columns}
-        ids = [f"{split}-{row}" for row in rows] if len(parts) == 1 else [f"{split}-{at}" for at in range(len(origin))]
-        return Raw(columns, table.features, ids, where, lambda at: origin[at][0].at(origin[at][1]))
+        table = joined([part.taken(rows) for part, rows in parts])
+        ids = [f"{split}-{row}" for row in (parts[0][1] if len(parts) == 1 else range(len(table)))]
+        return Raw(table.columns, table.features, ids, where, table.at)
 
     def _part(self, place: found.Place, split: str, language: str) -> tuple[Table, Sequence[int]]:
         """A file's rows, and which of them are in the language."""
@@ -221,10 +214,6 @@ class LocalSource(RowSource):
         return mapping
 
 
-def _is_table(path: Path) -> bool:
-    return extension(path).lower() in tables.FORMATS
-
-
 def _tongues(table: Table, spec: DatasetSpec) -> list:
     """The language of each row, of the column that holds them."""
     name = str(spec.language_column)
@@ -238,14 +227,15 @@ def _tongues(table: Table, spec: DatasetSpec) -> list:
 def _table(place: found.Place, split: str, remembered: bool) -> Table:
     if not isinstance(place, Path):
         return saved.of_dataset(place, "the data set")
-    if remembered and place.is_file():  # one file has the rows of many languages
-        return _remembered(place, split, *stamp(place))
-    return tables.read(place, split)
+    if place.is_dir():
+        return saved.read(place, split)
+    # one file has the rows of many languages
+    return _remembered(place, *stamp(place)) if remembered else tables.read(place)
 
 
 @functools.lru_cache(maxsize=4)
-def _remembered(path: Path, split: str, size: int, mtime_ns: int) -> Table:
-    return tables.read(path, split)
+def _remembered(path: Path, size: int, mtime_ns: int) -> Table:
+    return tables.read(path)
 
 
 def _languages(place: found.Place, split: str, spec: DatasetSpec) -> Counter[str]:
@@ -262,12 +252,12 @@ def _languages(place: found.Place, split: str, spec: DatasetSpec) -> Counter[str
 def _count(place: found.Place, split: str) -> int | None:
     if not isinstance(place, Path):
         return len(place)
-    return tables.count(place, split) if place.is_dir() else _counted(place, split, *stamp(place))
+    return saved.count(place, split) if place.is_dir() else _counted(place, *stamp(place))
 
 
 @functools.lru_cache(maxsize=4096)
-def _counted(path: Path, split: str, size: int, mtime_ns: int) -> int | None:
-    return tables.count(path, split) if _is_table(path) else None
+def _counted(path: Path, size: int, mtime_ns: int) -> int | None:
+    return tables.count(path) if tables.is_table(path) else None
 
 
 def _fingerprint(place: found.Place, split: str) -> list[str]:
@@ -279,7 +269,6 @@ def _fingerprint(place: found.Place, split: str) -> list[str]:
         return ["dataset", rows.hexdigest()]
     if place.is_dir():
         folder = saved.folder_of(place, split)
-        types = json.loads((folder / saved.SAVED[0]).read_text("utf-8")).get("features")
-        kinds = hashlib.sha256(json.dumps(types, sort_keys=True).encode()).hexdigest()
+        kinds = hashlib.sha256(json.dumps(saved.types_of(folder), sort_keys=True).encode()).hexdigest()
         return ["saved", kinds, *map(digest, saved.arrow_files(folder))]
     return [extension(place), digest(place)]

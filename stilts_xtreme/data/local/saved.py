@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.data.local.types import Table
-from stilts_xtreme.data.row_files import first_line
+from stilts_xtreme.data.row_files import first_line, json_of
+from stilts_xtreme.data.tables import arrow
+from stilts_xtreme.data.tables.types import Table
 
 SAVED = ("dataset_info.json", "dataset_dict.json")
 """One of these is in a folder that ``datasets`` has saved."""
@@ -23,6 +23,7 @@ def read(path: Path, split: str) -> Table:
     from datasets import load_from_disk
 
     folder = folder_of(path, split)
+    count(path, split)  # every file is opened by its own name first
     try:
         dataset = load_from_disk(str(folder))
     except Exception as error:  # whatever the library raises about a folder, the user needs its name
@@ -39,7 +40,9 @@ def folder_of(path: Path, split: str) -> Path:
         StiltsError: It is neither, or has no such split.
     """
     if (path / SAVED[1]).is_file():
-        there = json.loads((path / SAVED[1]).read_text("utf-8")).get("splits", [])
+        there = _object(path / SAVED[1]).get("splits")
+        if not isinstance(there, list) or not all(isinstance(name, str) for name in there):
+            raise _damaged(path / SAVED[1])
         if split not in there:
             raise StiltsError(f"{path} has no split '{split}'; it has: {', '.join(there) or 'none'}.")
         return path / split
@@ -48,6 +51,26 @@ def folder_of(path: Path, split: str) -> Path:
             f"{path} is a folder that datasets.save_to_disk has not written: name a file, or such a folder."
         )
     return path
+
+
+def _object(path: Path) -> dict[str, Any]:
+    found = json_of(path)
+    if not isinstance(found, dict):
+        raise _damaged(path)
+    return found
+
+
+def _damaged(path: Path) -> StiltsError:
+    return StiltsError(f"{path} is not what datasets.save_to_disk writes; write the folder again with it.")
+
+
+def types_of(folder: Path) -> object:
+    """What a saved ``Dataset`` says of the types of its columns.
+
+    Raises:
+        StiltsError: It cannot be read.
+    """
+    return _object(folder / SAVED[0]).get("features")
 
 
 def of_dataset(dataset: Any, where: str) -> Table:
@@ -62,16 +85,16 @@ def count(path: Path, split: str) -> int:
     Raises:
         StiltsError: As :func:`read`.
     """
-    import pyarrow as pa
-
-    total = 0
-    for part in arrow_files(folder_of(path, split)):
-        with pa.memory_map(str(part)) as source:
-            total += sum(batch.num_rows for batch in pa.ipc.open_stream(source))
-    return total
+    return sum(arrow.count_arrow(part) for part in arrow_files(folder_of(path, split)))
 
 
 def arrow_files(folder: Path) -> list[Path]:
-    """The files of rows of a saved ``Dataset``, in their order."""
-    state = json.loads((folder / "state.json").read_text("utf-8"))
-    return [folder / file["filename"] for file in state["_data_files"]]
+    """The files of rows of a saved ``Dataset``, in their order.
+
+    Raises:
+        StiltsError: The folder does not say which they are.
+    """
+    try:
+        return [folder / file["filename"] for file in _object(folder / "state.json")["_data_files"]]
+    except (KeyError, TypeError) as error:
+        raise _damaged(folder / "state.json") from error

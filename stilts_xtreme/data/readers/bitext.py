@@ -12,8 +12,10 @@ from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns, DatasetSpec
-from stilts_xtreme.data.readers.base import WORDS, Raw, Reader, column, kind
-from stilts_xtreme.data.row_files import extension, stamp
+from stilts_xtreme.data.readers.base import Reader
+from stilts_xtreme.data.readers.raw import WORDS, Raw, column, kind
+from stilts_xtreme.data.row_files import extension, lines_of, stamp
+from stilts_xtreme.data.tables.arrow import read_parquet
 from stilts_xtreme.tasks.bitext_mining.rows import ENGLISH, FOREIGN
 
 CORPORA = {"sample": ("sample", "dev"), "test": ("training", "test")}
@@ -58,8 +60,7 @@ def read_files(paths: Sequence[Path]) -> Columns:
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    lines = path.read_text("utf-8").split("\n")
-    return [(n, line.rstrip("\r")) for n, line in enumerate(lines, 1) if line.strip()]
+    return list(lines_of(path))
 
 
 def _fields(path: Path, n: int, line: str) -> tuple[str, str]:
@@ -164,12 +165,9 @@ class Bucc(Reader):
 def _sentences(path: Path, size: int, mtime_ns: int) -> int:
     """Sentences in a file of corpora; the gold pairs are none."""
     if extension(path) != "parquet":
-        return 0 if extension(path) == "gold" else sum(bool(line.strip()) for line in path.open("rb"))
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, columns=["sentence1", "sentence2"])
-    return sum(pc.sum(pc.list_value_length(part)).as_py() or 0 for part in table.columns)
+        return 0 if extension(path) == "gold" else sum(1 for _ in lines_of(path))
+    columns = read_parquet(path, ["sentence1", "sentence2"]).columns
+    return sum(len(row) for values in columns.values() for row in values if isinstance(row, list))
 
 
 READERS: Mapping[str, Reader] = {"bucc": Bucc()}

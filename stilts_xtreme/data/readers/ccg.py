@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.data.readers.base import Raw, Reader, Type
+from stilts_xtreme.data.readers.base import Reader
+from stilts_xtreme.data.readers.raw import Raw, Type
+from stilts_xtreme.data.row_files import Absent, json_of, lines_of
 
 
 class Ccg(Reader):
@@ -22,6 +23,10 @@ class Ccg(Reader):
         """All files ``*.<split>.tsv``."""
         return _files(root, raw_split)
 
+    def count(self, spec: DatasetSpec, paths: Sequence[Path], language: str) -> int:
+        """Lines with text."""
+        return sum(1 for path in paths for _ in lines_of(path))
+
     def raw(self, spec: DatasetSpec, paths: Sequence[Path], raw_split: str, language: str) -> Raw:
         """Tokens and supertags."""
         rows = [(tokens, tags, path, n) for path in paths for tokens, tags, n in _rows(path)]
@@ -33,18 +38,24 @@ class Ccg(Reader):
     def labels(self, spec: DatasetSpec, root: str | Path | None) -> tuple[str, ...]:
         """The supertags of all files: in the order of ``*.tags_to_id.json``, or else sorted."""
         paths = _files(root, "*")
-        inventories = [
-            json.loads(path.read_text("utf-8")) for path in sorted(paths[0].parent.glob("*.tags_to_id.json"))
-        ]
+        inventories = [_inventory(path) for path in sorted(paths[0].parent.glob("*.tags_to_id.json"))]
         if inventories:
-            return tuple(dict.fromkeys(tag for ids in inventories for tag in sorted(ids, key=ids.get)))
+            return tuple(dict.fromkeys(tag for ids in inventories for tag in sorted(ids, key=lambda tag: ids[tag])))
         return tuple(sorted({tag for path in paths for _, tags, _ in _rows(path) for tag in tags}))
+
+
+def _inventory(path: Path) -> dict[str, int]:
+    """Supertag -> its number."""
+    found = json_of(path)
+    if not isinstance(found, dict) or not all(isinstance(number, int) for number in found.values()):
+        raise StiltsError(f"{path} is no object of supertags and their numbers; mend it, or leave it out.")
+    return found
 
 
 def _files(root: str | Path | None, raw_split: str) -> list[Path]:
     found = sorted((Path(root) / "local" / "ccg").glob(f"*.{raw_split}.tsv")) if root else []
     if not found:
-        raise StiltsError(
+        raise Absent(
             "ccg is CCGbank (LDC2005T13), which is licensed and has no public copy: put *.train.tsv and *.val.tsv, one "
             "sentence a line as tokens<TAB>supertags, into FOLDER/local/ccg and pass data.root=FOLDER; or take "
             "ud_tags, a free substitute that is another task."
@@ -55,14 +66,13 @@ def _files(root: str | Path | None, raw_split: str) -> list[Path]:
 def _rows(path: Path) -> list[tuple[list[str], list[str], int]]:
     """Tokens, supertags and line of each sentence."""
     rows = []
-    for number, line in enumerate(path.read_text("utf-8").split("\n"), start=1):
-        if line.strip():
-            tokens, tab, tags = line.rstrip("\r").partition("\t")
-            if not tab:
-                raise StiltsError(
-                    f"{path}, line {number}: expected tokens<TAB>supertags, found no tab; put one between them."
-                )
-            rows.append((tokens.split(), tags.split(), number))
+    for number, line in lines_of(path):
+        tokens, tab, tags = line.partition("\t")
+        if not tab:
+            raise StiltsError(
+                f"{path}, line {number}: expected tokens<TAB>supertags, found no tab; put one between them."
+            )
+        rows.append((tokens.split(), tags.split(), number))
     return rows
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.data.readers.base import WORDS, Raw, Reader, column, unknown_label
+from stilts_xtreme.data.readers.base import Reader
+from stilts_xtreme.data.readers.labels import is_withheld, unknown_label
+from stilts_xtreme.data.readers.raw import WORDS, Raw, column
 
 
 class CommonsenseQa(Reader):
@@ -20,11 +22,13 @@ class CommonsenseQa(Reader):
         assert source is not None
         keys = column(raw, source, ("string",))
         letters = column(raw, f"{spec.columns['choices']}.label", (WORDS,))
+        told = any(key in row for key, row in zip(keys, letters, strict=True))
         out = []
         for at, (key, row) in enumerate(zip(keys, letters, strict=True)):
-            if key and key not in row:
+            withheld = not key or (not told and is_withheld(key))
+            if key not in row and not withheld and at not in raw.wrong:
                 raise unknown_label(raw, at, source, "the row's own list of choices", key, row)
-            out.append(row.index(key) if key else -1)
+            out.append(row.index(key) if key in row else -1)
         return out
 
 

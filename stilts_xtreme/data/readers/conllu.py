@@ -8,6 +8,7 @@ google/xtreme on the hub keep the syntactic words instead, so scores on them are
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.data.readers.base import Raw, Reader, Type
-from stilts_xtreme.data.row_files import stamp
+from stilts_xtreme.data.readers.base import Reader
+from stilts_xtreme.data.readers.raw import Raw, Type
+from stilts_xtreme.data.row_files import Absent, lines_of, stamp
 
 SPLITS = {"train": "train", "validation": "dev", "test": "test"}
 """Raw split -> the word in the names of UD's files."""
@@ -69,7 +71,7 @@ def files(root: str | Path | None, language: str, raw_split: str) -> list[Path]:
         if own and SPLITS.get(raw_split) == words[-1]:
             found.append(path)
     if not found:
-        raise StiltsError(
+        raise Absent(
             f"There is no CoNLL-U file of {language}/{raw_split}: put those of a UD release below FOLDER/local/ud, as "
             f"{language}_<treebank>-ud-{SPLITS.get(raw_split, raw_split)}.conllu, and pass data.root=FOLDER."
         )
@@ -146,8 +148,7 @@ def _sentences(path: Path) -> Iterator[tuple[dict[int, Word], dict[tuple[int, in
     words: dict[int, Word] = {}
     spans: dict[tuple[int, int], str] = {}
     begin = 1
-    for n, line in enumerate([*path.read_text("utf-8").split("\n"), ""], 1):
-        line = line.rstrip("\r")
+    for n, line in itertools.chain(lines_of(path, blank=True), ((0, ""),)):
         if not line.strip():
             if words:
                 yield words, spans, begin

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stilts_xtreme.core.schema import Columns, DatasetSpec
-from stilts_xtreme.data.readers.base import Raw, Reader, lacks
+from stilts_xtreme.data.readers.base import Reader
+from stilts_xtreme.data.readers.raw import Raw, lacks, told
 
 QUESTIONS = {"cause": "What was the cause?", "effect": "What happened as a result?"}
 
@@ -16,8 +17,11 @@ class Copa(Reader):
     def columns(self, raw: Raw, spec: DatasetSpec, labels: Sequence[str] | None) -> Columns:
         """The columns by ``spec.columns``, with questions of whole sentences."""
         out = super().columns(raw, spec, labels)
-        out["question"] = [_question(value, raw.where) for value in out["question"]]
-        return out
+        for at, value in enumerate(out["question"]):
+            if not value:
+                raw.wrong.setdefault(at, f"{spec.columns['question']} is empty")
+        out["question"] = [_question(value, raw.where) if value else "" for value in out["question"]]
+        return told(out, raw)
 
 
 def _question(value: str, where: str) -> str:

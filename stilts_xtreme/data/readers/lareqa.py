@@ -6,7 +6,6 @@ as in XTREME-R's code (google-research/xtreme, ``third_party/utils_lareqa.py``).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +15,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.data.readers.base import Reader
 from stilts_xtreme.data.readers.squad_sentences import holding
-from stilts_xtreme.data.row_files import stamp
+from stilts_xtreme.data.row_files import Absent, json_of, stamp
 from stilts_xtreme.tasks import row_format_of
 from stilts_xtreme.tasks.ranking.rows import CANDIDATES, ROWS
 
@@ -40,7 +39,7 @@ class Lareqa(Reader):
 
     def missing(self, spec: DatasetSpec, root: str | Path | None) -> StiltsError:
         """Names where the files are."""
-        return StiltsError(
+        return Absent(
             f"{spec.name} is XQuAD-R, of which no copy on the hub has the sentences: put the files of xquad-r "
             "(github.com/google-research-datasets/lareqa) into FOLDER/local/lareqa and pass data.root=FOLDER."
         )
@@ -60,15 +59,27 @@ class Lareqa(Reader):
 @lru_cache(maxsize=32)
 def _paragraphs(path: Path, size: int, mtime_ns: int) -> list[dict[str, Any]]:
     try:
-        articles = json.loads(path.read_bytes())["data"]
+        articles = json_of(path)["data"]
         paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
         for n, paragraph in enumerate(paragraphs, 1):
             lost = [name for name in ("context", "sentence_breaks", "qas") if name not in paragraph]
             if lost:
                 raise StiltsError(f"{path}, paragraph {n}: no '{lost[0]}'; XQuAD-R has one, plain XQuAD has not.")
+            _check(paragraph)
     except (ValueError, KeyError, TypeError) as error:
-        raise StiltsError(f"{path} is not in XQuAD-R's form ({error}).") from error
+        raise StiltsError(f"{path} is not in XQuAD-R's form ({error}); take the file as it was released.") from error
     return paragraphs
+
+
+def _check(paragraph: dict[str, Any]) -> None:
+    """Raises ValueError, KeyError or TypeError for a paragraph whose values are of other types than XQuAD-R's."""
+    numbers = [place for begin, end in paragraph["sentence_breaks"] for place in (begin, end)]
+    numbers += [answer["answer_start"] for qa in paragraph["qas"] for answer in qa["answers"]]
+    texts = [paragraph["context"], *(qa[name] for qa in paragraph["qas"] for name in ("id", "question"))]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("something that is no text in the place of one")
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        raise ValueError("something that is no position in the place of one")
 
 
 def _right(path: Path) -> dict[str, list[str]]:

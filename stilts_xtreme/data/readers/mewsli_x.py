@@ -9,7 +9,6 @@ those of the repository.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from typing import Any
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.data.readers.base import Reader
-from stilts_xtreme.data.row_files import stamp
+from stilts_xtreme.data.row_files import json_in, lines_of, stamp
 from stilts_xtreme.tasks import row_format_of
 
 _FILES = {
@@ -74,7 +73,7 @@ class MewsliX(Reader):
                 for values in reader(entry, language):
                     for name, value in zip(columns, values, strict=True):
                         columns[name].append(value)
-            except (KeyError, TypeError, IndexError) as error:
+            except (KeyError, TypeError, IndexError, AttributeError) as error:
                 raise StiltsError(f"{paths[0]} line {n}: not in Mewsli-X's form ({error}).") from error
             except _NoText as error:
                 raise StiltsError(
@@ -93,28 +92,25 @@ class _NoText(Exception):
 
 
 def _objects(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open("rb") as file:
-        for n, line in enumerate(file, 1):
-            if line.strip():
-                try:
-                    yield n, json.loads(line)
-                except ValueError as error:
-                    raise StiltsError(f"{path} line {n}: not JSON.") from error
+    for n, line in lines_of(path):
+        yield n, json_in(line, f"{path} line {n}")
 
 
 @lru_cache(maxsize=8)
 def _mentions(path: Path, size: int, mtime_ns: int) -> Counter[str]:
     """Mentions by language."""
     found: Counter[str] = Counter()
-    for _, article in _objects(path):
-        found[article["context"]["language"]] += len(article["mentions"])
+    for n, article in _objects(path):
+        try:
+            found[article["context"]["language"]] += len(article["mentions"])
+        except (KeyError, TypeError) as error:
+            raise StiltsError(f"{path} line {n}: not in Mewsli-X's form ({error}).") from error
     return found
 
 
 @lru_cache(maxsize=8)
 def _lines_of(path: Path, size: int, mtime_ns: int) -> int:
-    with path.open("rb") as file:
-        return sum(bool(line.strip()) for line in file)
+    return sum(1 for _ in lines_of(path))
 
 
 def _mention(context: Mapping[str, Any], mention: Mapping[str, Any]) -> str:

@@ -20,8 +20,10 @@ from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import Columns, DatasetSpec
-from stilts_xtreme.data.readers.base import Raw, Reader, Type
-from stilts_xtreme.tasks.question_answering.squad import place_of_question, read_squad
+from stilts_xtreme.data.readers.base import Reader
+from stilts_xtreme.data.readers.raw import Raw, Type
+from stilts_xtreme.data.row_files import Absent, lines_of, text_of
+from stilts_xtreme.tasks.question_answering.squad import place_of_question, rows_of_squad
 
 FILES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "xnli": {
@@ -57,7 +59,7 @@ def files(spec: DatasetSpec, raw_split: str, language: str, root: str | Path | N
         name = pattern.replace("{lang}", language).replace("{code}", spec.codes.get(language, language))
         paths = sorted(folder.rglob(name)) if root else []
         if not paths:
-            raise StiltsError(
+            raise Absent(
                 f"There is no {name} of {spec.name}/{split} below FOLDER/local/{spec.name}; bring it and pass "
                 "data.root=FOLDER."
             )
@@ -77,13 +79,12 @@ def read(spec: DatasetSpec, paths: Sequence[Path], language: str) -> tuple[Colum
         columns = {name: [values[at] for at in wanted] for name, values in columns.items()}
     if lines is None:
         ids = columns["id"]
-        return columns, lambda at: place_of_question(paths[0], ids[at])
+        return columns, lambda at: place_of_question(paths[0], text_of(paths[0]), ids[at])
     return columns, lambda at: f"{paths[0]} line {lines[at]}"
 
 
 def _lines(path: Path) -> list[str]:
-    lines = path.read_text("utf-8").split("\n")
-    return [line.rstrip("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
+    return [line for _, line in lines_of(path, blank=True)]
 
 
 Lines = list[int] | None
@@ -130,6 +131,11 @@ def _panx(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:
         elif ":" in token:  # as XTREME: without its prefix a line is passed over
             sentences[-1].append((n, token.partition(":")[2].strip(), tag.strip()))
     kept = [sentence for sentence in sentences if sentence]
+    if not kept:
+        raise StiltsError(
+            f"{paths[0]}: no line has a token and a tag with a tab between them, so nothing can be scored; bring the "
+            "file with its tags."
+        )
     columns = {
         "tokens": [[token for _, token, _ in sentence] for sentence in kept],
         "tags": [[tag for _, _, tag in sentence] for sentence in kept],
@@ -138,7 +144,7 @@ def _panx(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:
 
 
 def _squad(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:
-    return read_squad(paths[0]), None
+    return rows_of_squad(paths[0], text_of(paths[0])), None
 
 
 def _tatoeba(paths: Sequence[Path], language: str) -> tuple[Columns, Lines]:

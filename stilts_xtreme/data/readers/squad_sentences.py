@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from stilts_xtreme.core.schema import Columns, DatasetSpec
-from stilts_xtreme.data.readers.base import WORDS, Raw, Reader, column
+from stilts_xtreme.data.readers.base import Reader
+from stilts_xtreme.data.readers.raw import WORDS, Raw, column, names_of_rows, told
 from stilts_xtreme.tasks.ranking.rows import ROWS
 
 _STOP = re.compile(r"([.?!])[)\]'\"\u2019\u201d]*(?:\[[\w ?]+\])*\s+(?=[(\['\"\u2018\u201c]*[A-Z0-9])")
@@ -83,9 +84,12 @@ class SquadSentences(Reader):
     def columns(self, raw: Raw, spec: DatasetSpec, labels: Sequence[str] | None) -> Columns:
         """Rows of :func:`of_questions`."""
         texts, starts = (name.strip() for name in spec.columns["text"].split(","))
-        ids, questions, contexts = (column(raw, spec.columns[name], ("string",)) for name in ("id", "query", "context"))
+        keys = column(raw, spec.columns["id"], ("string", "integer"))
+        questions, contexts = (
+            [text or "" for text in column(raw, spec.columns[name], ("string",))] for name in ("query", "context")
+        )
         answers, places = column(raw, texts, (WORDS,)), column(raw, starts, ("list of integer",))
-        return of_questions(ids, questions, contexts, answers, places)
+        return told(of_questions(names_of_rows(keys, raw), questions, contexts, answers, places), raw)
 
 
 READERS: Mapping[str, Reader] = {"squad_sentences": SquadSentences()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stilts_xtreme.core.schema import Columns, DatasetSpec
-from stilts_xtreme.data.readers.base import Raw, Reader
+from stilts_xtreme.data.readers.base import Reader
+from stilts_xtreme.data.readers.raw import Raw
 
 
 class Tatoeba(Reader):

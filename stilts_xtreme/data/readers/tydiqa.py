@@ -6,11 +6,12 @@ import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.data.readers.base import Reader, lacks
+from stilts_xtreme.core.schema import Columns, DatasetSpec
+from stilts_xtreme.data.readers.base import Reader
+from stilts_xtreme.data.readers.raw import lacks
 from stilts_xtreme.data.row_files import extension, stamp
+from stilts_xtreme.data.tables.arrow import read_parquet
 
 
 def language_of_id(row_id: str) -> str:
@@ -21,12 +22,12 @@ def language_of_id(row_id: str) -> str:
 class TydiQa(Reader):
     """Takes the rows whose ids begin with ``spec.codes[language]``."""
 
-    def kept(self, spec: DatasetSpec, language: str, table: Any, where: str) -> Sequence[int]:
+    def kept(self, spec: DatasetSpec, language: str, columns: Columns, rows: int, where: str) -> Sequence[int]:
         """The rows of the language."""
-        if "id" not in table.column_names:
-            raise lacks(where, "column", "id", table.column_names)
+        if "id" not in columns:
+            raise lacks(where, "column", "id", list(columns))
         code = spec.codes.get(language, language)
-        return [at for at, row_id in enumerate(table["id"]) if language_of_id(row_id) == code]
+        return [at for at, row_id in enumerate(columns["id"]) if language_of_id(str(row_id)) == code]
 
     def count(self, spec: DatasetSpec, paths: Sequence[Path], language: str) -> int | None:
         """Counts ids, which parquet files give without the rest."""
@@ -39,9 +40,8 @@ class TydiQa(Reader):
 def _languages(path: Path, size: int, mtime_ns: int) -> Counter[str] | None:
     if extension(path) != "parquet":
         return None
-    import pyarrow.parquet as pq
-
-    return Counter(map(language_of_id, pq.read_table(path, columns=["id"])["id"].to_pylist()))
+    ids = read_parquet(path, ["id"]).columns.get("id", [])
+    return Counter(language_of_id(str(row_id)) for row_id in ids)
 
 
 READERS: Mapping[str, Reader] = {"tydiqa": TydiQa()}

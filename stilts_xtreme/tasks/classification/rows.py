@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from stilts_xtreme.core.schema import Columns
-from stilts_xtreme.tasks.rows import Finding, RowFormat, review_labels
+from stilts_xtreme.tasks.rows import Finding, RowFormat, review_labels, without_labels
 
 
 class ClassificationRows(RowFormat):
@@ -19,6 +19,10 @@ class ClassificationRows(RowFormat):
     def review(self, columns: Columns, labels: int, train: bool) -> tuple[Columns, list[Finding]]:
         """Labels that are not there, or that the data set does not have."""
         return columns, review_labels(columns["label"], labels)
+
+    def unscorable(self, columns: Columns, labels: Sequence[str], unanswerable: bool) -> str | None:
+        """No row has a label."""
+        return without_labels(columns["label"])
 
 
 ROWS = ClassificationRows(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from stilts_xtreme.core.schema import Columns
-from stilts_xtreme.tasks.rows import Finding, RowFormat, review_labels
+from stilts_xtreme.tasks.rows import Finding, RowFormat, review_labels, without_labels
 
 
 class ChoiceRows(RowFormat):
@@ -26,6 +26,10 @@ class ChoiceRows(RowFormat):
         uneven = [at for at, choices in enumerate(columns["choices"]) if len(choices) != labels]
         found = review_labels(columns["label"], labels)
         return columns, [*found, Finding("wrong number of choices", uneven, drop=True)]
+
+    def unscorable(self, columns: Columns, labels: Sequence[str], unanswerable: bool) -> str | None:
+        """No row has a label."""
+        return without_labels(columns["label"])
 
     def passages(self, columns: Columns) -> list[str]:
         """The context; a question without one stands for itself."""

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
-from stilts_xtreme.tasks.question_answering.squad import COLUMNS, read_squad
-from stilts_xtreme.tasks.rows import Finding, RowFormat
+from stilts_xtreme.tasks.question_answering.squad import COLUMNS
+from stilts_xtreme.tasks.rows import NO_LABEL, Finding, RowFormat
 
 MOVED = "answer moved"
 """The one problem that is mended without loss."""
@@ -22,17 +21,31 @@ class QuestionRows(RowFormat):
     """Questions about contexts."""
 
     def review(self, columns: Columns, labels: int, train: bool) -> tuple[Columns, list[Finding]]:
-        """Answers that are not where they should be: moved where that is possible, given the start -1 where not."""
+        """Answers that are not where they should be: moved where that is possible, given the start -1 where not.
+
+        An answer without a character is none: the row's answers are withheld.
+        """
+        texts = columns["answer_texts"]
+        blank = [at for at, answers in enumerate(texts) if answers and not any(text.strip() for text in answers)]
         columns, moved, lost = move_answers(columns, train)
+        none = set(blank)
         return columns, [
+            Finding(NO_LABEL, blank, drop=True),
             Finding(MOVED, moved, mended=True),
             Finding("answer not found", lost["some"]),
-            Finding("no answer found", lost["all"], drop=train),
+            Finding("no answer found", [at for at in lost["all"] if at not in none], drop=train),
         ]
 
-    def read_file(self, path: Path) -> Columns:
-        """The rows of a file in SQuAD's form."""
-        return read_squad(path)
+    def unscorable(self, columns: Columns, labels: Sequence[str], unanswerable: bool) -> str | None:
+        """No question has an answer, or none has one that is in its context."""
+        texts = columns["answer_texts"]
+        if not any(text.strip() for answers in texts for text in answers):
+            if unanswerable and not any(texts):
+                return None
+            return f"none of its {len(texts)} questions has an answer"
+        if not any(start >= 0 for starts in columns["answer_starts"] for start in starts):
+            return f"of none of its {len(texts)} questions the answer is in the context"
+        return None
 
     def kept_in_translation(self, columns: Columns, at: int, labels: Sequence[str]) -> str:
         """Whether there is an answer."""

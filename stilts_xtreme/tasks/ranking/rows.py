@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.tasks.rows import Finding, RowFormat
 
@@ -16,6 +18,10 @@ class QueryRows(RowFormat):
         """Queries that nothing answers."""
         none = [at for at, right in enumerate(columns["gold"]) if not right]
         return columns, [Finding("no right candidate", none, drop=True)]
+
+    def unscorable(self, columns: Columns, labels: Sequence[str], unanswerable: bool) -> str | None:
+        """No query has a right candidate."""
+        return None if any(columns["gold"]) else f"none of its {len(columns['gold'])} queries has a right candidate"
 
 
 ROWS = QueryRows(

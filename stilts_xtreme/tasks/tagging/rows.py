@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.tasks.rows import NO_LABEL, Finding, RowFormat
+
+OUTSIDE = "O"
+"""The tag of a token that belongs to nothing that is to be found."""
+MANY = 10
+"""Sentences that cannot all have one tag by chance."""
 
 
 class TaggedRows(RowFormat):
@@ -30,6 +35,18 @@ class TaggedRows(RowFormat):
             Finding("label out of range", beyond, drop=True),
             Finding("tokens and tags of different length", uneven, drop=True),
         ]
+
+    def unscorable(self, columns: Columns, labels: Sequence[str], unanswerable: bool) -> str | None:
+        """No token has a tag, or all have the same one, as files have it whose tags are withheld."""
+        found = {tag for tags in columns["tags"] for tag in tags}
+        n = len(columns["tags"])
+        if not found - {None, -1}:
+            return f"none of its {n} rows has a label"
+        only = next(iter(found))
+        same = len(found) == 1 and len(labels) > 1 and 0 <= only < len(labels)
+        if same and (labels[only] == OUTSIDE or n >= MANY):
+            return f"all tokens of its {n} rows have the tag '{labels[only]}'"
+        return None
 
     def passages(self, columns: Columns) -> list[str]:
         """The sentence."""

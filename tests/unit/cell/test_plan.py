@@ -295,6 +295,7 @@ DATASET: dict[str, tuple[str, bool]] = {
     "reader": ("copa", True),
     "blind": ("[]", False),
     "dev": ("{split: train, fraction: 0.1}", True),
+    "unanswerable": ("true", False),  # what may be refused, not what is read
     "notes": ("other", False),
     "source_language": ("de ++dataset.mnli.languages=[en,de]", True),
     "files": (f"{{train: '{ROOT}/pyproject.toml'}}", True),  # of own files only their content counts

@@ -193,7 +193,7 @@ def test_buccs_own_files(tmp_path: Path) -> None:
         ({"foreign": ["de-7 eins", "de-9\tzwei"]}, "de-en.training.de line 1: expected two fields"),
         ({"english": ["en-4\tone", "en-4\tx"]}, "de-en.training.en line 2: the id 'en-4' occurs more than once"),
         ({"gold": ["de-7\ten-4", "de-8\ten-5"]}, "de-en.training.gold line 2: the pair de-8 en-5 names a sentence"),
-        ({"gold": []}, "no gold pairs"),
+        ({"gold": []}, "de-en.training.gold is empty; bring a file with rows"),
         ({"gold": ["de-7\ten-4", "de-9\ten-5"]}, "holds only the gold pairs"),
     ],
 )

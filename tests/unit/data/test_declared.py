@@ -13,8 +13,8 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.hub.repositories import HubSource
-from stilts_xtreme.data.readers import base, reader_of
-from stilts_xtreme.data.readers.base import Raw
+from stilts_xtreme.data.readers import reader_of
+from stilts_xtreme.data.readers.raw import Raw, raw_columns
 from stilts_xtreme.data.sources import source_of
 
 LOCAL = ("ccg", "ud_relations", "lareqa", "mewsli_x")  # what their readers make of own files is shown elsewhere
@@ -77,7 +77,7 @@ def test_rows_in_the_hubs_types_are_read_and_a_missing_column_refuses(name: str)
         assert set(rows["label"]) == {2 if name == "siqa" else 1}
     if spec.format == "tagging":
         assert rows["tags"] == [[0, 1]] * 3
-    for column in base.raw_columns(spec, list(raw.features)):
+    for column in raw_columns(spec, list(raw.features)):
         left = Raw(
             {key: values for key, values in raw.columns.items() if key != column},
             {key: kind for key, kind in raw.features.items() if key != column},
