@@ -8,9 +8,10 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
-from stilts_xtreme.core.errors import unknown
+from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import SPLITS, Columns, DatasetSpec, DataSpec
 from stilts_xtreme.data.checks import Report, check
 from stilts_xtreme.tasks import row_format_of
@@ -99,6 +100,16 @@ class RowSource(ABC):
         if report.problems:
             _log.warning("%s", report)
         return columns, report
+
+    def empty(self, split: str, language: str) -> StiltsError:
+        """The refusal of a split that has no row in a language, with the files that were looked into."""
+        names = ", ".join(map(str, self.looked_into(read_split(self.spec, split), language)))
+        where = f": looked into {names}" if names else ""
+        return StiltsError(f"{self.spec.name}/{split} holds no rows in '{language}'{where}; bring some.")
+
+    def looked_into(self, split: str, language: str) -> list[Path]:
+        """The files that the rows of a split, as the source has it, are read from; none where it has no files."""
+        return []
 
     def described(self) -> DatasetSpec:
         """The data set with the labels that the source knows."""

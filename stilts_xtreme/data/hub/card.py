@@ -43,7 +43,7 @@ class Config:
 
     Attributes:
         splits: Split -> patterns of its files; None: the names of files and folders tell.
-        folder: The folder that names are searched in, where ``splits`` is None.
+        folder: The folder that the files are in.
         features: The types that the entry gives columns.
         between: What stands between the fields of its csv files.
     """
@@ -118,11 +118,8 @@ def _config(path: Path, entry: Mapping[str, Any]) -> Config:
             f"{path}: the configuration '{entry['config_name']}' says {unread[0]}, which is not read here; bring files "
             "that need no such option."
         )
-    files, folder = entry.get("data_files"), entry.get("data_dir")
-    if files is None:
-        return Config(None, _inside(path, str(folder or "")), entry.get("features"), between)
-    splits = _splits(path, files)
-    return Config(splits, "", entry.get("features"), between)
+    files, folder = entry.get("data_files"), _inside(path, str(entry.get("data_dir") or ""))
+    return Config(None if files is None else _splits(path, files), folder, entry.get("features"), between)
 
 
 def _splits(path: Path, files: object) -> dict[str, list[str]]:

@@ -115,7 +115,7 @@ def _missing(folder: Path, config: str, name: str, there: Sequence[Path]) -> lis
     lost: list[str] = []
     declared = card.card_of(folder).configs.get(config)
     for pattern in (declared.splits or {}).get(name, ()) if declared else ():
-        if not glob.has_magic(pattern) and not (folder / pattern).is_file():
+        if declared and not glob.has_magic(pattern) and not (folder / declared.folder / pattern).is_file():
             lost.append(pattern)
     shards: dict[tuple[Path, str, int], set[int]] = {}
     for path in there:
@@ -158,7 +158,7 @@ def _layout(folder: Path, config: str) -> dict[str, list[Path]] | None:
         if own.splits is None:
             return card.named(folder / own.folder)
         return {
-            split: [path for pattern in patterns for path in card.matching(folder, pattern)]
+            split: [path for pattern in patterns for path in card.matching(folder / own.folder, pattern)]
             for split, patterns in own.splits.items()
         }
     if (folder / config).is_dir():

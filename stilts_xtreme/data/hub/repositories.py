@@ -92,7 +92,7 @@ class HubSource(RowSource):
         self._compare_count(split, language, length(columns))
         columns = dev_share(columns, self.spec, split)
         if not length(columns):
-            raise StiltsError(f"{self.spec.name}/{split} holds no rows in '{language}'.")
+            raise self.empty(split, language)
         return columns
 
     def places(self, split: str, language: str, ids: Sequence[str], last: bool) -> list[str]:
@@ -132,6 +132,11 @@ class HubSource(RowSource):
         what |= {"codes": {language: spec.codes[language] for language in languages if language in spec.codes}}
         what |= {"dev": dict(spec.dev) if spec.dev else None, "limits": [layout.sliced(name)[1] for name in names]}
         return {"kind": "hub", "rows": where, **what}
+
+    def looked_into(self, split: str, language: str) -> list[Path]:
+        """The files below a root."""
+        names = layout.raw_splits(self.spec, split) if self.data.root else []
+        return [path for name in names for path in self.files(name, language)]
 
     def corpus(self) -> dict[str, list[str]]:
         """The text of all splits; a split that is a share of another one is in that."""

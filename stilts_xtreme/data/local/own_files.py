@@ -87,7 +87,7 @@ class LocalSource(RowSource):
         columns = self._canonical(read_split(self.spec, split), language, self.labels())
         columns = dev_share(columns, self.spec, split)
         if not length(columns):
-            raise StiltsError(f"{self.spec.name}/{split} holds no rows in '{language}'.")
+            raise self.empty(split, language)
         return columns
 
     def places(self, split: str, language: str, ids: Sequence[str], last: bool) -> list[str]:
@@ -127,6 +127,10 @@ class LocalSource(RowSource):
             "codes": {code: spec.codes[code] for code in languages if code in spec.codes},
             "dev": dict(spec.dev) if spec.dev else None,
         }
+
+    def looked_into(self, split: str, language: str) -> list[Path]:
+        """The files, or the folders that ``datasets`` has saved."""
+        return [place for place in self._places(split).get(language, []) if isinstance(place, Path)]
 
     def corpus(self) -> dict[str, list[str]]:
         """The text of all splits; a split that is a share of another one is in that."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.data.readers.labels import named_labels, no_labels
-from stilts_xtreme.data.readers.raw import KINDS, WORDS, Raw, column, names_of_rows, told
+from stilts_xtreme.data.readers.raw import KINDS, WORDS, Raw, column, kind, names_of_rows, told
 from stilts_xtreme.data.row_files import Absent, rows_in
 from stilts_xtreme.tasks import row_format_of
 
@@ -143,6 +143,9 @@ READERS: Mapping[str, Reader] = {"columns": Reader()}
 def _right(raw: Raw, source: str | None, out: Columns) -> list[list[str]]:
     """The ids of the right candidates; where the source has none, equal texts are one candidate."""
     if source is not None:
-        return [[str(value)] if value else [] for value in column(raw, source, ("string", "integer"))]
+        lists = kind(raw.features.get(source)).startswith("list")
+        values = column(raw, source, (WORDS, "list of integer") if lists else ("string", "integer"))
+        own = values if lists else [[] if value is None or value == "" else [value] for value in values]
+        return [[str(key) for key in row] for row in own]
     numbers: dict[str, int] = {}
     return [[str(numbers.setdefault(text, len(numbers)))] if text else [] for text in out["text"]]

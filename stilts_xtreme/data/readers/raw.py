@@ -112,8 +112,8 @@ def kind(feature: object) -> str:
 
 
 def inner_of(feature: object) -> object:
-    """The type of what a list holds."""
-    return feature[0] if isinstance(feature, list | tuple) else feature.feature  # type: ignore[attr-defined]
+    """The type of what a list holds; None where a column has no value that tells."""
+    return feature[0] if isinstance(feature, list | tuple) else getattr(feature, "feature", None)
 
 
 def _dig(raw: Raw, source: str) -> tuple[list, object]:
@@ -194,4 +194,6 @@ def _expect(raw: Raw, source: str, feature: object, kinds: Sequence[str]) -> Non
     found = kind(feature)
     if found not in kinds and not found.endswith("null"):  # null: the file has no value to tell a type by
         wanted = " or ".join(kinds)
-        raise StiltsError(f"{raw.where}: the column '{source}' holds {found}; expected {wanted}.")
+        raise StiltsError(
+            f"{raw.where}: the column '{source}' holds {found}; expected {wanted}; mend it, or name another column."
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stilts_xtreme.core.schema import Columns
-from stilts_xtreme.tasks.rows import RowFormat
+from stilts_xtreme.tasks.rows import Finding, RowFormat
 
 FOREIGN, ENGLISH = "foreign", "english"
 """The sides."""
@@ -16,6 +16,17 @@ FOREIGN, ENGLISH = "foreign", "english"
 
 class CorpusRows(RowFormat):
     """Sentences of both corpora."""
+
+    def review(self, columns: Columns, labels: int, train: bool) -> tuple[Columns, list[Finding]]:
+        """Sentences of neither corpus, and translations that are none of the English sentences."""
+        sides = columns["side"]
+        neither = [at for at, side in enumerate(sides) if side not in (FOREIGN, ENGLISH)]
+        english = {key for key, side in zip(columns["id"], sides, strict=True) if side == ENGLISH}
+        lost = [at for at, right in enumerate(columns["gold"]) if not english.issuperset(right)]
+        return columns, [
+            Finding(f"side is neither {FOREIGN} nor {ENGLISH}", neither, drop=True),
+            Finding("gold names no English sentence", lost),
+        ]
 
     def unscorable(self, columns: Columns, labels: Sequence[str], unanswerable: bool) -> str | None:
         """No sentence has a translation."""

@@ -44,7 +44,7 @@ class QuestionRows(RowFormat):
                 return None
             return f"none of its {len(texts)} questions has an answer"
         if not any(start >= 0 for starts in columns["answer_starts"] for start in starts):
-            return f"of none of its {len(texts)} questions the answer is in the context"
+            return f"none of its {len(texts)} questions has an answer that is in the context"
         return None
 
     def kept_in_translation(self, columns: Columns, at: int, labels: Sequence[str]) -> str:

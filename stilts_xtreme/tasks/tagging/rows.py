@@ -30,7 +30,9 @@ class TaggedRows(RowFormat):
                 uneven.append(at)
             elif any(tag is None or not 0 <= tag < labels for tag in tags):
                 beyond.append(at)
+        empty = [at for at, tokens in enumerate(columns["tokens"]) if any(not token.strip() for token in tokens)]
         return columns, [
+            Finding("empty token", empty),
             Finding(NO_LABEL, none, drop=True),
             Finding("label out of range", beyond, drop=True),
             Finding("tokens and tags of different length", uneven, drop=True),
