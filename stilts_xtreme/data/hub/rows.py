@@ -44,9 +44,10 @@ def raw_rows(
         StiltsError: If the rows cannot be reached.
     """
     name, limit = layout.sliced(raw_split)
-    where = f"'{src.id}', configuration '{src.config}', split '{name}'" + (" in data.root" if root else "")
+    where = f"'{src.id}', configuration '{src.config}', split '{name}'"
     if root:
         paths = layout.files(root, src, name, limit)
+        where += f" in data.root ({paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''})"
         found = _from_folder(spec, paths, Path(root) / str(src.id), src.config, limit)
     else:
         data = _from_hub(src, name, limit)

@@ -212,8 +212,8 @@ def test_a_damaged_file_gives_rows_or_one_sentence(tmp_path: Path, name: str, da
     rows, sentence = attempt(lambda: kind.read(tmp_path))
     if rows is None:
         assert "\n" not in sentence
-        told = (Path(kind.path).name, "is blind", "No row can be used", "occur more than once", "lacks")
-        assert any(word in sentence for word in told), sentence
+        told = (str(tmp_path), "me/mine", "is blind", "No row can be used", "has no label")
+        assert any(word in sentence for word in told)
     else:
         assert len({len(values) for values in rows.values()}) == 1
 
