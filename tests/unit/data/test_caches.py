@@ -98,9 +98,9 @@ def test_what_was_read_once_is_read_without_the_hub(hub: Fake, tmp_path: Path) -
     assert len(hub.sent) == sent
 
 
-def test_rows_of_a_folder_leave_nothing_in_the_home(tmp_path: Path) -> None:
+def test_rows_of_a_folder_leave_nothing_anywhere(tmp_path: Path) -> None:
     repository(tmp_path / "root" / "facebook" / "xnli")
     said = read(tmp_path / "home", f", root={str(tmp_path / 'root')!r}", HF_HOME=str(tmp_path / "hf"))
     assert said == "['test 0', 'test 1', 'test 2']\n"
-    assert ".arrow" in files(tmp_path / "hf" / "datasets")
+    assert not files(tmp_path / "hf"), "they are read where they are"
     assert not (tmp_path / "home").exists()
