@@ -105,7 +105,7 @@ def read_as(path: Path, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[IO[bytes]]:
+def _unpacked(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
     """Opens a file of text, unpacked where its name ends in ``.gz``."""
     try:
         with opened(path) as file:

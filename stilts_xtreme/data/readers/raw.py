@@ -124,6 +124,8 @@ def _dig(raw: Raw, source: str) -> tuple[list, object]:
     if column not in raw.columns:
         raise lacks(raw.where, "column", column, list(raw.features))
     values, feature = raw.columns[column], raw.features[column]
+    if key and kind(feature) == "null":
+        return values, Type("null")
     fields: Mapping | None = feature if isinstance(feature, Mapping) else None
     if fields is None and kind(feature) == "list of struct":
         fields = inner_of(feature)  # type: ignore[assignment]
