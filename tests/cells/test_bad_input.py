@@ -91,15 +91,15 @@ SKIP = "mend them, or leave them out with data.bad_rows=skip"
         (local("xnli/xnli.test.tsv", tsv(XNLI, "en|x|||||A|B|1", "de|neutrl|||||A|B|1")), "xnli",
          {"reader": "original"}, "test", "de", r"did you mean 'neutral'.*; mend .*xnli.test.tsv line 3, or"),
         (parquet("facebook/xnli", "de", "test", STRANGE),
-         "xnli", {}, "test", "de", r"no label 'x'.*; mend .*test-00000-of-00001.parquet, row 2, or"),
+         "xnli", {}, "test", "de", r"no label 'x'.*; mend .*test-00000-of-00001.parquet row 2, or"),
         # a span outside its context
         (parquet("rajpurkar/squad", "plain_text", "train", qa(["1", "2"], ["ab", "ab"], [["b"], ["zz"]], [[1], [0]])),
-         "squad_v1", {}, "train", "en", rf"no answer found: 1 \(2; the first: .*train-00000.*, row 2\); {SKIP}"),
+         "squad_v1", {}, "train", "en", rf"no answer found: 1 \(2; the first: .*train-00000.* row 2\); {SKIP}"),
         (local("mlqa/test-context-de-question-de.json", spread(squad(("1", "ab", "?", "b"), ("2", "ab", "?", "zz")))),
          "mlqa", {"reader": "original"}, "test", "de", rf"no answer found: 1 \(2; .*-de.json line 26\); {SKIP}"),
         # ids twice
         (parquet("google/xquad", "xquad.de", "validation", qa(["1", "2", "1"], ["ab"] * 3, [["b"]] * 3, [[1]] * 3)),
-         "xquad", {}, "test", "de", r"such as '1' \(again: .*validation-00000.*, row 3\); keep one row of each"),
+         "xquad", {}, "test", "de", r"such as '1' \(again: .*validation-00000.* row 3\); keep one row of each"),
         (local("xquad/xquad.de.json", spread(squad(("1", "ab", "?", "b"), ("1", "ab", "?", "b")))),
          "xquad", {"reader": "original"}, "test", "de", r"xquad.de.json line 26: 1 ids occur .*'1'; keep one question"),
         (both(BUCC, bucc("de", "\nd1\teins\n\nd1\tzwei\n")), "bucc2018", {}, "test", "de",
@@ -137,7 +137,7 @@ def test_of_joined_splits_the_right_file_is_named(tmp_path: Path) -> None:
         features |= {"uid": TEXT, "label": Value("int64")}
         write(tmp_path, "facebook/anli", "plain_text", f"dev_r{round_}", columns, features)
     spec = replace(catalogue.load_spec("anli"), label_values={"0": NLI[0], "1": NLI[1], "2": NLI[2]})
-    with pytest.raises(StiltsError, match=r"no label '5'.*mend .*dev_r2-00000-of-00001.parquet, row 2"):
+    with pytest.raises(StiltsError, match=r"no label '5'.*mend .*dev_r2-00000-of-00001.parquet row 2"):
         source_of(spec, DataSpec("hub", str(tmp_path))).rows("validation", "en")
 
 
