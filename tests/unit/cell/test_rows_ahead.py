@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stilts_xtreme.cell.run import read, rows_ahead
+from stilts_xtreme.cell.run import read, read_ahead, rows_ahead
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.inputs import RowSet
 from stilts_xtreme.core.schema import DataSpec
@@ -55,5 +55,12 @@ def test_rows_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     good.write_text(json.dumps({"text_a": "a", "label": "good"}) + "\n")
     blind.write_text(json.dumps({"text_a": "a", "label": ""}) + "\n")
     read(rows(good, "test"))
-    with pytest.raises(StiltsError, match="blind/test/en is blind"):
-        read(rows(blind, "test"))
+    stages = [stage("a", "train", rows(good, "train")), stage("c", "evaluate", rows(blind, "test"))]
+    planned: Any = SimpleNamespace(stages=lambda: stages, final=None)
+    store: Any = SimpleNamespace(done=lambda key: False)
+    found: dict[str, StiltsError | None] = {}
+    for _ in range(2):
+        with pytest.raises(StiltsError, match="blind/test/en is blind"):
+            read_ahead(planned, store, found)
+        blind.unlink(missing_ok=True)  # what was read once is not read again
+    assert len(found) == 1
