@@ -96,6 +96,11 @@ def command(arguments: Sequence[str] | None, parser: Parser, work: Callable[[arg
 def _run(arguments: Sequence[str] | None, parser: Parser, work: Callable[[argparse.Namespace], int | None]) -> int:
     terminal.prepare()
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:
+        from stilts_xtreme import __version__
+
+        terminal.out(f"stilts_xtreme {__version__}")
+        return 0
     if not given or {"-h", "--help"} & set(given):
         sys.stdout.write(parser.format_help())  # argparse's own way passes over errors
         return 0 if given else 2

@@ -119,3 +119,11 @@ raise SystemExit(command(["--go"], parser, lambda options: print("line\\n" * 100
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 128 + signal.SIGPIPE
+
+
+def test_every_command_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in NAMES:
+        assert command(["--version"], parser_of(name), lambda options: pytest.fail("it ran")) == 0
+    said = set(capsys.readouterr().out.splitlines())
+    assert len(said) == 1
+    assert re.fullmatch(r"stilts_xtreme \d+\.\d+\.\d+", said.pop())
