@@ -28,8 +28,9 @@ from benchmarks import rounds as plumbing
 from benchmarks.jobs import JOBS, log_normal
 from benchmarks.models import checkpoint
 from stilts_xtreme.models.batch import spans
-from stilts_xtreme.models.encoder import Source, load, load_tokenizer
+from stilts_xtreme.models.encoder import Source, load
 from stilts_xtreme.models.shipped import FOLDER
+from stilts_xtreme.models.tokenizer import load_tokenizer
 from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.options import HeadOptions
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from torch import nn
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoTokenizer,
     PreTrainedModel,
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
@@ -24,9 +24,6 @@ from stilts_xtreme.models import packing
 from stilts_xtreme.models.batch import Batch, padded_places, send
 from stilts_xtreme.models.dropout import dropouts, refuse_other
 from stilts_xtreme.models.packed_layout import Layout, layout
-
-LEAST_SHARE = 0.5
-"""Share of the embedding's rows that a tokenizer must have a sub-token for; padded embeddings have a few more rows."""
 
 UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, StrictDataclassError)
 """What the libraries raise about a missing, damaged or nonsensical checkpoint."""
@@ -80,55 +77,25 @@ def load_config(source: Source) -> Any:
             f"The encoder {source.place} is quantised (quantization_config in its config.json), and quantised weights "
             "are not trained here; take the encoder in full precision."
         )
-    if type(config) not in MODEL_FOR_MASKED_LM_MAPPING or getattr(config, "is_encoder_decoder", False):
+    kind = config.model_type
+    if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
         raise StiltsError(
-            f"The checkpoint {source.place} is a {config.model_type} model, not a masked-language-model encoder "
-            "such as XLM-R, BERT, DeBERTa or ModernBERT."
+            f"The checkpoint {source.place} is a {kind} model, not a masked-language-model encoder such as XLM-R, "
+            "BERT, DeBERTa or ModernBERT."
+        )
+    if getattr(config, "is_encoder_decoder", False) or getattr(config, "is_decoder", False):
+        has = "is_encoder_decoder" if getattr(config, "is_encoder_decoder", False) else "is_decoder"
+        raise StiltsError(
+            f"The checkpoint {source.place} is a {kind} model with a decoder ({has}=true in its config.json), not a "
+            "masked-language-model encoder such as XLM-R, BERT, DeBERTa or ModernBERT."
+        )
+    parts = sorted(name for name in type(config).sub_configs if getattr(config, name, None) is not None)
+    if parts:
+        raise StiltsError(
+            f"The checkpoint {source.place} is a {kind} model and made of several models ({', '.join(parts)}); "
+            "take an encoder of text alone."
         )
     return config
-
-
-def load_tokenizer(source: Source) -> Any:
-    """The fast tokenizer of an encoder; byte-level ones mark the start of a word (needed for pre-split words).
-
-    Raises:
-        StiltsError: When it cannot be had, is not a fast one, or does not fit the rows of the encoder's embedding.
-    """
-    rows = getattr(load_config(source), "vocab_size", None)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            source.place, revision=source.revision, add_prefix_space=True, trust_remote_code=False
-        )
-    except UNREADABLE as error:
-        raise unloadable(source, error) from error
-    if not tokenizer.is_fast:
-        raise StiltsError(
-            f"The encoder {source.place} has no fast tokenizer; character offsets are needed for answers."
-        )
-    _refuse_misfit(source, tokenizer, rows)
-    return tokenizer
-
-
-def _refuse_misfit(source: Source, tokenizer: Any, rows: int | None) -> None:
-    """Compares a tokenizer with the rows of the embedding.
-
-    Where the tokenizer's files are missing, transformers makes an empty one, and every word is unknown to it.
-    """
-    vocabulary = tokenizer.get_vocab()
-    words = len(vocabulary.keys() - set(tokenizer.all_special_tokens))
-    if not words or (rows is not None and len(vocabulary) < LEAST_SHARE * rows):
-        raise StiltsError(
-            f"The tokenizer of the encoder {source.place} has {words:,} sub-tokens beside the special ones, and its "
-            f"embedding has {rows or 0:,} rows: the tokenizer's files (tokenizer.json, or vocab.txt and the like) are "
-            "missing or those of another encoder; save the tokenizer beside the model."
-        )
-    token, highest = max(vocabulary.items(), key=lambda item: item[1])
-    if rows is not None and highest >= rows:
-        raise StiltsError(
-            f"The tokenizer of the encoder {source.place} has the sub-token {token!r} with the number {highest:,}, and "
-            f"its embedding has {rows:,} rows only: give the embedding a row for each sub-token "
-            "(model.resize_token_embeddings), and save both again."
-        )
 
 
 class Encoder(nn.Module):
@@ -166,6 +133,11 @@ class Encoder(nn.Module):
         """The base model's configuration."""
         return self.base.config
 
+    @property
+    def place(self) -> str:
+        """Where it comes from, for sentences."""
+        return self.source.place if self.source is not None else "made in memory"
+
     def forward(self, batch: Batch, layer: int | None = None) -> torch.Tensor:
         """Encodes a ragged batch.
 
@@ -179,20 +151,25 @@ class Encoder(nn.Module):
         if self.packed:
             return packing.run(self.base, batch.ids, batch.types, self._layout(batch), layer)
         output, places = self._padded(batch, layer is not None)
-        return _tokens(output.last_hidden_state if layer is None else output.hidden_states[layer], places)
+        return tokens_of(output.last_hidden_state if layer is None else output.hidden_states[layer], places)
 
     def layers(self, batch: Batch) -> list[torch.Tensor]:
         """Encodes a ragged batch; all of ``hidden_states``, each [T, H], the embedding first."""
         if self.packed:
             return packing.run_layers(self.base, batch.ids, batch.types, self._layout(batch))
         output, places = self._padded(batch, True)
-        return [_tokens(hidden, places) for hidden in output.hidden_states]
+        return [tokens_of(hidden, places) for hidden in output.hidden_states]
 
     def _layout(self, batch: Batch) -> Layout:
         return layout(batch.lengths, batch.ids.device)
 
     def _padded(self, batch: Batch, all_layers: bool) -> tuple[Any, torch.Tensor]:
-        """The base model's output for padded sequences [S, L], and where tokens are in it, row by row [T]."""
+        """The base model's output for padded sequences, and where tokens are in it, row by row [T]."""
+        inputs, places = self.padded(batch)
+        return self.base(**inputs, output_hidden_states=all_layers, return_dict=True), places
+
+    def padded(self, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """What Hugging Face's models are given: padded sequences [S, L], and where tokens are, row by row [T]."""
         shape, places = padded_places(batch.lengths)
         places = send(places, batch.ids.device)
 
@@ -205,7 +182,7 @@ class Encoder(nn.Module):
         }
         if batch.types is not None:
             inputs["token_type_ids"] = padded(batch.types, 0)
-        return self.base(**inputs, output_hidden_states=all_layers, return_dict=True), places
+        return inputs, places
 
     def first_tokens(self, batch: Batch) -> torch.Tensor:
         """The last layer's hidden states [S, H] of the first token of every sequence."""
@@ -220,9 +197,9 @@ class Encoder(nn.Module):
         return self(batch).index_select(0, wanted)
 
 
-def _tokens(hidden: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """The tokens [T, H] of padded hidden states [S, L, H]."""
-    return hidden.reshape(-1, hidden.shape[-1]).index_select(0, places)
+def tokens_of(hidden: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """The tokens [T, ...] of something padded [S, L, ...]."""
+    return hidden.flatten(0, 1).index_select(0, places)
 
 
 def from_checkpoint(kind: Any, source: Source, config: Any) -> tuple[Any, dict[str, Any]]:
@@ -272,8 +249,7 @@ def load(
     if source.random:
         torch.manual_seed(0)  # as a pretrained encoder is the same for every seed of a run
         base = AutoModel.from_config(config, dtype=torch.float32)
-        if hasattr(base, "pooler"):
-            base.pooler = None
+        _take_out_pooler(base)
         return _ready(base, None, gradient_checkpointing, dropout, replaced, None, packed, source)
     base, report = from_checkpoint(AutoModel, source, config)
     missing = sorted(report["missing_keys"])
@@ -288,9 +264,15 @@ def load(
     of_head = (getattr(config, "stilts_xtreme", None) or {}).get("pooler") == "head"
     if of_head or any("pooler" in name for name in missing):
         pooler = None  # a head that wants one brings its own, drawn from the run's seed or its own checkpoint
-    if hasattr(base, "pooler"):
-        base.pooler = None
+    _take_out_pooler(base)
     return _ready(base, pooler, gradient_checkpointing, dropout, replaced, origin, packed, source)
+
+
+def _take_out_pooler(base: Any) -> None:
+    """Leaves the pooler to the heads that use one."""
+    if hasattr(base, "pooler"):
+        # without the switch for it an architecture always runs its pooler
+        base.pooler = None if "add_pooling_layer" in signature(type(base).__init__).parameters else nn.Identity()
 
 
 def _ready(
@@ -305,6 +287,8 @@ def _ready(
 ) -> Encoder:
     if dropout is not None:
         refuse_other(base, dropout)
+    if hasattr(base, "set_attention_type"):  # BigBird's sparse attention of long rows ends for good with a short batch
+        base.set_attention_type("original_full")
     if checkpointing and not base.supports_gradient_checkpointing:
         raise StiltsError(
             f"trainer.gradient_checkpointing=true is refused: transformers has none for {base.config.model_type}; "

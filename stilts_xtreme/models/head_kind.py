@@ -26,6 +26,11 @@ class HeadKind:
     grouped: bool = False
     pretraining: bool = False
 
+    @property
+    def of_sequences(self) -> bool:
+        """Whether it has one output for a sequence, not one for each token."""
+        return self.auto_model in ("AutoModelForSequenceClassification", "AutoModelForMultipleChoice")
+
 
 MASKED_LM = HeadKind("mlm", "AutoModelForMaskedLM", pretraining=True)
 """The head that encoders are pretrained with."""

@@ -41,12 +41,19 @@ class Unplugged(nn.Module):
 
 
 class HeadModel(nn.Module):
-    """Hugging Face's ``AutoModelFor...`` without its encoder: hidden states in, logits out."""
+    """Hugging Face's ``AutoModelFor...`` without its encoder: hidden states in, logits out.
+
+    Attributes:
+        kind: Which head.
+        model: Hugging Face's model, with a stand-in for its encoder.
+        whole: Whether it looks at more than hidden states; :mod:`.head_run` then runs it together with its encoder.
+    """
 
     def __init__(self, model: PreTrainedModel, kind: HeadKind, shared_pooler: nn.Module | None):
         super().__init__()
         self.kind = kind
         self.model = model
+        self.whole = False
         base = model.base_model
         pooler = getattr(base, "pooler", None)
         if pooler is not None and shared_pooler is not None:
@@ -64,6 +71,11 @@ class HeadModel(nn.Module):
         Returns:
             Hugging Face's output; for multiple choice one logit for each sequence [S, 1].
         """
+        if self.whole:
+            raise StiltsError(
+                f"The {self.kind.name} head of {self.model.config.model_type} takes more than hidden states; run it "
+                "with sequence_logits or token_outputs of its module."
+            )
         self.plug.hidden = hidden
         shape = (hidden.shape[0], 1, hidden.shape[1]) if self.kind.grouped else hidden.shape[:2]
         dummy = torch.zeros(shape, dtype=torch.long, device=hidden.device)
@@ -89,18 +101,31 @@ def head_of(
         continues: A saved model with such a head, whose head weights to take.
 
     Raises:
-        StiltsError: When the architecture has no such head, or the saved model no head that can continue.
+        StiltsError: When the architecture has no such head, or none that works without its encoder, or the saved model
+            no head that can continue.
     """
+    if type(encoder.config) not in auto_model(kind)._model_mapping:
+        raise StiltsError(f"{encoder.config.model_type} has no {kind.name} head in transformers.")
+    try:
+        return _head_of(encoder, kind, labels, continues)
+    except (AttributeError, TypeError, NotImplementedError) as error:  # an architecture that is built unlike the others
+        text = " ".join(str(error).split())[:200]
+        raise StiltsError(
+            f"The {kind.name} head of {encoder.config.model_type} cannot be taken apart from its encoder: "
+            f"{type(error).__name__}: {text}"
+        ) from error
+
+
+def _head_of(encoder: Encoder, kind: HeadKind, labels: tuple[str, ...], continues: Source | None) -> HeadModel:
     config = type(encoder.config).from_dict(encoder.config.to_dict())
     # names that an earlier task left in the config are not this head's
     names = labels if kind.names_labels else ()
     config.id2label = dict(enumerate(names or ("LABEL_0", "LABEL_1")))
     config.label2id = {name: position for position, name in config.id2label.items()}
     config.problem_type = kind.problem_type
-    if hasattr(config, "classifier_pooling"):
-        config.classifier_pooling = "cls"  # a head sees the first token's hidden state, in every architecture alike
-    if type(config) not in auto_model(kind)._model_mapping:
-        raise StiltsError(f"{config.model_type} has no {kind.name} head in transformers.")
+    # where an architecture begins with the first token, a head sees that one; others keep the pooling of their own
+    if hasattr(config, "classifier_pooling") and type(config)().classifier_pooling == "cls":
+        config.classifier_pooling = "cls"
     if continues is not None:
         model = _continued(continues, kind, config)
     elif kind.pretraining:
@@ -176,8 +201,8 @@ def assemble(encoder: Encoder, head: HeadModel) -> PreTrainedModel:
     whole._modules = dict(head.model._modules)
     base = copy.copy(encoder.base)
     base._modules = dict(encoder.base._modules)
-    base._modules["pooler"] = head.plug.pooler if hasattr(encoder.base, "pooler") else None
-    if base._modules["pooler"] is None and not hasattr(encoder.base, "pooler"):
-        base._modules.pop("pooler")
+    if hasattr(base, "pooler") and (head.plug.pooler is not None or base.pooler is None):
+        base.__dict__.pop("pooler", None)  # None there, where the architecture's plain encoder has no pooler
+        base._modules["pooler"] = head.plug.pooler
     whole._modules[head.model.base_model_prefix] = base
     return whole

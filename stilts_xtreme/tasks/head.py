@@ -12,10 +12,13 @@ from transformers.utils import logging as transformers_logging
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
+from stilts_xtreme.models import head_run
 from stilts_xtreme.models.batch import Batch, Features, padded_places, send
-from stilts_xtreme.models.encoder import Encoder, Source, load, load_tokenizer
+from stilts_xtreme.models.encoder import Encoder, Source, load
 from stilts_xtreme.models.hf_heads import HeadModel, head_of
 from stilts_xtreme.models.naming import source_named
+from stilts_xtreme.models.positions import position_limit
+from stilts_xtreme.models.tokenizer import load_tokenizer
 from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.evaluation import Sample
 from stilts_xtreme.tasks.module import StageModule, Step
@@ -43,6 +46,7 @@ class HeadModule(StageModule):
         format: The id of the format.
         metric: The metric of rows that name none, one of the format's.
         needs_labels: Whether its answers are label names.
+        every_layer: Whether it looks at any layer of the encoder, not at the last one alone.
         labels: Label names, in the order of the logits.
         head: Hugging Face's head without its encoder; None for retrieval.
 
@@ -54,6 +58,7 @@ class HeadModule(StageModule):
     format: ClassVar[str]
     metric: ClassVar[str]
     needs_labels: ClassVar[bool] = False
+    every_layer: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -78,6 +83,10 @@ class HeadModule(StageModule):
         self._tokenizer = tokenizer
         kind = format_of(self.format).head
         self.head: HeadModel | None = head_of(encoder, kind, self.labels, continues) if kind is not None else None
+        if self.head is not None:
+            head_run.settle(encoder, self.head)
+        else:
+            head_run.settle_encoder(encoder, self.every_layer)
         if options.max_length < SHORTEST:
             raise StiltsError(f"max_length={options.max_length} leaves no room for text; give at least {SHORTEST}.")
         limit = position_limit(encoder)
@@ -190,6 +199,16 @@ class HeadModule(StageModule):
         """Hidden states [S, 1, H] of the first token of every sequence."""
         return self.encoder.first_tokens(batch)[:, None]
 
+    def sequence_logits(self, batch: Batch) -> torch.Tensor:
+        """What a head of sequences gives [S, labels]; for multiple choice [S, 1]."""
+        assert self.head is not None
+        return head_run.of_sequences(self.encoder, self.head, batch)
+
+    def token_outputs(self, batch: Batch, wanted: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """What a head of tokens gives for those at ``wanted`` [N], None for all [T], by Hugging Face's names."""
+        assert self.head is not None
+        return head_run.of_tokens(self.encoder, self.head, batch, wanted)
+
     def terms(self, step: Step) -> float:
         """Units of the step: the loss is a mean over examples."""
         return len(step.units)
@@ -207,14 +226,6 @@ def _named(place: str) -> Encoder:
         transformers_logging.set_verbosity(before)
         if bars:
             transformers_logging.enable_progress_bar()
-
-
-def position_limit(encoder: Encoder) -> int | None:
-    """The longest sequence that an encoder takes; RoBERTa's family spends the positions up to the padding id."""
-    limit = getattr(encoder.config, "max_position_embeddings", None)
-    table = getattr(getattr(encoder.base, "embeddings", None), "position_embeddings", None)
-    padding = getattr(table, "padding_idx", None)
-    return limit if limit is None or padding is None else limit - (padding + 1)
 
 
 def segment_ids(tokenizer: Any, config: Any) -> bool:

@@ -18,6 +18,8 @@ from stilts_xtreme.tasks.options import HeadOptions
 class PoolingModule(HeadModule):
     """Sentences as vectors; what is found with them is the matter of the heads that extend it."""
 
+    every_layer = True
+
     def __init__(
         self,
         encoder: Encoder | str,

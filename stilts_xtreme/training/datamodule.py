@@ -14,6 +14,7 @@ from stilts_xtreme.data import own
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.data.task import data_of, task_of
 from stilts_xtreme.models.batch import Features
+from stilts_xtreme.models.tokenizer import compare_unknown, refuse_unknown, unknown_share
 from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.evaluation import Candidates, Sample
 from stilts_xtreme.tasks.head import HeadModule
@@ -141,6 +142,7 @@ class TaskDataModule(pl.LightningDataModule):
         if stage == "fit":
             name, rows = self._train_rows(module)
             self._train = (name, module.features(rows, module.tokenizer))
+            refuse_unknown(self._train[1], module.tokenizer, module.encoder.place, name)
             if not len(self._train[1]):
                 raise StiltsError(f"{name}: its train split has no usable rows.")
         splits = {"fit": "validation", "validate": "validation", "test": "test", "predict": "predict"}
@@ -242,6 +244,8 @@ class TaskDataModule(pl.LightningDataModule):
             features = module.features(kept, module.tokenizer)
             if len(features):
                 samples.append(Sample(self.name, language, metric, kept, features, candidates=pool))
+        shares = {sample.language: unknown_share(sample.features, module.tokenizer) for sample in samples}
+        compare_unknown(shares, module.encoder.place, self.name, self.languages is None)
         return samples
 
     def _sources(self, split: str) -> list[tuple[DatasetSpec, tuple[str, ...]]]:

@@ -21,7 +21,8 @@ from stilts_xtreme.core.stage import Evaluation, Floors
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.batch import concatenate
-from stilts_xtreme.models.encoder import Encoder, load, load_tokenizer
+from stilts_xtreme.models.encoder import Encoder, load
+from stilts_xtreme.models.tokenizer import compare_unknown, load_tokenizer, unknown_share
 from stilts_xtreme.tasks import format_of, predictions
 from stilts_xtreme.tasks.floors import fit as floors
 from stilts_xtreme.tasks.format import Rows
@@ -65,6 +66,9 @@ def evaluate(cell: Cell, stage: Evaluation, folder_of: FolderOf, scratch: Path) 
                 f"{target.name}: no {split} row in {language} can be used"
                 + (f"; languages=[{others}] evaluates in the others." if others else ".")
             )
+    shares = {code: unknown_share(parts["test", code], tokenizer) for code in stage.languages}
+    # a head was trained on the source language, which the tokenizer could read
+    compare_unknown(shares, source.place, target.name, stage.head is None or tests.source_language in shares)
     result: dict[str, Any] = {"task": target.name, "metric": target.metric, "languages": {}}
     if target.candidates is not None:
         result["candidates"] = read_candidates(cell, target, head, tokenizer)

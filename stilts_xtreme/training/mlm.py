@@ -18,6 +18,7 @@ from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data import unlabelled
 from stilts_xtreme.models.batch import order
 from stilts_xtreme.models.encoder import Encoder, Source
+from stilts_xtreme.models.tokenizer import refuse_unknown
 from stilts_xtreme.tasks.masked_lm.module import MLMModule
 from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.training.fit import Course
@@ -53,6 +54,7 @@ def mixed_in(
     total = sum(map(len, drawn.values()))
     say(f"  {NAME}: {total:,} texts in {len(drawn)} languages, {steps:,} steps")
     features = head.features({"text": [text for language in sorted(drawn) for text in drawn[language]]}, tokenizer)
+    refuse_unknown(features, tokenizer, source.place, f"the text of {NAME}")
     return head, Course(NAME, features, batch, steps)
 
 

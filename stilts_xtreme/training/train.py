@@ -26,8 +26,9 @@ from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.models.batch import order
-from stilts_xtreme.models.encoder import load, load_tokenizer
+from stilts_xtreme.models.encoder import load
 from stilts_xtreme.models.freezing import freeze
+from stilts_xtreme.models.tokenizer import load_tokenizer, refuse_unknown, tell_length
 from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.checkpoint import lineage, save
 from stilts_xtreme.tasks.head import HeadModule
@@ -126,6 +127,9 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
         head = format.module()(encoder, task_labels(cell, task), options, continues)
         say(f"  {task.name}: {len(rows['id']):,} rows")
         features = head.features(rows, tokenizer)
+        language = source_of(task.datasets[0], cell.data).source_language
+        refuse_unknown(features, tokenizer, source.place, f"{task.name} in {language}")
+        tell_length(tokenizer, options.max_length, source.place)
         units = len(features)
         if stage.volume_steps == "whole":  # of questions and of words, windows in the same proportion
             units = round(units * count / len(rows["id"]))

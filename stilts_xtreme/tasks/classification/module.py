@@ -30,7 +30,7 @@ class ClassificationModule(HeadModule):
 
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         """Logits [U, labels]."""
-        return (self.head(self.first_tokens(batch)).logits,)  # type: ignore[misc]
+        return (self.sequence_logits(batch),)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Summed cross-entropy."""

@@ -53,8 +53,7 @@ class MLMModule(HeadModule):
         ids = torch.where(chosen & (how < 0.8), self.mask_id, batch.ids)
         ids = torch.where(chosen & (how >= 0.9), random, ids)
         masked = Batch(ids, batch.lengths, batch.units, batch.types)
-        hidden = self.encoder.tokens(masked, chosen.nonzero()[:, 0])
-        logits = self.head(hidden[None]).logits[0]  # type: ignore[misc]
+        logits = self.token_outputs(masked, chosen.nonzero()[:, 0])["logits"]
         return cross_entropy(logits.float(), batch.ids[chosen]) * len(batch.units)
 
     def terms(self, step: Step) -> float:

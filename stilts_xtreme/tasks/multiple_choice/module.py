@@ -40,7 +40,7 @@ class MultipleChoiceModule(HeadModule):
 
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         """One logit per sequence [S]."""
-        return (self.head(self.first_tokens(batch)).logits[:, 0],)  # type: ignore[misc]
+        return (self.sequence_logits(batch)[:, 0],)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Summed cross-entropy over each example's choices."""

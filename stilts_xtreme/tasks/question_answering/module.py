@@ -86,8 +86,8 @@ class QuestionAnsweringModule(HeadModule):
 
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         """Start and end logits [T] of every token."""
-        output = self.head(self.encoder(batch)[None])  # type: ignore[misc]
-        return output.start_logits[0], output.end_logits[0]
+        found = self.token_outputs(batch)
+        return found["start_logits"], found["end_logits"]
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Summed over windows: the mean of the start's and the end's cross-entropy."""

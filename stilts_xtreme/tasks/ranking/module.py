@@ -24,9 +24,10 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.batch import Batch, Features, expand, spans
 from stilts_xtreme.models.encoder import Encoder, Source
+from stilts_xtreme.models.positions import position_limit
 from stilts_xtreme.models.search import ranks, top_k
 from stilts_xtreme.tasks.evaluation import Sample, outputs_of
-from stilts_xtreme.tasks.head import HeadModule, encode, position_limit
+from stilts_xtreme.tasks.head import HeadModule, encode
 from stilts_xtreme.tasks.metrics.ranking import TOP, whole_average_precision
 from stilts_xtreme.tasks.module import Optimisation, Step
 from stilts_xtreme.tasks.options import HeadOptions

@@ -82,20 +82,18 @@ class TaggingModule(HeadModule):
 
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         """The position of the best tag for every token [T]."""
-        return (self._logits(self.encoder(batch)).argmax(-1).to(torch.int16),)
+        return (self._logits(batch).argmax(-1).to(torch.int16),)
 
-    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        return self.head(hidden[None]).logits[0]  # type: ignore[misc]
+    def _logits(self, batch: Batch, wanted: torch.Tensor | None = None) -> torch.Tensor:
+        return self.token_outputs(batch, wanted)["logits"]
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Summed cross-entropy over words; a tag of -1 (none known) counts like an unlabelled token."""
         gold = batch.labels["tag"]
         if gold.is_cuda:  # which tokens are tagged is not known on the host, and asking would stop the step
-            return cross_entropy(
-                self._logits(self.encoder(batch)).float(), gold.where(gold >= 0, -100), reduction="sum"
-            )
+            return cross_entropy(self._logits(batch).float(), gold.where(gold >= 0, -100), reduction="sum")
         tagged = (gold >= 0).nonzero()[:, 0]
-        return cross_entropy(self._logits(self.encoder.tokens(batch, tagged)).float(), gold[tagged], reduction="sum")
+        return cross_entropy(self._logits(batch, tagged).float(), gold[tagged], reduction="sum")
 
     def terms(self, step: Step) -> float:
         """Labelled words of the step."""

@@ -34,8 +34,9 @@ from transformers import (
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models import hf_heads
-from stilts_xtreme.models.encoder import Source, load, load_config, load_tokenizer
+from stilts_xtreme.models.encoder import Source, load, load_config
 from stilts_xtreme.models.hf_heads import assemble, auto_model
+from stilts_xtreme.models.tokenizer import load_tokenizer
 from stilts_xtreme.tasks import formats
 
 LABELS = ("yes", "no", "maybe")

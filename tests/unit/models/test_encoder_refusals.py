@@ -13,7 +13,8 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForMaskedLM
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.models.encoder import Source, dropouts, load, load_config, load_tokenizer
+from stilts_xtreme.models.encoder import Source, dropouts, load, load_config
+from stilts_xtreme.models.tokenizer import load_tokenizer
 
 TINY: dict[str, dict[str, Any]] = {
     "xlm-roberta": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48},

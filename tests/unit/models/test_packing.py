@@ -85,10 +85,11 @@ def test_tokens_equal_those_of_the_whole_last_layer(family, share):
 def test_tagging_computes_of_the_last_layer_what_tagged_words_want():
     _, packed = pair("xlm-roberta")
     last, seen = packed.base.encoder.layer[-1], []
-    last.output.register_forward_hook(lambda module, given, output: seen.append(output.shape[-2]))
     features = labelled("tagging")
     batch = features.take(np.arange(len(features)))
-    head("tagging", packed).loss(batch)
+    module = head("tagging", packed)
+    last.output.register_forward_hook(lambda module, given, output: seen.append(output.shape[-2]))
+    module.loss(batch)
     assert seen == [int((batch.labels["tag"] >= 0).sum())]
 
 

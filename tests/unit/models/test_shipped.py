@@ -20,7 +20,8 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.data import synthetic
 from stilts_xtreme.data.corpus import world_key
 from stilts_xtreme.models import shipped
-from stilts_xtreme.models.encoder import Source, load, load_tokenizer
+from stilts_xtreme.models.encoder import Source, load
+from stilts_xtreme.models.tokenizer import load_tokenizer
 
 WORLD = [option for option in TINY if "model." not in option]
 MODEL = [option for option in TINY if "model." in option]

@@ -14,8 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models.batch import Features
 from stilts_xtreme.models.hf_heads import assemble
+from stilts_xtreme.models.positions import position_limit
 from stilts_xtreme.tasks import format_of, formats, predictions
-from stilts_xtreme.tasks.head import position_limit
 from stilts_xtreme.tasks.module import Step
 from stilts_xtreme.training.predict import predict
 

@@ -108,7 +108,7 @@ def test_unlabelled_words_count_for_nothing():
     assert module.terms(Step("t", features, np.asarray([0]), 0)) == 2
     batch = whole_batch(features)
     with torch.no_grad():
-        rows_of = log_softmax(module._logits(module.encoder(batch)), -1)
+        rows_of = log_softmax(module._logits(batch), -1)
         word = np.asarray(features.extra["word"])
         by_hand = -rows_of[int(np.flatnonzero(word == 0)[0]), 1] - rows_of[int(np.flatnonzero(word == 2)[0]), 2]
         torch.testing.assert_close(module.loss(batch), by_hand)

@@ -38,7 +38,7 @@ class SimilarityModule(HeadModule):
         return Features(**parts, units=np.ones(count, np.int64), labels=labels, rows=np.arange(count))
 
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
-        return (self.head(self.first_tokens(batch)).logits[:, 0],)  # type: ignore[misc]
+        return (self.sequence_logits(batch)[:, 0],)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         return mse_loss(self.outputs(batch)[0].float(), batch.labels["score"].float(), reduction="sum")
