@@ -90,7 +90,8 @@ def settle(encoder: Encoder, head: HeadModel) -> None:
             log.debug("%s takes more than hidden states: %s", what, error)
             found = {}
         head.whole = found.keys() != expected.keys() or not _equal(found, expected)
-        _tried(what, lambda: _training(encoder, head, _batch(encoder, rows)), "trained")
+        if isinstance(encoder.base.get_input_embeddings(), nn.Embedding):  # else it is cut to the rows of a training
+            _tried(what, lambda: _training(encoder, head, _batch(encoder, rows)), "trained")
     if head.whole:
         log.info("%s is run together with its encoder, on padded batches", what)
 

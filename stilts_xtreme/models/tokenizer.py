@@ -74,7 +74,8 @@ def unknown_share(features: Features, tokenizer: Any) -> float:
     """
     some = features.ids[features.positions(np.arange(min(PROBED, len(features))), "token")]
     special = [at for at in tokenizer.all_special_ids if at != tokenizer.unk_token_id]
-    text = some[~np.isin(some, special)]
+    # SentencePiece cuts an unknown word into its mark, which is known, and the rest
+    text = some[~np.isin(some, [*special, tokenizer.get_vocab().get("▁", -1)])]
     if not len(text):
         return float(len(some) > 0)
     return 0.0 if tokenizer.unk_token_id is None else float((text == tokenizer.unk_token_id).mean())
