@@ -183,7 +183,8 @@ def fast(kind: str) -> str:
     config = type(AutoConfig.for_model(kind))
     if config not in TOKENIZER_MAPPING:
         return "as saved"
-    return "yes" if issubclass(TOKENIZER_MAPPING[config], PreTrainedTokenizerFast) else "no"
+    named: Any = TOKENIZER_MAPPING[config]
+    return "yes" if issubclass(named, PreTrainedTokenizerFast) else "no"
 
 
 def reason(kind: str, text: str) -> str:
@@ -240,6 +241,18 @@ Then the same rows go the program's own way: without padding where the type allo
 only for the tokens that the head looks at. If the numbers are equal, this way is taken. Otherwise the head looks at
 more than hidden states, as the heads of ALBERT, EuroBERT and Longformer do. Then it is run together with its encoder,
 as Hugging Face runs it.
+
+## What else is checked before training
+
+- **The tokenizer belongs to the encoder.** It has about as many sub-tokens as the embedding has rows, and none beyond
+  them.
+- **The tokenizer reads the language.** If nine of ten sub-tokens in the first rows of the training language are
+  unknown, the run is refused. It is also refused if this holds for all languages of an evaluation. One test language
+  that the encoder cannot read is a result: it is named in a warning, and its score counts.
+- **Rows are not longer than the encoder takes.** `max_length` is compared with the encoder's table of positions.
+  RoBERTa's family leaves some rows of it unused.
+- **All weights are there.** A checkpoint whose names do not fit the architecture is refused, and so is one with a
+  decoder (`is_decoder`).
 
 ## What to know about some types
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
@@ -25,7 +26,12 @@ from stilts_xtreme.models.batch import Batch, padded_places, send
 from stilts_xtreme.models.dropout import dropouts, refuse_other
 from stilts_xtreme.models.packed_layout import Layout, layout
 
-UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, StrictDataclassError)
+log = logging.getLogger(__name__)
+
+UNREADABLE = (
+    *(OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError),
+    *(SafetensorError, StrictDataclassError),
+)
 """What the libraries raise about a missing, damaged or nonsensical checkpoint."""
 
 
@@ -209,7 +215,7 @@ def from_checkpoint(kind: Any, source: Source, config: Any) -> tuple[Any, dict[s
         StiltsError: When it cannot be loaded.
     """
     try:
-        return kind.from_pretrained(
+        model, report = kind.from_pretrained(
             source.place,
             revision=source.revision,
             config=config,
@@ -218,9 +224,18 @@ def from_checkpoint(kind: Any, source: Source, config: Any) -> tuple[Any, dict[s
             # what was brought from the hub is what its repository holds, which may be older than safetensors
             use_safetensors=True if source.local and source.revision is None else None,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are told below, in a sentence
         )
     except UNREADABLE as error:
         raise unloadable(source, error) from error
+    wrong = sorted(report.get("mismatched_keys", ()))
+    if wrong:
+        name, found, wanted = wrong[0]
+        raise StiltsError(
+            f"The checkpoint {source.place} does not fit its config.json ({config.model_type}): {len(wrong)} weights "
+            f"have another shape, such as {name} with {tuple(found)} instead of {tuple(wanted)}."
+        )
+    return model, report
 
 
 def load(
@@ -254,11 +269,17 @@ def load(
     base, report = from_checkpoint(AutoModel, source, config)
     missing = sorted(report["missing_keys"])
     unfilled = [name for name in missing if "pooler" not in name]
-    wrong = sorted(str(entry) for entry in report.get("mismatched_keys", ()))
-    if unfilled or wrong:
+    if unfilled:
         raise StiltsError(
             f"The checkpoint {source.place} does not fit its architecture ({config.model_type}): "
-            f"{len(unfilled)} weights are missing and {len(wrong)} have another shape, such as {(unfilled + wrong)[0]}."
+            f"{len(unfilled)} weights are missing, such as {unfilled[0]}."
+        )
+    unused = sorted(name for name in report["unexpected_keys"] if name.startswith(f"{base.base_model_prefix}."))
+    unused = [name for name in unused if "pooler" not in name and not name.endswith("position_ids")]
+    if unused:
+        log.warning(
+            "%d weights of the encoder %s have no place in its architecture and are not used, such as %s",
+            *(len(unused), source.place, unused[0]),
         )
     pooler = getattr(base, "pooler", None)
     of_head = (getattr(config, "stilts_xtreme", None) or {}).get("pooler") == "head"

@@ -165,6 +165,8 @@ def _tried(what: str, run: Callable[[], Outputs], how: str = "run") -> Outputs:
 
 
 def _refuse_padding(what: str, padded: Outputs, alone: Outputs) -> None:
+    if not all(bool(torch.isfinite(value).all()) for value in alone.values()):
+        raise StiltsError(f"{what} gives numbers that are not finite; its weights are damaged.")
     if not _equal(padded, alone):
         raise StiltsError(
             f"{what} gives a row other numbers when it is padded (they differ by {_gap(padded, alone):.1e}), so that "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -36,7 +36,7 @@ def _tables(base: Any) -> list[int]:
         rows = asked.reshape(-1, asked.shape[-1])[:, :PROBE]
         first = int(rows[0, 0])
         if bool((rows == torch.arange(first, first + PROBE, device=rows.device)).all()):
-            found.append(module.weight.shape[0] - first)  # type: ignore[union-attr, operator]
+            found.append(len(cast(torch.Tensor, module.weight)) - first)
 
     tables = [module for module in base.modules() if getattr(getattr(module, "weight", None), "dim", int)() == 2]
     hooks = [module.register_forward_pre_hook(note) for module in tables if not isinstance(module, nn.Linear)]

@@ -245,3 +245,38 @@ def test_a_head_that_needs_more_than_hidden_states_says_so(tmp_path: Path) -> No
     with pytest.raises(StiltsError, match="takes more than hidden states"):
         module.head(torch.zeros(1, 1, 32))
     assert head_run.named(module.encoder).endswith("(albert)")
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        ({"max_position_embeddings": 512}, r"does not fit its config.json \(bert\): .* instead of \(512, 32\)"),
+        ({"attn_implementation": "flash_attention_2"}, "cannot be loaded"),
+        ({"return_dict": False, "use_return_dict": False}, "cannot be loaded"),
+        ({"chunk_size_feed_forward": 3}, "cannot be run on rows of tokens alone"),
+        ({"num_hidden_layers": 3}, "weights are missing"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_a_sentence(tmp_path: Path, edit: dict[str, Any], said: str) -> None:
+    source = checkpoint(tmp_path, "bert")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | edit))
+    with pytest.raises(StiltsError, match=said):
+        families.module_of("classification", source)
+
+
+def test_weights_that_are_not_used_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load(checkpoint(tmp_path, "bert"))
+    assert not caplog.records
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"num_hidden_layers": 1}))
+    load(Source(str(tmp_path)))
+    assert "16 weights of the encoder" in caplog.text
+
+
+def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
+    encoder = load(checkpoint(tmp_path, "bert"))
+    with torch.no_grad():
+        encoder.base.encoder.layer[0].output.dense.bias[0] = float("nan")
+    with pytest.raises(StiltsError, match="not finite"):
+        settle_encoder(encoder)
