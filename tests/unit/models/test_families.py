@@ -110,7 +110,7 @@ def test_outputs_are_those_of_the_saved_model(tmp_path: Path, kind: str, head: s
         return
     families.scramble(module.head, 3)
     assemble(module.encoder, module.head).save_pretrained(tmp_path / "saved")
-    saved, report = auto_model(format_of(head).head).from_pretrained(tmp_path / "saved", output_loading_info=True)
+    saved, report = auto_model(module.head.kind).from_pretrained(tmp_path / "saved", output_loading_info=True)
     assert not report["missing_keys"]
     features = module.features(families.ROWS[head], families.tokenizer())
     batch = features.take(np.arange(len(features)))
@@ -183,7 +183,7 @@ def test_a_wrong_packed_result_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_comparison_leaves_no_trace(tmp_path: Path) -> None:
     encoder = load(checkpoint(tmp_path, "bert"), dropout=0.5).train()
-    encoder.base.encoder.layer[0].eval()
+    encoder.base.get_submodule("encoder.layer.0").eval()
     modes = [module.training for module in encoder.modules()]
     torch.manual_seed(5)
     expected = torch.rand(3)
@@ -277,6 +277,6 @@ def test_weights_that_are_not_used_are_named(tmp_path: Path, caplog: pytest.LogC
 def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     encoder = load(checkpoint(tmp_path, "bert"))
     with torch.no_grad():
-        encoder.base.encoder.layer[0].output.dense.bias[0] = float("nan")
+        encoder.base.get_parameter("encoder.layer.0.output.dense.bias")[0] = float("nan")
     with pytest.raises(StiltsError, match="not finite"):
         settle_encoder(encoder)
