@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 from stilts_xtreme.cell.store import STORE_SCHEMA
+from stilts_xtreme.core.disk import whose
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors, write_atomic
 
@@ -39,10 +40,12 @@ def check(root: str | Path) -> None:
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         _refuse_newer(root)
-        for name in FOLDERS:
-            folder = root / name
-            if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
-                raise StiltsError(f"No permission to write to {folder}; set output=FOLDER to one that can be written.")
+        if (folder := closed(root)) is not None:
+            why = "it is on a read-only file system" if _read_only(folder) else whose(folder)
+            raise StiltsError(
+                f"No permission to write to {folder}: {why}; something is to be made there, so set output=FOLDER "
+                "to one that can be written."
+            )
         if not (root / "store.json").exists():
             write_atomic(root / "store.json", json.dumps({"schema": STORE_SCHEMA}) + "\n")
         _refuse_without_locks(root)
@@ -50,6 +53,19 @@ def check(root: str | Path) -> None:
     alone = local_locks(root)
     if alone:
         log.warning("%s; give this output folder to processes of one machine only", alone)
+
+
+def closed(root: str | Path) -> Path | None:
+    """The first folder of an output folder that is there and cannot be written; None without one."""
+    for name in FOLDERS:
+        folder = Path(root) / name
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    return None
+
+
+def _read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def _refuse_newer(root: Path) -> None:
@@ -70,7 +86,7 @@ def _refuse_without_locks(root: Path) -> None:
     """Takes a lock and tries to take it once more, as another process would."""
     (root / "locks").mkdir(exist_ok=True)
     place = root / "locks" / "self-test"
-    first, second = (os.open(place, os.O_RDWR | os.O_CREAT, 0o644) for _ in range(2))
+    first, second = (os.open(place, os.O_RDWR | os.O_CREAT, 0o666) for _ in range(2))
     try:
         try:
             fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)

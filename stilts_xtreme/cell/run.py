@@ -6,20 +6,19 @@ import json
 import logging
 import os
 import platform
-import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.cell import preflight
+from stilts_xtreme.cell import preflight, reading
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of, result_of, unverified
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.checks import check
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.files import disk_errors, write_atomic
+from stilts_xtreme.core.files import copy_folder, disk_errors, write_atomic
 from stilts_xtreme.core.inputs import RowSet
 from stilts_xtreme.core.progress import closing, phases
 from stilts_xtreme.core.specs import Cell
@@ -64,6 +63,12 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: Cell
     else:
         job_type = "cell" if cell.intermediate else "baseline"
     tags = [cell.model.name, cell.data.kind, *cell.intermediate, *([cell.target.name] if cell.target else [])]
+    with disk_errors(store.root):
+        found = reading.finished(planned, store, name)
+    if found is not None:
+        say(reading.note(store.root))
+        show(found, folder, Plain())
+        return found
     from stilts_xtreme.cell.tracking import Tracker
 
     group = cell.target.name if cell.target else "intermediate"
@@ -214,7 +219,7 @@ def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Sto
         for name in finished.FOLDERS if isinstance(planned.final, Evaluation) else ():
             made = store.path(planned.final.key) / name
             if made.exists():  # there are no labels of an evaluation by an earlier version
-                shutil.copytree(made, fresh / name)
+                copy_folder(made, fresh / name)
         if "layers" in result:
             write_atomic(fresh / "layers.csv", curve(result))
         write_atomic(fresh / "table.md", markdown(result))

@@ -16,6 +16,7 @@ by a clock: times in a manifest are for people.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -30,7 +31,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.files import RESUME, disk_errors, write_atomic
+from stilts_xtreme.core.files import RESUME, disk_errors, shared, write_atomic
 from stilts_xtreme.core.json_text import read_json
 from stilts_xtreme.core.manifest import SEAL, are_files, files_of, is_whole, mismatch, seal_of
 from stilts_xtreme.core.versions import versions
@@ -140,6 +141,24 @@ class Store:
         os.rename(folder, aside / f"{key}-{number}")
         log.warning("the damaged stage %s (%s) was set aside in %s", key, found, aside / f"{key}-{number}")
 
+    def held(self, name: str) -> bool:
+        """Whether a process holds the lock of a name; asked without writing, so by whoever may read the folder.
+
+        Raises:
+            OSError: Where a lock cannot be asked for without writing.
+        """
+        try:
+            file = os.open(self.root / "locks" / f"{name}.lock", os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
     @contextmanager
     def lock(self, name: str, label: str, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
         """Holds the lock of a name; the operating system releases it when the process dies.
@@ -150,7 +169,7 @@ class Store:
             on_wait: Told once when another process holds it.
         """
         (self.root / "locks").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.root / "locks" / f"{name}.lock")
+        lock = FileLock(self.root / "locks" / f"{name}.lock", mode=shared())
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -222,7 +241,7 @@ class Store:
         info = make(scratch)
         made = [path for path in scratch.rglob("*") if path.is_file() and resume not in path.parents]
         for file in made:
-            os.chmod(file, 0o666 & ~_umask())  # safetensors writes for the owner alone
+            os.chmod(file, shared())  # safetensors writes for the owner alone
         manifest: dict[str, Any] = {
             "schema": STORE_SCHEMA,
             "key": key,
@@ -280,10 +299,3 @@ def _timeless(manifest: dict[str, Any]) -> dict[str, Any]:
     """A manifest as it is sealed: without what clocks said, which is for people and decides nothing."""
     made = {name: value for name, value in manifest["made"].items() if name not in ("seconds", "finished")}
     return {**manifest, "made": made}
-
-
-def _umask() -> int:
-    """The modes that this process withholds; asking sets it, so it is put back at once."""
-    found = os.umask(0o077)
-    os.umask(found)
-    return found

@@ -26,6 +26,7 @@ from stilts_xtreme.cell.requirements import Needs
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.files import shared
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.terminal import ERRORS, Plain, out, say, table
 from stilts_xtreme.core.text import visible
@@ -155,7 +156,7 @@ def _bring(listings: Sequence[Listing], root: Path) -> None:
     text = TextColumn("  {task.description}", markup=False)
     columns = (text, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(root / ".fetch.lock")
+    lock = FileLock(root / ".fetch.lock", mode=shared())
     try:
         lock.acquire(timeout=0)
     except Timeout:

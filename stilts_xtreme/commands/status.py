@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import disk_errors, write_atomic
@@ -75,18 +75,10 @@ def alive(folder: Path) -> bool:
     jobs = live_jobs(folder)
     if (jobs is None or jobs) and not record.read(folder, full=False).ended:
         return True
-    path = folder.parent.parent / "locks" / f"sweep-{folder.name}.lock"
-    if not path.exists():
-        return False
-    lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    except OSError:  # a folder that cannot be written: the events have to do
+        return Store(folder.parent.parent).held(f"sweep-{folder.name}")
+    except OSError:  # a network file system gives locks to those alone who may write: the events have to do
         return not record.read(folder, full=False).ended
-    lock.release()
-    return False
 
 
 def read(folder: Path, running: bool, full: bool = True) -> State:

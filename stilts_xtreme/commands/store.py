@@ -20,13 +20,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.commands.stage_list import show
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.core.files import digest_of, disk_errors, whole
+from stilts_xtreme.core.files import digest_of, disk_errors, shared, whole
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.terminal import Plain
 from stilts_xtreme.report import finished
@@ -122,14 +120,10 @@ def _users(store: Store) -> Counter[str]:
 def refuse_while_running(store: Store) -> None:
     """Refuses while any process works in the output folder: the finished parents of what it makes are no cell's yet."""
     for path in sorted((store.root / "locks").glob("*.lock")):
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        if store.held(path.stem):
             raise StiltsError(
                 f"A command is running in {store.root} (it holds {path.name}); collect when it has ended."
-            ) from None
-        lock.release()
+            )
 
 
 def export(store: Store, file: Path, cells: Sequence[str], console: Plain) -> None:
@@ -176,6 +170,9 @@ def import_(store: Store, file: Path, console: Plain) -> None:
                 tar.extractall(place, filter="data")
         except tarfile.TarError as error:
             raise StiltsError(f"FILE={file} is no tar file that can be read: {error}.") from error
+        for path in Path(place).rglob("*"):  # the filter takes the group's right to write away
+            if path.is_file():
+                path.chmod(shared())
         found = Store(place)
         added = Counter[str]()
         for key in keys(found):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from stilts_xtreme.cell import preflight
 from stilts_xtreme.core.terminal import Plain, out, say
 from stilts_xtreme.sweep.session import Session
 
@@ -33,9 +37,21 @@ def report(session: Session) -> None:
     if axis or not session.study:  # where the name does not say it all, sweeps do not write over each other
         name += "-" + hashlib.sha256(" ".join(sorted(result["cell"] for result in results)).encode()).hexdigest()[:8]
     folder = output / "studies" / name
-    if axis:
-        console.page(scaling.write(points.points(results, axis), folder))
-        out(f"table, points and picture: {folder}")
+    with _place(output, folder) as place:
+        if axis:
+            text = scaling.write(points.points(results, axis), place)
+        else:
+            text = matrix.page(matrix.write(results, place), results)
+        console.page(text)
+        if place == folder:
+            out(f"{'table, points' if axis else 'matrix, rows'} and picture: {folder}")
+
+
+@contextmanager
+def _place(output: Path, folder: Path) -> Iterator[Path]:
+    """Where a sweep's files go: into its folder, or nowhere where that cannot be written."""
+    if preflight.closed(output) is None:
+        yield folder
         return
-    console.page(matrix.page(matrix.write(results, folder), results))
-    out(f"matrix, rows and picture: {folder}")
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Path(scratch)

@@ -90,15 +90,17 @@ def forbidden(place: Path, output: Path | None = None) -> StiltsError:
         place: The file or folder.
         output: The output folder; None outside of any.
     """
+    if place.exists() and not os.access(place, os.R_OK):
+        return StiltsError(f"No permission to read {place}: {whose(place)}; let its owner share it by chmod g+rX.")
     if output is None or not place.absolute().is_relative_to(output.absolute()):
-        return StiltsError(f"No permission to use {place}: {_whose(place)}.")
+        return StiltsError(f"No permission to use {place}: {whose(place)}.")
     return StiltsError(
-        f"No permission to write below {output}: {_whose(place)}; set output=FOLDER to one that can be written, or let "
+        f"No permission to write below {output}: {whose(place)}; set output=FOLDER to one that can be written, or let "
         f"its owner share it by chmod -R g+rwX {output}."
     )
 
 
-def _whose(place: Path) -> str:
+def whose(place: Path) -> str:
     """Whose the nearest thing is that can be looked at, and who asks."""
     nearest = place.absolute()
     while True:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,21 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def shared() -> int:
+    """The mode of a new file as the umask has it; asking sets the umask, so it is put back at once."""
+    withheld = os.umask(0o077)
+    os.umask(withheld)
+    return 0o666 & ~withheld
+
+
+def copy_folder(source: Path, goal: Path) -> None:
+    """Copies the files of a folder as new ones, with the modes of the umask and not those of the source."""
+    goal.mkdir(parents=True)
+    for path in sorted(source.rglob("*")):
+        place = goal / path.relative_to(source)
+        place.mkdir() if path.is_dir() else shutil.copyfile(path, place)
 
 
 def write_atomic(path: Path, text: str) -> None:

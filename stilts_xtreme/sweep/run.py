@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.cell import preflight
+from stilts_xtreme.cell import preflight, reading
 from stilts_xtreme.cell.config.machine import gpu_visible
 from stilts_xtreme.cell.run import read_ahead
 from stilts_xtreme.cell.store import Store
@@ -102,8 +102,13 @@ def run(jobs: Sequence[Sequence[str]], composer: Composer, begin: Begin) -> Outc
     failed: dict[str, str] = {}
     if planned:
         output = planning.output_of(planned)
-        preflight.check(output)
         store = Store(output, planned[0].cell.on_damage)
+        with disk_errors(Path(output)):
+            shown = {entry.name: reading.finished(entry.planned, store, entry.name) for entry in planned}
+        if all(shown.values()):
+            say(reading.note(output))
+            return _outcome(len(jobs), planned, refused, failed)
+        preflight.check(output)
         name = planning.sweep_name(planned)
         folder = Path(output) / "sweeps" / name
         with disk_errors(Path(output)), store.lock(f"sweep-{name}", f"the sweep {name}", say):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -231,7 +231,8 @@ def write(output: Path, made: Assembled, benchmark: Benchmark) -> dict[str, Any]
     scratch = None
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+        scratch = output.parent / f".{output.name}.{uuid.uuid4().hex}"
+        scratch.mkdir()
         for name, (cell, languages) in made.chosen.items():
             for code in languages:
                 path = predictions.path_of(cell.folder / "predictions", name, code, benchmark.tasks[name].format)
@@ -239,7 +240,6 @@ def write(output: Path, made: Assembled, benchmark: Benchmark) -> dict[str, Any]
                 shutil.copyfile(path, scratch / name / path.name)
         write_atomic(scratch / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
         write_atomic(scratch / "README.md", readme(manifest))
-        scratch.chmod(0o755)
         refuse_existing(output)
         os.rename(scratch, output)
     except OSError as error:
