@@ -90,7 +90,7 @@ def forbidden(place: Path, output: Path | None = None) -> StiltsError:
         place: The file or folder.
         output: The output folder; None outside of any.
     """
-    if place.exists() and not os.access(place, os.R_OK):
+    if os.path.exists(place) and not os.access(place, os.R_OK):  # False where it cannot even be looked for
         return StiltsError(f"No permission to read {place}: {whose(place)}; let its owner share it by chmod g+rX.")
     if output is None or not place.absolute().is_relative_to(output.absolute()):
         return StiltsError(f"No permission to use {place}: {whose(place)}.")
