@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,7 @@ def _refused(slots: int) -> None:
 
 
 @pytest.mark.parametrize(("work", "slots"), [(_raised, 1), (_raised, 12), (_refused, 12)])
-def test_files_of_many_workers(work: object, slots: int) -> None:
+def test_files_of_many_workers(work: Callable[[int], None], slots: int) -> None:
     child = multiprocessing.get_context("fork").Process(target=work, args=(slots,))
     child.start()
     child.join()

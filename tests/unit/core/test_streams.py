@@ -90,20 +90,22 @@ def test_a_training_goes_on_when_nobody_reads(tmp_path: Path, redirections: str,
 
 def test_a_training_goes_on_when_its_terminal_is_closed(tmp_path: Path) -> None:
     code = (
-        "import sys, time\n"
+        "import os, sys, time\n"
         "from stilts_xtreme.core import streams\n"
         "with streams.outliving_terminal(), streams.steady(stop=False):\n"
         "    print('begun', flush=True)\n"
-        "    sys.stdin.readline()\n"
+        "    while not os.path.exists(sys.argv[2]):\n"
+        "        time.sleep(0.01)\n"
         "    print('nobody reads this', flush=True)\n"
         "    open(sys.argv[1], 'w').write('the end')\n"
     )
     child, terminal = pty.fork()
     if child == 0:
-        os.execv(sys.executable, [sys.executable, "-c", code, str(tmp_path / "file")])
+        os.execv(sys.executable, [sys.executable, "-c", code, str(tmp_path / "file"), str(tmp_path / "closed")])
     while b"begun" not in os.read(terminal, 1024):
         pass
     os.close(terminal)
+    (tmp_path / "closed").touch()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert (tmp_path / "file").read_text(encoding="utf-8") == "the end"
 
