@@ -21,7 +21,11 @@ def folder_of(output: Path) -> Path:
 def made(output: Path) -> list[str]:
     """What the workers say when they really make a stage, as often as they do."""
     text = "".join(path.read_text() for path in folder_of(output).glob("logs/*.log"))
-    return re.findall(r"^((?:pretrain|train|evaluate) .*)$", re.sub(r"^.*done before.*$", "", text, flags=re.M), re.M)
+    return re.findall(
+        r"^(?:[\d-]+ [\d:]+ )?((?:pretrain|train|evaluate) .*)$",
+        re.sub(r"^.*done before.*$", "", text, flags=re.M),
+        re.M,
+    )
 
 
 def events(output: Path, kind: str) -> list[dict[str, Any]]:
