@@ -22,7 +22,7 @@ def made(output: Path) -> list[str]:
     """What the workers say when they really make a stage, as often as they do."""
     text = "".join(path.read_text() for path in folder_of(output).glob("logs/*.log"))
     return re.findall(
-        r"^(?:[\d-]+ [\d:]+ )?((?:pretrain|train|evaluate) .*)$",
+        r"^(?:[\d-]+ [\d:]+ )?((?:pretrain|train|evaluate) [^:\n]*)$",
         re.sub(r"^.*done before.*$", "", text, flags=re.M),
         re.M,
     )

@@ -134,7 +134,7 @@ def test_two_sweeps_over_one_store(launch: Callable[..., Any], pretrained: Path,
     assert [process.exitcode for process in processes] == [0] * len(grids), said
     text = "".join(path.read_text() for path in pretrained.glob("sweeps/*/logs/*.log"))
     text = re.sub(r"^.*done before.*$", "", text, flags=re.M)
-    found = re.findall(r"^(?:[\d-]+ [\d:]+ )?((?:pretrain|train|evaluate|floors) .*)$", text, re.M)
+    found = re.findall(r"^(?:[\d-]+ [\d:]+ )?((?:pretrain|train|evaluate|floors) [^:\n]*)$", text, re.M)
     assert len(found) == len(set(found)) == len(list(pretrained.glob("stages/*"))) - 1
     assert len(list(pretrained.glob("sweeps/*"))) == 2
     assert len(values(pretrained)) == 4
