@@ -89,6 +89,7 @@ def _known(line: str, own: set[str], root: Path) -> str:
 
     The reader's own folders are not there: ``--config-dir`` is left out, and other options name any folder.
     """
+    line = re.sub(r"--config-dir[= ]FOLDER(?=\s|$) *", "", line)
     for path in map(Path, own):
         for folder in map(re.escape, map(str, [path.parent, *path.parent.parents][:-1])):
             line = re.sub(rf"--config-dir[= ]{folder}(?=\s|$) *", "", line)

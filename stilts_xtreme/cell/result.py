@@ -6,14 +6,18 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from stilts_xtreme.cell.plan import CellPlan, experiment
 from stilts_xtreme.cell.settings import settings
-from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.conf import CONF
+from stilts_xtreme.core.specs import Cell, TrainTask
 from stilts_xtreme.core.stage import Pretraining, Stage, Training
 from stilts_xtreme.core.versions import versions
+from stilts_xtreme.data.catalogue import task_names
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.flops import encoder_size, flops_per_token, step_flops
 
@@ -84,14 +88,36 @@ def name_of(cell: Cell, planned: CellPlan) -> str:
 
 
 def unverified(cell: Cell, recipe: Mapping[str, Any]) -> list[str]:
-    """The values of a recipe that no one has read in its source, of the phases that the cell has."""
-    phases = ["intermediate"] * bool(cell.intermediate) + ["target"] * bool(cell.target and cell.target.train)
+    """The values of a recipe that no one has read in its source, of the phases that the cell has.
+
+    They are said to be those of a publication, so neither the values that the user has chosen nor those for a task of
+    the user's own, which no publication has, are among them.
+    """
+    tasks = {"intermediate": _published("intermediate", cell.intermediate, cell.intermediate_tasks)}
+    if cell.target is not None:
+        tasks["target"] = _published("target", [cell.target.name], cell.target.train)
     return [
         f"{phase}.{name}"
-        for phase in phases
+        for phase, named in tasks.items()
         for name, source in (recipe["sources"].get(phase) or {}).items()
-        if str(source).startswith("UNVERIFIED")
+        if named and str(source).startswith("UNVERIFIED") and _as_written(recipe, phase, name, named)
     ]
+
+
+def _published(group: str, names: Sequence[str], trained: Sequence[TrainTask]) -> list[str]:
+    """Those of the tasks that are the package's own and are trained on something."""
+    own = any(spec.files for task in trained for spec in task.datasets)
+    return [name for name in names if name in task_names(group)] if trained and not own else []
+
+
+def _as_written(recipe: Mapping[str, Any], phase: str, name: str, tasks: Collection[str]) -> bool:
+    """Whether a value is what the recipe's file says; ``tasks`` of a phase concern a cell by its own ones only."""
+    path = CONF / "recipe" / f"{recipe['name']}.yaml"
+    written = (yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}).get(phase) or {}
+    if name == "tasks":
+        given = recipe[phase].get("tasks") or {}
+        return any(task in given and given[task] == (written.get("tasks") or given).get(task) for task in tasks)
+    return recipe[phase].get(name) == written.get(name, recipe[phase].get(name))
 
 
 def _scores(store: Store, stage: Stage) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from stilts_xtreme.cell import preflight, reading
 from stilts_xtreme.cell.config import make_cell
+from stilts_xtreme.cell.model_card import card_of
 from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of, result_of, unverified
 from stilts_xtreme.cell.store import Store
@@ -223,4 +224,7 @@ def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Sto
         if "layers" in result:
             write_atomic(fresh / "layers.csv", curve(result))
         write_atomic(fresh / "table.md", markdown(result))
+        card = card_of(planned.cell, planned, store, result)
+        if card is not None:
+            write_atomic(fresh / "model_card.md", card)
         write_atomic(fresh / "result.json", json.dumps(result, indent=1, ensure_ascii=False))

@@ -1,8 +1,9 @@
-"""Scores a folder of prediction files as XTREME and XTREME-R are scored.
+"""Scores a folder of prediction files as XTREME and XTREME-R are scored, or those of your own tasks.
 
 Both folders have the leaderboard's layout: <task>/test-<language>.tsv, .json for question answering, .json or .jsonl
-for rankings. The folder of a cell has both, and with them its scores are printed again. With --write-labels the command
-writes the labels of a target's test rows in the same layout.
+for rankings. The folder of a cell has both, and with them its scores are printed again. --config-dir FOLDER scores the
+targets of your own (FOLDER/target/NAME.yaml), with --benchmark beside those of a benchmark. With --write-labels the
+command writes the labels of a target's test rows in the same layout.
 """
 
 from __future__ import annotations
@@ -58,33 +59,42 @@ def parser() -> Parser:
         [
             "--predictions DIR --labels DIR --benchmark xtreme --output scores.json",
             "--predictions CELL/predictions --labels CELL/labels --benchmark xtreme --partial",
+            "--predictions CELL/predictions --labels CELL/labels --config-dir FOLDER +target=reviews",
             "--write-labels DIR +target=xnli",
         ],
     )
     known = ", ".join(benchmarks.names())
     parser.add_argument("--predictions", type=Path, metavar="DIR", help="folder of prediction files; needed")
     parser.add_argument("--labels", type=Path, metavar="DIR", help="folder of label files; needed")
-    parser.add_argument("--benchmark", metavar="NAME", help=f"one of: {known}; needed")
+    parser.add_argument("--benchmark", metavar="NAME", help=f"one of: {known}; needed without --config-dir")
     parser.add_argument(
         "--partial", action="store_true", help="score what is there; default: all tasks and languages must be there"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the scores as JSON too; default: only print")
     parser.add_argument("--write-labels", type=Path, metavar="DIR", help="write the labels of a target; default: score")
-    parser.takes_a_run("with --write-labels: the options of a cell")
+    parser.takes_a_run("with --write-labels or --config-dir: the options of a cell")
     return parser
 
 
 def _work(options: Namespace) -> None:
     if options.write_labels is not None:
         return write_labels(options.write_labels, options.options)
-    if options.options:
-        raise StiltsError(f"{options.options[0]} is not an option of the scorer; --help shows them.")
-    for name in ("predictions", "labels", "benchmark"):
+    words, folders = options.options, compose.search_folders(options.options)
+    if words and not folders:
+        raise StiltsError(
+            f"{words[0]} is an option of a cell, which only --write-labels and --config-dir take; --help shows how."
+        )
+    for name in ("predictions", "labels", *(() if folders else ("benchmark",))):
         if getattr(options, name) is None:
             raise StiltsError(f"--{name} is missing; --help shows how.")
-    if options.benchmark not in benchmarks.names():
+    if options.benchmark not in (None, *benchmarks.names()):
         raise unknown("--benchmark", options.benchmark, benchmarks.names())
-    benchmark = benchmarks.load(options.benchmark)
+    benchmark = benchmarks.load(options.benchmark) if options.benchmark is not None else None
+    if folders:
+        from stilts_xtreme.cell.own_tasks import benchmark_of
+
+        benchmark = benchmark_of(folders, words, options.labels, benchmark)
+    assert benchmark is not None
     for folder in (options.predictions, options.labels):
         if folder.name in finished.FOLDERS and finished.is_there(folder.parent):
             finished.refuse_damage(folder.parent, only=(folder.name,))

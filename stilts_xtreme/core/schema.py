@@ -41,6 +41,7 @@ class DatasetSpec:
         folder: Where relative names of files begin, beside the working folder: the folder of the YAML.
         language_column: The column of the files that holds a row's language (``codes[language]``, or the language).
         notes: What a reader of the scores must know.
+        licence: As the hub names licences, such as ``cc-by-4.0``; None: it is not known.
     """
 
     name: str
@@ -65,6 +66,7 @@ class DatasetSpec:
     files: Mapping[str, Any] = field(default_factory=dict)
     folder: str | None = None
     language_column: str | None = None
+    licence: str | None = None
 
     def held_in(self, split: str) -> str:
         """The split whose rows are read for a split: ``validation`` may be a share of another one (``dev``)."""

@@ -18,6 +18,7 @@ class ModelSpec:
 
     With both an id and a folder it is the hub's encoder of this revision, brought into the folder.
     ``shipped`` names an encoder of the package with this architecture, pretrained on the synthetic world already.
+    ``licence`` is named as the hub does, such as ``mit``; None: it is not known. Not keyed.
     ``weights`` is ``pretrained``, or ``random`` for a floor: the same training from an encoder that knows nothing.
     """
 
@@ -31,6 +32,7 @@ class ModelSpec:
     retrieval_layer: int | None = None
     shipped: str | None = None
     weights: str = "pretrained"
+    licence: str | None = None
 
 
 @dataclass(frozen=True)

@@ -131,13 +131,13 @@ def canonical(
     raw = source_rows.Raw(found.columns, found.features, [str(at) for at in range(len(found))], where, found.at)
     rows = reader_of(spec.reader).columns(raw, spec, None if unlabelled else labels)
     if unlabelled:
-        _refuse_wrong(rows, raw)
+        refuse_wrong(rows, raw)
     if right is not None:
         rows["gold"] = [[str(key) for key in (ids if isinstance(ids, list) else [ids])] for ids in found.columns[right]]
     return rows if unlabelled else check(rows, spec, split, "skip", language=language)[0]
 
 
-def _refuse_wrong(rows: Columns, raw: source_rows.Raw) -> None:
+def refuse_wrong(rows: Columns, raw: source_rows.Raw) -> None:
     """Refuses rows to predict for that have values of another type: every row gets an answer."""
     wrong = [at for at, problem in enumerate(rows.pop(WRONG, ())) if problem]
     if wrong:

@@ -21,8 +21,9 @@ from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Pretraining, Training
 from stilts_xtreme.models.encoder import Encoder, Source
 from stilts_xtreme.models.hf_heads import assemble
-from stilts_xtreme.tasks import format_of
+from stilts_xtreme.tasks.card import About, card
 from stilts_xtreme.tasks.head import HeadModule
+from stilts_xtreme.tasks.saved import Told
 
 ENCODER_SHARD = "model-00001-of-00002.safetensors"
 HEAD_SHARD = "model-00002-of-00002.safetensors"
@@ -36,7 +37,12 @@ def model_folder(stage: Path, name: str | None = None) -> Path:
 
 
 def save(
-    stage: Path, encoder: Encoder, heads: Mapping[str, HeadModule], tokenizer: Any, lineage: Sequence[Mapping[str, Any]]
+    stage: Path,
+    encoder: Encoder,
+    heads: Mapping[str, HeadModule],
+    tokenizer: Any,
+    lineage: Sequence[Mapping[str, Any]],
+    about: About | None = None,
 ) -> None:
     """Writes every head with the encoder as a folder of its own.
 
@@ -46,7 +52,9 @@ def save(
         heads: Task name -> its module.
         tokenizer: Saved beside each model.
         lineage: What the encoder went through, from pretraining to this stage; kept in ``config.json`` and the card.
+        about: What the training was, for the cards; None: nothing is known of it.
     """
+    about = about or About()
     shared: Path | None = None
     for name, module in heads.items():
         folder = stage / "models" / name
@@ -60,7 +68,13 @@ def save(
         # a pooler that came with the encoder goes on with it, one that a head brought is the head's alone
         brought = module.head is not None and module.head.plug.pooler is not None
         pooler = "head" if brought and encoder.pooler is None else None
-        config.stilts_xtreme = {"task": name, "pooler": pooler, "lineage": [dict(step) for step in lineage]}
+        told = Told.of(module, about.heads[name].datasets if name in about.heads else (), about.precision)
+        config.stilts_xtreme = {
+            "task": name,
+            "pooler": pooler,
+            "lineage": [dict(step) for step in lineage],
+            **told.plain(),
+        }
         config.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         inside, outside = _split(whole)
@@ -81,7 +95,9 @@ def save(
             "weight_map": {**dict.fromkeys(inside, ENCODER_SHARD), **dict.fromkeys(outside, HEAD_SHARD)},
         }
         (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
-        (folder / "README.md").write_text(_card(name, module, encoder.config, lineage), encoding="utf-8")
+        kind, longest = encoder.config.model_type, module.options.max_length
+        text = card(name, module.format, module.labels, kind, lineage, about, longest, module.head is None)
+        (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def _link(source: Path, destination: Path) -> None:
@@ -110,46 +126,6 @@ def _split(whole: Any) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]
 
 def _plain(value: torch.Tensor) -> torch.Tensor:
     return value.detach().float().cpu().contiguous() if value.is_floating_point() else value.detach().cpu()
-
-
-def _card(name: str, module: HeadModule, config: Any, lineage: Sequence[Mapping[str, Any]]) -> str:
-    steps = "\n".join(f"{at}. {step['what']}" for at, step in enumerate(lineage, 1))
-    synthetic = any(step.get("synthetic") for step in lineage)
-    warning = "\n**Trained on synthetic data: a rehearsal, of no use on real text.**\n" if synthetic else ""
-    format = format_of(module.format)
-    if format.pipeline:
-        use = f'from transformers import pipeline\n\nmodel = pipeline("{format.pipeline}", model="PATH OF THIS FOLDER")'
-    else:
-        kind = format.head.auto_model if format.head is not None else "AutoModel"
-        use = f'from transformers import {kind}\n\nmodel = {kind}.from_pretrained("PATH OF THIS FOLDER")'
-    tag = [f"pipeline_tag: {format.hub_tag}"] if format.hub_tag else []
-    front = ["---", "library_name: transformers", *tag, "---"]
-    return (
-        "\n".join(front)
-        + f"""
-
-# {name} ({config.model_type})
-
-A {module.format} model for cross-lingual transfer, trained with stilts_xtreme.
-{warning}
-## What it went through
-
-{steps}
-
-Labels: {", ".join(module.labels) or "none"}. Sequences of up to {module.options.max_length} tokens.{_vectors(module)}
-
-```python
-{use}
-```
-"""
-    )
-
-
-def _vectors(module: HeadModule) -> str:
-    """How vectors are made with a model that has no head."""
-    if module.head is not None:
-        return ""
-    return "\nA text's vector is the last hidden state of its first token; vectors are compared by their cosine."
 
 
 def lineage(cell: Cell, stage: Pretraining | Training) -> list[dict[str, Any]]:

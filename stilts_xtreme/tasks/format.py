@@ -47,6 +47,8 @@ class TaskFormat:
         tokens_per_row: Rough sub-tokens of a row of real text, for estimates only.
         trained: Whether there is something to train.
         alone: Why it cannot be trained jointly with other tasks; empty: it can.
+        answers: Columns of its rows that hold answers, which rows to predict need not have.
+        pairs: Whether what is predicted is found in a second file of texts: sentences to compare, or candidates.
         one_label: Whether a row has one label, so that a model that always gives the same one is of no use.
         gold_by_row: Whether the gold has one entry for each row.
         strangers_ignored: Whether answers to no row are ignored, as in the official script; else they are refused.
@@ -66,6 +68,8 @@ class TaskFormat:
     tokens_per_row: int = 40
     trained: bool = True
     alone: str = ""
+    answers: tuple[str, ...] = ("label",)
+    pairs: bool = False
     one_label: bool = False
     gold_by_row: bool = True
     strangers_ignored: bool = False
@@ -91,6 +95,15 @@ class TaskFormat:
     def head_options(self, cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
         """What the module's features and answers depend on beside the rows."""
         return HeadOptions(max_length=recipe.max_length)
+
+    def paired(self, first: Columns, second: Columns) -> Columns:
+        """Rows to predict from two files of texts (``id``, ``text``), or, of a format that ranks, from its queries.
+
+        Args:
+            first: The texts or queries that are asked about.
+            second: The texts that answer them.
+        """
+        raise NotImplementedError
 
     def guess_loss(self, features: Features) -> float | None:
         """The loss of guessing evenly; a training that ends at it has collapsed. None: it is not known."""

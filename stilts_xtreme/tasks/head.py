@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -147,6 +148,15 @@ class HeadModule(StageModule):
         """Turns outputs, in the order of the features, into one prediction per row."""
         raise NotImplementedError
 
+    scored: bool = False
+    """Whether the outputs also hold what :meth:`records` says beside the answers and the answers do not need."""
+
+    def records(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        """The answers of :meth:`decode` for people: an object for each row, with its id, the answer and its score."""
+        answers = self.decode(rows, features, outputs)
+        answers = answers.values() if isinstance(answers, dict) else answers
+        return [{"id": key, "prediction": answer} for key, answer in zip(rows["id"], answers, strict=True)]
+
     @property
     def layered(self) -> bool:
         """Whether it has one output for each layer of the encoder, each of which ``decode`` takes alone."""
@@ -217,15 +227,29 @@ class HeadModule(StageModule):
 def _named(place: str) -> Encoder:
     """The encoder of a name, whose checkpoint is also where a fresh head looks for pretrained parts of it."""
     source = source_named(place)
+    with quiet():
+        return load(source, origin=source)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers from saying what is no news of a model that is loaded, such as that it has no pooler."""
     before, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()  # that it has no pooler is no news
+    transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        return load(source, origin=source)
+        yield
     finally:
         transformers_logging.set_verbosity(before)
         if bars:
             transformers_logging.enable_progress_bar()
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """The softmax over the last axis of logits [..., N], in double precision."""
+    shifted = logits.astype(np.float64) - logits.max(-1, keepdims=True)
+    exponentials = np.exp(shifted)
+    return exponentials / exponentials.sum(-1, keepdims=True)
 
 
 def segment_ids(tokenizer: Any, config: Any) -> bool:

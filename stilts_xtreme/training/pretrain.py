@@ -28,6 +28,7 @@ from stilts_xtreme.data.corpus import world_corpus
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.batch import Features, fill, order
 from stilts_xtreme.models.encoder import Encoder
+from stilts_xtreme.tasks.card import OURS, UNKNOWN, About
 from stilts_xtreme.tasks.checkpoint import lineage, save
 from stilts_xtreme.tasks.masked_lm.module import MLMModule
 from stilts_xtreme.tasks.module import Optimisation, Step
@@ -249,7 +250,8 @@ def pretrain(
         # in full precision wherever it runs: the encoder is small, and one on a GPU is the same as one on a CPU
         machine = dataclasses.replace(cell.trainer, precision="32-true")
         fit(module, stream, machine, [guard], scratch / RESUME)
-    save(scratch, encoder, {"pretrained": module}, tokenizer, lineage(cell, stage))
+    learnt = About(languages=tuple(sorted(texts)), licence=OURS if stage.world is not None else UNKNOWN, seed=SEED)
+    save(scratch, encoder, {"pretrained": module}, tokenizer, lineage(cell, stage), learnt)
     write_curve(scratch, guard.curve)
     seen = int(sum(features.lengths[group].sum() for group in stream.plan))
     return {

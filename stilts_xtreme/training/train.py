@@ -35,6 +35,7 @@ from stilts_xtreme.tasks.head import HeadModule
 from stilts_xtreme.tasks.joint import JointModule
 from stilts_xtreme.tasks.module import Optimisation, StageModule
 from stilts_xtreme.training import checkpoints, mlm
+from stilts_xtreme.training.about import about
 from stilts_xtreme.training.callbacks import Guard, Select
 from stilts_xtreme.training.checkpoints import DamagedCheckpoint
 from stilts_xtreme.training.evaluate import evaluate, make_floors
@@ -177,7 +178,8 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
         callbacks[1].load_best(module)
         chosen = {"step": callbacks[1].best_step, "dev": callbacks[1].best}
     sparse_embedding.restore(encoder)
-    save(scratch, encoder, heads, tokenizer, lineage(cell, stage))
+    dev = scorer() if scorer is not None else None
+    save(scratch, encoder, heads, tokenizer, lineage(cell, stage), about(cell, stage, rows_of, dev))
     write_curve(scratch, guard.curve)
     loss = _last_tenth([point["loss"] for point in guard.curve if "loss" in point])
     of_first = f"loss_{stage.tasks[0].name}"
@@ -191,7 +193,7 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
         "loss": loss,
         "collapsed": _collapsed(stage, courses, of_tasks),
         "selected": chosen,
-        "dev": scorer() if scorer is not None else None,
+        "dev": dev,
     }
 
 

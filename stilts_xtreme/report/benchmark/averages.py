@@ -48,12 +48,14 @@ class Benchmark:
         groups: Group -> names of its tasks.
         tasks: Name -> task, in the order of the groups.
         qa: The scores whose mean stands for question answering in the overall score.
+        own: Tasks of the user's own beside the benchmark's; no mean over tasks has them.
     """
 
     name: str
     groups: Mapping[str, tuple[str, ...]]
     tasks: Mapping[str, Task]
     qa: tuple[str, ...]
+    own: tuple[str, ...] = ()
 
 
 def names() -> list[str]:
@@ -123,14 +125,15 @@ def overall(benchmark: Benchmark, scores: Mapping[str, Mapping[str, Any]]) -> di
         ``all_task_qa_em_f1`` (XTREME: the mean of exact match and F1) and ``all_task_qa_f1`` (XTREME-R).
     """
     means: dict[str, float] = {}
-    if set(benchmark.tasks) <= set(scores):
+    tasks = {name: task for name, task in benchmark.tasks.items() if name not in benchmark.own}
+    if tasks and set(tasks) <= set(scores):
 
         def total(qa: tuple[str, ...]) -> float:
             values = [
                 sum(scores[name][f"avg_{metric}"] for metric in qa) / len(qa)
                 if len(task.main) > 1 and set(qa) <= set(task.main)  # several scores, of which these stand for it
                 else scores[name]["avg_metric"]
-                for name, task in benchmark.tasks.items()
+                for name, task in tasks.items()
             ]
             return sum(values) / len(values)
 

@@ -128,7 +128,7 @@ def _chosen(predicted: Path, benchmark: Benchmark, partial: bool) -> tuple[dict[
     if not chosen:
         raise StiltsError(
             f"--predictions {predicted} holds no file of {benchmark.name}; expected <task>/test-<language>.tsv or "
-            f".json with a task of: {', '.join(benchmark.tasks)}."
+            f".json with a task of: {', '.join(benchmark.tasks)}. Tasks of your own need --config-dir FOLDER."
         )
     return chosen, notes
 
@@ -192,7 +192,7 @@ def show(result: Mapping[str, Any], notes: Sequence[str], benchmark: Benchmark) 
     titles = ("group", "task", "metric", "languages", "score", "also")
     drawn = table(*titles, right=("languages", "score"), title=visible(benchmark.name))
     detail = table("task", "language by language (main scores, their mean)", title="by language")
-    for group, members in benchmark.groups.items():
+    for group, members in {**benchmark.groups, "own": benchmark.own}.items():
         scored = [name for name in members if name in result]
         for name in scored:
             task, entry = benchmark.tasks[name], result[name]

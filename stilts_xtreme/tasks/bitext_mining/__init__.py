@@ -12,7 +12,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.tasks.bitext_mining.files import read_pairs, write_pairs
-from stilts_xtreme.tasks.bitext_mining.rows import FOREIGN, ROWS
+from stilts_xtreme.tasks.bitext_mining.rows import ENGLISH, FOREIGN, ROWS
 from stilts_xtreme.tasks.format import Rows, Scorer
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.options import OptionGroup
@@ -36,6 +36,8 @@ class BitextMining(PooledFormat):
     module_path = "stilts_xtreme.tasks.bitext_mining.module:BitextMiningModule"
     tokens_per_row = 20
     gold_by_row = False
+    answers = ("gold",)
+    pairs = True
     dev_advice = (
         "to choose the threshold on; bring BUCC's sample corpora "
         "(FOLDER/local/bucc2018/<l>-en/<l>-en.sample.{<l>,en,gold}) and give data.root=FOLDER, or give "
@@ -74,6 +76,13 @@ class BitextMining(PooledFormat):
             for language, pairs in found.items()
         }
         return kept, {"bitext": {"chosen_on": setting, "thresholds": thresholds}}
+
+    def paired(self, first: Columns, second: Columns) -> Columns:
+        """One corpus of both, with ids that tell the two sides apart; the files' own are ``name``."""
+        sides = [FOREIGN] * len(first["id"]) + [ENGLISH] * len(second["id"])
+        names = [*first["id"], *second["id"]]
+        ids = [f"{side}:{name}" for side, name in zip(sides, names, strict=True)]
+        return {"id": ids, "text": [*first["text"], *second["text"]], "side": sides, "name": names}
 
     def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
         """Neighbours by pieces of words."""

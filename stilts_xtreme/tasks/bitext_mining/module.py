@@ -63,6 +63,17 @@ class BitextMiningModule(PoolingModule):
             if foreign[one] not in twice and english[other] not in twice_english
         ]
 
+    def records(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        """The mined pairs with their margin scores; of those below a threshold that is given none."""
+        texts = dict(zip(rows["id"], rows["text"], strict=True))
+        least = self.options.threshold
+        names = dict(zip(rows["id"], rows.get("name", rows["id"]), strict=True))
+        return [
+            {"prediction": [names[one], names[other]], "texts": [texts[one], texts[other]], "score": score}
+            for one, other, score in self.decode(rows, features, outputs)
+            if least is None or score >= least
+        ]
+
     def comparable(self, answers: list[tuple[str, str, float]], sample: Sample, stage: str) -> tuple[Any, Any]:
         """The pairs above the threshold: the given one, or the one that validation chose for the language.
 

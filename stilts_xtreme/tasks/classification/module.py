@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.batch import Batch, Features
-from stilts_xtreme.tasks.head import HeadModule, encode
+from stilts_xtreme.tasks.head import HeadModule, encode, probabilities
 
 
 class ClassificationModule(HeadModule):
@@ -39,3 +39,10 @@ class ClassificationModule(HeadModule):
     def decode(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[str]:
         """The label names with the highest logits."""
         return [self.labels[position] for position in outputs[0].argmax(-1)]
+
+    def records(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        """With the probability of each label."""
+        found = super().records(rows, features, outputs)
+        for record, row in zip(found, probabilities(outputs[0]).tolist(), strict=True):
+            record |= {"probability": max(row), "probabilities": dict(zip(self.labels, row, strict=True))}
+        return found

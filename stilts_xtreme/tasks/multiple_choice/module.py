@@ -11,7 +11,7 @@ import torch
 
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.batch import Batch, Features, spans
-from stilts_xtreme.tasks.head import HeadModule, encode, grouped_cross_entropy
+from stilts_xtreme.tasks.head import HeadModule, encode, grouped_cross_entropy, probabilities
 
 
 class MultipleChoiceModule(HeadModule):
@@ -50,3 +50,12 @@ class MultipleChoiceModule(HeadModule):
         """The position of the best choice of every row, as text."""
         ends = spans(features.units)
         return [str(int(outputs[0][a:b].argmax())) for a, b in pairwise(ends)]
+
+    def records(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        """With the text of the choice, and the probability of each."""
+        found = super().records(rows, features, outputs)
+        for at, (record, (a, b)) in enumerate(zip(found, pairwise(spans(features.units)), strict=True)):
+            row = probabilities(outputs[0][a:b]).tolist()
+            choice = rows["choices"][at][int(record["prediction"])]
+            record |= {"choice": choice, "probability": max(row), "probabilities": row}
+        return found

@@ -43,6 +43,7 @@ class QuestionAnswering(TaskFormat):
     hub_tag = "question-answering"
     extensions = ("json",)
     tokens_per_row = 190
+    answers = ("answer_texts", "answer_starts")
     strangers_ignored = True
 
     def head_options(self, cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,14 @@ from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.batch import Batch, Features, spans
 from stilts_xtreme.tasks.head import HeadModule, grouped_cross_entropy, segment_ids
 from stilts_xtreme.tasks.question_answering.windows import TEXTS, Frame, Passages, Windows
+
+
+class Span(NamedTuple):
+    """An answer: the sum of its logits, its text, and where that begins in its context; no text where there is none."""
+
+    score: float
+    text: str
+    start: int
 
 
 class QuestionAnsweringModule(HeadModule):
@@ -104,10 +112,28 @@ class QuestionAnsweringModule(HeadModule):
         ``max_answer_length`` tokens left out, the highest sum of logits over all windows wins. With ``null_threshold``
         set, no answer is given when the least null score of the windows exceeds the best span by more than it.
         """
+        best = self._best(rows, features, outputs)
+        return {key: found.text for key, found in zip(rows["id"], best, strict=True)}
+
+    def records(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        """With the answer's place in the characters of its context, and the sum of its two logits."""
+        return [
+            {
+                "id": key,
+                "prediction": found.text,
+                "start": found.start if found.text else None,
+                "end": found.start + len(found.text) if found.text else None,
+                "score": found.score if np.isfinite(found.score) else None,
+            }
+            for key, found in zip(rows["id"], self._best(rows, features, outputs), strict=True)
+        ]
+
+    def _best(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[Span]:
+        """The answer of every row."""
         start_logits, end_logits = outputs
         options = self.options
-        best = dict.fromkeys(range(len(rows["id"])), (-np.inf, ""))
-        null = dict.fromkeys(best, np.inf)
+        best = [Span(-np.inf, "", 0)] * len(rows["id"])
+        null = [np.inf] * len(best)
         ends_of = spans(features.lengths)
         first, last = np.asarray(features.extra["first"]), np.asarray(features.extra["last"])
         for unit, row in enumerate(features.rows.tolist()):
@@ -123,11 +149,11 @@ class QuestionAnsweringModule(HeadModule):
             scores = starts[tops][:, None] + ends[bottoms][None, :]
             scores = np.where((width >= 1) & (width <= options.max_answer_length), scores, -np.inf)
             a, b = np.unravel_index(int(scores.argmax()), scores.shape)
-            if scores[a, b] > best[row][0]:
-                text = rows["context"][row][first[window][tops[a]] : last[window][bottoms[b]]]
-                best[row] = (float(scores[a, b]), text)
-        found = {}
-        for row, (score, text) in best.items():
-            withheld = options.null_threshold is not None and null[row] - score > options.null_threshold
-            found[rows["id"][row]] = "" if withheld else text
-        return found
+            if scores[a, b] > best[row].score:
+                begin = int(first[window][tops[a]])
+                text = rows["context"][row][begin : last[window][bottoms[b]]]
+                best[row] = Span(float(scores[a, b]), text, begin)
+        for row, found in enumerate(best):
+            if options.null_threshold is not None and null[row] - found.score > options.null_threshold:
+                best[row] = Span(null[row], "", 0)
+        return best

@@ -26,6 +26,8 @@ class Ranking(TaskFormat):
     hub_tag = "sentence-similarity"
     extensions = ("json", "jsonl")
     tokens_per_row = 120
+    answers = ("text", "context", "gold")
+    pairs = True
     alone = "its loss is one of a whole step"
 
     def head_options(self, cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
@@ -41,6 +43,15 @@ class Ranking(TaskFormat):
         from stilts_xtreme.tasks.ranking.floors import floors
 
         return floors(metric, candidates)
+
+    def paired(self, first: Columns, second: Columns) -> Columns:
+        """The queries; what answers them is not known."""
+        return {
+            **first,
+            "text": [""] * len(first["id"]),
+            "context": [""] * len(first["id"]),
+            "gold": [[""]] * len(first["id"]),
+        }
 
     def gold(self, rows: Columns, labels: Sequence[str]) -> dict[str, list[str]]:
         """Query id -> ids of the right candidates."""

@@ -184,9 +184,16 @@ class RankingModule(HeadModule):
 
     def decode(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> dict[str, list[str]]:
         """Query id -> the ids of the nearest candidates, the nearest first, as many as are scored."""
+        return {record["id"]: record["prediction"] for record in self.records(rows, features, outputs)}
+
+    def records(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        """With the cosines of the candidates."""
         queries, pool = self._sides(rows, features, outputs[0])
-        _, positions = top_k(queries, pool.vectors, TOP, str(self.device))
-        return {key: [pool.ids[at] for at in row] for key, row in zip(rows["id"], positions.tolist(), strict=True)}
+        near, positions = top_k(queries, pool.vectors, TOP, str(self.device))
+        return [
+            {"id": key, "prediction": [pool.ids[at] for at in row], "scores": cosines}
+            for key, row, cosines in zip(rows["id"], positions.tolist(), near.tolist(), strict=True)
+        ]
 
     def ranks(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[list[int]]:
         """The ranks of the right candidates of every query among all; one that is not there has none."""

@@ -21,12 +21,18 @@ class Retrieval(PooledFormat):
     name = "retrieval"
     rows = ROWS
     metrics = (METRICS["retrieval_accuracy"], METRICS["accuracy"])
+    answers = ()
+    pairs = True
     module_path = "stilts_xtreme.tasks.retrieval.module:RetrievalModule"
 
     def finish(self, cell: Cell, rows: Rows, answers: Rows) -> tuple[dict[str, Any], dict[str, Any]]:
         """Positions as numbers."""
         found, facts = super().finish(cell, rows, answers)
         return {language: [int(position) for position in own] for language, own in found.items()}, facts
+
+    def paired(self, first: Columns, second: Columns) -> Columns:
+        """Each of the first finds the nearest of the second, whose ids are ``other``."""
+        return {"id": first["id"], "text_a": second["text"], "text_b": first["text"], "other": second["id"]}
 
     def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
         """Neighbours by pieces of words, and chance."""

@@ -34,6 +34,7 @@ class Tagging(TaskFormat):
     pipeline = "token-classification"
     hub_tag = "token-classification"
     tokens_per_row = 30
+    answers = ("tags",)
 
     def head_options(self, cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
         """Also which sub-token of a word is tagged."""

@@ -81,8 +81,10 @@ class TaggingModule(HeadModule):
         )
 
     def outputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
-        """The position of the best tag for every token [T]."""
-        return (self._logits(batch).argmax(-1).to(torch.int16),)
+        """The position of the best tag for every token [T]; where it is :attr:`scored` its probability [T], too."""
+        logits = self._logits(batch)
+        best = logits.argmax(-1).to(torch.int16)
+        return (best, logits.float().softmax(-1).amax(-1)) if self.scored else (best,)
 
     def _logits(self, batch: Batch, wanted: torch.Tensor | None = None) -> torch.Tensor:
         return self.token_outputs(batch, wanted)["logits"]
@@ -102,14 +104,27 @@ class TaggingModule(HeadModule):
 
     def decode(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[list[str]]:
         """One tag name per word of every row."""
-        tags: list[list[str]] = [[""] * len(sentence) for sentence in rows["tokens"]]
+        tags = self._by_word(rows, features, outputs[0], "")
+        return [[self.labels[tag] for tag in sentence] for sentence in tags]
+
+    def _by_word(self, rows: Columns, features: Features, found: np.ndarray, empty: Any) -> list[list[Any]]:
+        """What the tagged tokens [T] of each row's words have been found to be."""
+        values: list[list[Any]] = [[empty] * len(sentence) for sentence in rows["tokens"]]
         ends = spans(features.lengths)
         word = np.asarray(features.extra["word"])
         for unit, row in enumerate(features.rows.tolist()):
             window = slice(ends[unit], ends[unit + 1])
             for position in np.flatnonzero(word[window] >= 0):
-                tags[row][word[window][position]] = self.labels[outputs[0][window][position]]
-        return tags
+                values[row][word[window][position]] = found[window][position].item()
+        return values
+
+    def records(self, rows: Columns, features: Features, outputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        """With the words, and the probability of each word's tag."""
+        found = super().records(rows, features, outputs)
+        sure = self._by_word(rows, features, outputs[1], 0.0) if self.scored else [None] * len(found)
+        for record, tokens, row in zip(found, rows["tokens"], sure, strict=True):
+            record |= {"tokens": tokens} if row is None else {"tokens": tokens, "probabilities": row}
+        return found
 
 
 def _windows(by_word: list[list[int]], room: int, lone: int | None, unknown: int) -> list[list[tuple[int, int]]]:

@@ -90,6 +90,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "model.revision": ((), None),  # test_encoder_from_outside
     "model.corpus": ((), None),  # test_corpus
     "model.shipped": ((), None),  # test_shipped
+    "model.licence": (("model.licence=mit",), None),
     "model.weights": (("model.weights=random",), "intermediate"),
     "model.retrieval_layer": (("model.retrieval_layer=1",), None),  # also test_settings_of_one_format
     "data.kind": ((), None),  # test_dataset_fields, test_corpus
@@ -297,6 +298,7 @@ DATASET: dict[str, tuple[str, bool]] = {
     "dev": ("{split: train, fraction: 0.1}", True),
     "unanswerable": ("true", False),  # what may be refused, not what is read
     "notes": ("other", False),
+    "licence": ("mit", False),
     "source_language": ("de ++dataset.mnli.languages=[en,de]", True),
     "files": (f"{{train: '{ROOT}/pyproject.toml'}}", True),  # of own files only their content counts
     "folder": ("/tmp", False),

@@ -179,5 +179,11 @@ def test_unverified_values_are_named_for_the_phases_that_a_cell_has() -> None:
     assert "target.learning_rate" not in both
     assert not any(name.startswith("intermediate") for name in of_cell("+target=xnli"))
     assert of_cell("+target=tatoeba") == []
+    # neither what the user has chosen nor the user's own tasks are said to be the paper's
+    mine = of_cell("+intermediate=mnli", "+target=xnli", "recipe.intermediate.epochs=1", "recipe.target.stride=7")
+    assert set(both) - set(mine) == {"intermediate.epochs", "target.stride"}
+    own = "++target.name=mine"
+    assert not any(name.startswith("target") for name in of_cell("+target=xnli", own))
+    assert {name for name in both if "intermediate" in name} == set(of_cell("+intermediate=mnli", "+target=xnli", own))
     config = composed("+target=xnli", "+intermediate=mnli")
     assert cell.unverified(make_cell(config), config["recipe"]) == []

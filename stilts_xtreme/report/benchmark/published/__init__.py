@@ -97,6 +97,8 @@ def of_cell(result: Mapping[str, Any], config: Mapping[str, Any], spec: DatasetS
     target = result["target"]
     if result["synthetic"] or target is None or result["missing_languages"] or result["weights"] != "pretrained":
         return []
+    if spec.files:  # rows of the user's own, whatever the task is called
+        return []
     means: dict[str, dict[str, float]] = {}
     for row in result["rows"]:
         means.setdefault(row["metric"], {})[row["language"]] = row["value"]

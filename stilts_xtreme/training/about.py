@@ -1,0 +1,74 @@
+"""What the card of a trained model says of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stilts_xtreme.core.conf import conf_dir
+from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.stage import Training
+from stilts_xtreme.data.sources import source_of
+from stilts_xtreme.tasks.card import OURS, UNKNOWN, About, Learnt
+
+
+def about(cell: Cell, stage: Training, rows: Mapping[str, int], dev: Mapping[str, float] | None) -> About:
+    """What a training was.
+
+    Args:
+        cell: A cell that needs it.
+        stage: The training.
+        rows: Task -> training rows.
+        dev: Task -> its dev score; None: there is none.
+    """
+    spoken: list[str] = []
+    for task in stage.tasks:
+        spoken += [source_of(spec, cell.data).source_language for spec in task.datasets]
+    if stage.translated is not None and stage.translated.options.mode == "replace":
+        spoken = []
+    if stage.translated is not None:
+        spoken += [code for parts in stage.translated.rows for part in parts for code in part.languages]
+    shipped = cell.model.shipped is not None
+    return About(
+        languages=tuple(dict.fromkeys(spoken)),
+        base=cell.model.id,
+        licence=OURS if shipped else cell.model.licence or UNKNOWN,
+        seed=stage.seed,
+        precision=stage.precision,
+        command=command_of(cell, stage),
+        heads={
+            task.name: Learnt(task.metric, task.datasets, task.recipe, rows[task.name], (dev or {}).get(task.name))
+            for task in stage.tasks
+        },
+    )
+
+
+def command_of(cell: Cell, stage: Training) -> str:
+    """A command line that makes a training, without the paths of this machine."""
+    trained = [one for one in stage.chain() if isinstance(one, Training)]
+    after = any(one.phase == "intermediate" for one in trained)
+    words = ["python -m stilts_xtreme"]
+    if after:
+        names = cell.intermediate
+        words.append(f"+intermediate={names[0]}" if len(names) == 1 else f"'+intermediate=[{','.join(names)}]'")
+    if stage.phase == "target" and cell.target is not None:
+        words.append(f"+target={cell.target.name}")
+    model = cell.model
+    known = model.name != "custom" and _ours("model", model.name)
+    words.append(f"model={model.name if known else model.id or 'FOLDER'}")
+    words.append(f"recipe={cell.recipe_name}")
+    words.append(f"data={cell.data.kind}" + (" data.root=FOLDER" if cell.data.root else ""))
+    words.append(f"seed={stage.seed}")
+    if after and cell.volume is not None:
+        words.append(f"volume={cell.volume}")
+    if after and cell.mlm.weight:
+        words.append(f"mlm.weight={cell.mlm.weight}")
+    if stage.phase == "target" and cell.target is not None:
+        own = not _ours("target", cell.target.name)
+    else:
+        own = not all(_ours("intermediate", name) for name in cell.intermediate)
+    return " ".join(words) + (" --config-dir FOLDER" if own else "")
+
+
+def _ours(group: str, name: str) -> bool:
+    """Whether the package has the choice itself."""
+    return (conf_dir() / group / f"{name}.yaml").is_file()
