@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.cell import preflight, reading
+from stilts_xtreme.cell import preflight, reading, tracking
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.model_card import card_of
 from stilts_xtreme.cell.plan import CellPlan, plan
@@ -70,15 +70,14 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: Cell
         say(reading.note(store.root))
         show(found, folder, Plain())
         return found
-    from stilts_xtreme.cell.tracking import Tracker
-
     group = cell.target.name if cell.target else "intermediate"
     preflight.check(store.root)
+    tracking.check([cell.logger])
     # the lock of the cell: its folder, curves among it, has one writer
     with (
         disk_errors(store.root),
         store.lock(name, f"the cell {name}", say),
-        Tracker(cell.logger, folder, name, group, job_type, tags, cfg) as tracker,
+        tracking.Tracker(cell.logger, folder, name, group, job_type, tags, cfg) as tracker,
     ):
         read_ahead(planned, store, {})
         made = {stage.key: _ensure(cell, stage, store, tracker) for stage in planned.stages()}

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
-import netrc
-import os
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
-from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.cell import wandb_run
+from stilts_xtreme.core.checks import choice
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.instantiate import instantiate
+from stilts_xtreme.core.progress import say
 from stilts_xtreme.core.text import csv_text
 
 KINDS = ("csv", "none", "tensorboard", "wandb")
+
+
+def checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The group ``logger`` of a logger that is no class of the user's.
+
+    Raises:
+        StiltsError: For an unknown kind, or an option that W&B would refuse.
+    """
+    choice("logger.kind", values.get("kind"), KINDS)
+    return wandb_run.checked_options(values)
+
+
+def check(loggers: Iterable[Mapping[str, Any]]) -> None:
+    """Refuses, before anything is trained, what a logger would refuse when a cell begins.
+
+    Args:
+        loggers: The group ``logger`` of each cell.
+
+    Raises:
+        StiltsError: A package is missing, or W&B refuses one of its own settings.
+    """
+    found = list(loggers)
+    kinds = {settings.get("kind") for settings in found if "_target_" not in settings}
+    if "tensorboard" in kinds and importlib.util.find_spec("tensorboard") is None:
+        raise StiltsError("logger=tensorboard needs the package tensorboard: pip install 'stilts-xtreme[tensorboard]'.")
+    own = [settings for settings in found if settings.get("kind") == "wandb" and "_target_" not in settings]
+    for settings in {str(settings): settings for settings in own}.values():
+        wandb_run.check_settings(settings, len(own))
+        if len(own) > 1:
+            wandb_run.announce(settings, say)
 
 
 class Tracker:
@@ -40,17 +71,15 @@ class Tracker:
         config: Mapping[str, Any],
     ):
         self.kind = "own" if "_target_" in settings else settings["kind"]
-        if self.kind != "own" and self.kind not in KINDS:
-            raise unknown("logger.kind", self.kind, KINDS)
         self.run: Any = None
         self.logger: Any = None
-        self.defined: set[str] = set()
+        self.logged: dict[str, int] = {}
         if self.kind == "own":
             from pytorch_lightning.loggers import Logger
 
             self.logger = instantiate("logger", _placed(settings, folder), Logger)
         elif self.kind == "wandb":
-            self.run = _wandb_run(settings, folder, name, group, job_type, tags, config)
+            self.run = wandb_run.start(settings, folder, name, group, job_type, tags, config, say)
         elif self.kind == "csv":
             from pytorch_lightning.loggers import CSVLogger
 
@@ -59,13 +88,8 @@ class Tracker:
         elif self.kind == "tensorboard":
             from pytorch_lightning.loggers import TensorBoardLogger
 
-            try:
-                self.logger = TensorBoardLogger(folder, name="", version="curves")
-                _clear(folder / "curves")
-            except ModuleNotFoundError as error:
-                raise StiltsError(
-                    "logger=tensorboard needs the package tensorboard: pip install 'stilts-xtreme[tensorboard]'."
-                ) from error
+            self.logger = TensorBoardLogger(folder, name="", version="curves")
+            _clear(folder / "curves")
 
     def point(self, stage: str, values: Mapping[str, Any]) -> None:
         """Logs one point of a stage's training curve."""
@@ -76,11 +100,14 @@ class Tracker:
             stage = stage.replace("*", "_")  # which would be a pattern
         metrics = {f"{stage}/{name}": value for name, value in values.items() if name not in ("step", "task")}
         if self.run is not None:
-            if stage not in self.defined:
-                self.defined.add(stage)
+            if stage not in self.logged:
+                # a run that is taken up again has the curve as far as its last point says
+                last = self.run.summary.get(f"{stage}/step") if self.run.resumed else None
+                self.logged[stage] = -1 if last is None else int(last)
                 self.run.define_metric(f"{stage}/step")
                 self.run.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
-            self.run.log({**metrics, f"{stage}/step": step})
+            if step > self.logged[stage]:
+                self.run.log({**metrics, f"{stage}/step": step})
         elif self.logger is not None:
             self.logger.log_metrics(metrics, step)
 
@@ -103,7 +130,7 @@ class Tracker:
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if self.run is not None:
-            self.run.finish(exit_code=0 if kind is None else 1)
+            wandb_run.finish(self.run, kind is not None, say)
         if self.logger is not None:
             self.logger.finalize("success" if kind is None else "failed")
 
@@ -122,56 +149,3 @@ def _clear(folder: Path) -> None:
     for pattern in ("*.csv", "events.out.tfevents.*"):
         for file in folder.glob(pattern):
             file.unlink()
-
-
-def logged_in() -> bool:
-    """Whether W&B credentials are at hand: an environment variable, or an entry for the host in the user's netrc."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    path = os.environ.get("NETRC") or next(
-        (str(p) for p in (Path.home() / ".netrc", Path.home() / "_netrc") if p.exists()), None
-    )
-    try:
-        return path is not None and netrc.netrc(path).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
-
-
-def _wandb_run(
-    settings: Mapping[str, Any],
-    folder: Path,
-    name: str,
-    group: str,
-    job_type: str,
-    tags: list[str],
-    config: Mapping[str, Any],
-) -> Any:
-    import wandb
-
-    mode = settings.get("mode", "auto")
-    if mode not in ("auto", "online", "offline"):
-        raise unknown("logger.mode", mode, ("auto", "online", "offline"))
-    if mode == "auto":
-        mode = "online" if logged_in() else "offline"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return wandb.init(
-            project=settings.get("project") or "stilts_xtreme",
-            entity=settings.get("entity"),
-            dir=str(folder),
-            mode=mode,
-            name=name,
-            group=group,
-            job_type=job_type,
-            tags=sorted({*tags, *(settings.get("tags") or [])}),
-            config=dict(config),
-            # one run per cell, whatever else this process has logged or will log
-            reinit="finish_previous",
-            settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
-        )
-    except wandb.errors.Error as error:
-        text = " ".join(str(error).split())
-        raise StiltsError(
-            f"logger.mode={mode}: W&B refuses ({text[:200]}); logger.mode=offline needs no login."
-        ) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.cell import preflight, reading
+from stilts_xtreme.cell import preflight, reading, tracking
 from stilts_xtreme.cell.config.machine import gpu_visible
 from stilts_xtreme.cell.run import read_ahead
 from stilts_xtreme.cell.store import Store
@@ -109,6 +109,7 @@ def run(jobs: Sequence[Sequence[str]], composer: Composer, begin: Begin) -> Outc
             say(reading.note(output))
             return _outcome(len(jobs), planned, refused, failed)
         preflight.check(output)
+        tracking.check(entry.cell.logger for entry in {entry.name: entry for entry in planned}.values())
         name = planning.sweep_name(planned)
         folder = Path(output) / "sweeps" / name
         with disk_errors(Path(output)), store.lock(f"sweep-{name}", f"the sweep {name}", say):

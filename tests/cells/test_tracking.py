@@ -4,83 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
-import struct
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cells import TINY, cell_of
+from support.wandb_files import history, nobody, of_kind, records, wandb_files
 
 from stilts_xtreme.cell import run as cell_module
-from stilts_xtreme.cell import tracking
 from stilts_xtreme.core.errors import StiltsError
 
 SECRET = "s3cr3t" * 8
 CELL = ("+intermediate=mnli", "+target=xnli")
 
 
-def records(path: Path) -> list[Any]:
-    """The records of a finished W&B run's file, which may reach the disk a moment after the run has finished."""
-    deadline = time.monotonic() + 10
-    while not of_kind(found := read_records(path), "exit"):
-        assert time.monotonic() < deadline, f"{path} has no end"
-        time.sleep(0.02)
-    return found
-
-
-def read_records(path: Path) -> list[Any]:
-    """The records that are there: protocol buffers in LevelDB's log format: blocks of 32 KiB, 7 bytes of head."""
-    from wandb.proto.wandb_internal_pb2 import Record
-
-    data = path.read_bytes()
-    assert data[:4] == b":W&B"
-    found, part, at = [], b"", 7
-    while at + 7 <= len(data):
-        room = 32768 - at % 32768
-        if room < 7:
-            at += room
-            continue
-        _, length, kind = struct.unpack("<IHB", data[at : at + 7])
-        part += data[at + 7 : at + 7 + length]
-        at += 7 + length
-        if kind in (1, 4):  # whole, or the last part
-            record = Record()
-            record.ParseFromString(part)
-            found.append(record)
-            part = b""
-    return found
-
-
-def wandb_files(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("run-*.wandb"))
-
-
-def history(found: list[Any]) -> list[dict[str, Any]]:
-    points = []
-    for record in found:
-        if record.WhichOneof("record_type") == "history":
-            points.append(
-                {("/".join(item.nested_key) or item.key): json.loads(item.value_json) for item in record.history.item}
-            )
-    return points
-
-
-def of_kind(found: list[Any], kind: str) -> list[Any]:
-    return [getattr(record, kind) for record in found if record.WhichOneof("record_type") == kind]
-
-
 @pytest.fixture
 def no_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A user who is not logged in, whatever this machine's user is."""
-    for name in ("WANDB_API_KEY", "WANDB_ENTITY", "WANDB_PROJECT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    monkeypatch.setattr(tracking.Path, "home", classmethod(lambda cls: tmp_path))
-    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb-data"))
-    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "wandb-cache"))
-    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "wandb-config"))
+    nobody(monkeypatch, tmp_path / "home")
 
 
 def curve_of(output: Path, key: str) -> list[dict[str, Any]]:
@@ -152,6 +93,20 @@ def test_wandb_is_finished_when_the_cell_fails(
     assert any("none > mnli/loss" in point for point in history(found)), "what was logged before is there"
 
 
+def test_a_cell_that_is_run_again_is_the_same_run(
+    run_tiny: Callable[..., Any], pretrained: Path, no_login: None
+) -> None:
+    for _ in range(2):
+        run_tiny("+target=tatoeba", "logger=wandb", output=pretrained)
+    files = wandb_files(pretrained)
+    assert len(files) == 2
+    assert len({of_kind(records(file), "run")[0].run_id for file in files}) == 1
+    # the second one takes the place of the first where both are uploaded, so it must be whole
+    first, second = ([point for point in history(records(file)) if "_runtime" in point] for file in files)
+    assert first
+    assert [sorted(point) for point in first] == [sorted(point) for point in second]
+
+
 def test_two_cells_in_one_process_are_two_runs(run_tiny: Callable[..., Any], pretrained: Path, no_login: None) -> None:
     results = [
         run_tiny("+target=tatoeba", f"retrieval.layer={layer}", "logger=wandb", output=pretrained) for layer in (0, 1)
@@ -163,18 +118,6 @@ def test_two_cells_in_one_process_are_two_runs(run_tiny: Callable[..., Any], pre
         (file,) = wandb_files(pretrained / "cells" / result["cell"])
         assert of_kind(records(file), "exit")[0].exit_code == 0
         assert any("mini on synthetic/loss" in point for point in history(records(file))), "cached stages alike"
-
-
-def test_login_is_found_without_asking(monkeypatch: pytest.MonkeyPatch, no_login: None, tmp_path: Path) -> None:
-    assert not tracking.logged_in()
-    (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password key\n")
-    (tmp_path / ".netrc").chmod(0o600)
-    monkeypatch.delenv("NETRC")
-    assert tracking.logged_in()
-    monkeypatch.setenv("WANDB_BASE_URL", "https://elsewhere.example")
-    assert not tracking.logged_in()
-    monkeypatch.setenv("WANDB_API_KEY", "key")
-    assert tracking.logged_in()
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -225,25 +168,3 @@ def test_none_writes_no_curves(run_tiny: Callable[..., Any]) -> None:
     folder = Path(run_tiny.output) / "cells" / result["cell"]
     found = {entry.name for entry in folder.iterdir()}
     assert found == {"config.json", "result.json", "table.md", "predictions", "labels", "manifest.json"}
-
-
-def test_unknown_logger_settings(run_tiny: Callable[..., Any], no_login: None) -> None:
-    with pytest.raises(StiltsError, match=r"logger\.mode=onlin is not known \(did you mean 'online'\?\)"):
-        run_tiny("+target=tatoeba", "logger=wandb", "logger.mode=onlin")
-    with pytest.raises(StiltsError, match=r"logger\.kind=cvs"):
-        run_tiny("+target=tatoeba", "logger.kind=cvs")
-    with pytest.raises(StiltsError, match=r"option=logger\.projekt"):
-        cell_of("+target=tatoeba", *TINY, "logger=wandb", "+logger.projekt=x")
-
-
-def test_online_without_a_login_is_a_sentence(
-    run_tiny: Callable[..., Any], no_login: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import wandb
-
-    def init(**_: Any) -> None:
-        raise wandb.errors.UsageError("No API key configured. Use `wandb login` to log in.")
-
-    monkeypatch.setattr(wandb, "init", init)
-    with pytest.raises(StiltsError, match=r"No API key configured.*logger\.mode=offline needs no login"):
-        run_tiny("+target=tatoeba", "logger=wandb", "logger.mode=online")

@@ -15,6 +15,7 @@ from stilts_xtreme.cell.config.machine import make_trainer
 from stilts_xtreme.cell.config.mixing import make_mlm, make_sampling, make_translation, make_volume
 from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
 from stilts_xtreme.cell.config.sources import layers_of, make_data, make_model
+from stilts_xtreme.cell.tracking import checked
 from stilts_xtreme.core.checks import check, choice, file_name, folder_name, freezable, known, switch, whole
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import DatasetSpec
@@ -40,7 +41,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "recipe": ("name", "source", "sources", "intermediate", "target"),
     "target": ("name", "head", "metric", "train", "test", "candidates", "languages"),
     "benchmark": ("name", "groups", "qa", "more", "tasks"),
-    "logger": ("kind", "project", "entity", "mode", "tags"),
+    "logger": ("kind", "project", "entity", "group", "mode", "tags"),
 }
 
 
@@ -65,6 +66,10 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     if "_target_" in (cfg.get("logger") or {}):  # a logger of the user's has options of its own
         checked_target("logger", cfg["logger"])
         del fields["logger"]
+        logger = dict(cfg["logger"])
+    else:
+        known("logger", cfg["logger"], fields.pop("logger"))
+        logger = checked(cfg["logger"])
     for name, allowed in fields.items():
         known(name, cfg.get(name) or {}, allowed)
     data = make_data(cfg["data"])
@@ -106,7 +111,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         target=target,
         evaluation=evaluation,
         trainer=make_trainer(cfg["trainer"]),
-        logger=dict(cfg["logger"]),
+        logger=logger,
         options=options,
         seed=cfg["seed"],
         volume=make_volume(cfg["volume"]),
