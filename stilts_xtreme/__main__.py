@@ -13,7 +13,8 @@ from stilts_xtreme.commands import flags, summary
 from stilts_xtreme.core import compose, streams, terminal
 from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.sweep.session import Session, bind, objective
+from stilts_xtreme.sweep import objective
+from stilts_xtreme.sweep.session import Session, bind
 
 
 def application(session: Session) -> Callable[[Any], float | None]:
@@ -30,15 +31,21 @@ def application(session: Session) -> Callable[[Any], float | None]:
         from hydra.types import RunMode
         from omegaconf import OmegaConf
 
+        from stilts_xtreme.cell.config import make_cell
         from stilts_xtreme.cell.run import run
 
-        many = HydraConfig.get().mode == RunMode.MULTIRUN
+        hydra = HydraConfig.get()
+        many = hydra.mode == RunMode.MULTIRUN
         plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-        compose.located(plain, compose.folders_of(HydraConfig.get()))
+        compose.located(plain, compose.folders_of(hydra))
         try:
             if plain.get("study") and not many:
                 raise StiltsError(f"study={plain['study']['name']} is a sweep of many cells; add -m to the command.")
+            searches = many and objective.optimises(hydra)
+            if searches:
+                objective.check(make_cell(plain), plain["sweep"]["objective"])
             result = run(plain)
+            told = session.told(plain, result, hydra.overrides.task) if searches else None
         except StiltsError as error:
             if session.away:
                 raise  # only the exception reaches the launcher
@@ -47,7 +54,7 @@ def application(session: Session) -> Callable[[Any], float | None]:
         session.output = plain["output"]
         if many:
             session.ran(plain, result)
-        return objective(result)
+        return told
 
     bind(task, session)
     return task

@@ -40,30 +40,38 @@ class GraphLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Runs a batch of jobs; each returns what a single run of it would, or the error that ended it."""
         from stilts_xtreme.core.errors import StiltsError
-        from stilts_xtreme.sweep import run
+        from stilts_xtreme.sweep import objective, run
         from stilts_xtreme.sweep.composer import Composer
-        from stilts_xtreme.sweep.session import objective, session_of
+        from stilts_xtreme.sweep.session import session_of
 
         assert self.config is not None
         assert self.hydra_context is not None
         assert self.task_function is not None
         setup_globals()
         session = session_of(self.task_function)
+        searches = objective.optimises(self.config.hydra)
         begin = self.begin()
         composer = Composer(self.hydra_context.config_loader, self.config)
         with self.machine():
-            outcome = run.run(job_overrides, composer, begin)
+            outcome = run.run(job_overrides, composer, begin, objective.check if searches else None)
         session.add(outcome.results, outcome.study, outcome.output)
         returns = []
         for overrides, (config, found) in zip(job_overrides, outcome.jobs, strict=True):
+            told: Any = found if isinstance(found, StiltsError) else None
+            if searches and config is not None and not isinstance(found, StiltsError):
+                try:
+                    told = session.told(config, found, overrides)
+                except StiltsError as error:
+                    session.fail(error)
+                    told = error
             job = JobReturn(
                 overrides=list(overrides),
                 cfg=OmegaConf.create(config) if config is not None else None,
                 working_dir=os.getcwd(),
                 task_name=self.config.hydra.job.name,
-                status=JobStatus.FAILED if isinstance(found, StiltsError) else JobStatus.COMPLETED,
+                status=JobStatus.FAILED if isinstance(told, StiltsError) else JobStatus.COMPLETED,
             )
-            job.return_value = found if isinstance(found, StiltsError) else objective(found)
+            job.return_value = told
             returns.append(job)
         for error in outcome.errors:
             session.fail(error)

@@ -11,7 +11,7 @@ from stilts_xtreme.cell import wandb_run
 from stilts_xtreme.core.checks import choice
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.instantiate import instantiate
-from stilts_xtreme.core.progress import say
+from stilts_xtreme.core.terminal import say
 from stilts_xtreme.core.text import csv_text
 
 KINDS = ("csv", "none", "tensorboard", "wandb")

@@ -26,25 +26,27 @@ def report(session: Session) -> None:
         say(f"{len(every)} distinct stages: {len(made)} made, {len(every - made)} found.")
     console = Plain()
     output = Path(session.output)
+    name = "-".join([session.study or "sweep", *sorted({result["model"] for result in session.results})])
+    axis = session.axis
+    if axis or not session.study:  # where the name does not say it all, sweeps do not write over each other
+        cells = " ".join(sorted(result["cell"] for result in results or session.results))
+        name += "-" + hashlib.sha256(cells.encode()).hexdigest()[:8]
+    folder = output / "studies" / name
     if len(results) < 2:
         for result in session.results:
             place = output / "cells" / result["cell"]
             console.page((place / "table.md").read_text(encoding="utf-8"))
             out(f"result, table, predictions and curves: {place}")
-        return
-    name = "-".join([session.study or "sweep", *sorted({result["model"] for result in results})])
-    axis = session.axis
-    if axis or not session.study:  # where the name does not say it all, sweeps do not write over each other
-        name += "-" + hashlib.sha256(" ".join(sorted(result["cell"] for result in results)).encode()).hexdigest()[:8]
-    folder = output / "studies" / name
     with _place(output, folder) as place:
-        if axis:
-            text = scaling.write(points.points(results, axis), place)
-        else:
-            text = matrix.page(matrix.write(results, place), results)
-        console.page(text)
-        if place == folder:
-            out(f"{'table, points' if axis else 'matrix, rows'} and picture: {folder}")
+        if len(results) >= 2:
+            if axis:
+                text = scaling.write(points.points(results, axis), place)
+            else:
+                text = matrix.page(matrix.write(results, place), results)
+            console.page(text)
+            if place == folder:
+                out(f"{'table, points' if axis else 'matrix, rows'} and picture: {folder}")
+        session.search.report(folder if place == folder else None)
 
 
 @contextmanager

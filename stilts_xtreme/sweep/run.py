@@ -14,6 +14,7 @@ from stilts_xtreme.cell.run import read_ahead
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors
+from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.report import finished
 from stilts_xtreme.sweep import planning, record
@@ -76,13 +77,19 @@ class Outcome:
     output: str
 
 
-def run(jobs: Sequence[Sequence[str]], composer: Composer, begin: Begin) -> Outcome:
+def run(
+    jobs: Sequence[Sequence[str]],
+    composer: Composer,
+    begin: Begin,
+    wanted: Callable[[Cell, str], None] | None = None,
+) -> Outcome:
     """Plans and runs jobs.
 
     Args:
         jobs: The overrides of each.
         composer: Composes them.
         begin: Makes the stages.
+        wanted: Refuses a cell without the score that a sweeper wants, by the cell and ``sweep.objective``.
 
     Returns:
         What came of it.
@@ -97,6 +104,9 @@ def run(jobs: Sequence[Sequence[str]], composer: Composer, begin: Begin) -> Outc
             refused.append(entry)
         else:
             planned.append(entry)
+    if wanted is not None:
+        planned, scoreless = _parted(planned, lambda entry: wanted(entry.cell, entry.config["sweep"]["objective"]))
+        refused += scoreless
     planned, unreadable = _readable(planned)
     refused += unreadable
     failed: dict[str, str] = {}
@@ -120,6 +130,20 @@ def run(jobs: Sequence[Sequence[str]], composer: Composer, begin: Begin) -> Outc
             if cause is not None:
                 failed[entry.name] = cause
     return _outcome(len(jobs), planned, refused, failed)
+
+
+def _parted(
+    planned: Sequence[PlannedCell], refuse: Callable[[PlannedCell], None]
+) -> tuple[list[PlannedCell], list[Refusal]]:
+    """Parts the cells that are refused from the others."""
+    good, bad = [], []
+    for entry in planned:
+        try:
+            refuse(entry)
+            good.append(entry)
+        except StiltsError as error:
+            bad.append(Refusal(entry.job, entry.name, error))
+    return good, bad
 
 
 def _readable(planned: Sequence[PlannedCell]) -> tuple[list[PlannedCell], list[Refusal]]:

@@ -10,13 +10,9 @@ from stilts_xtreme.core import terminal
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.report import finished
+from stilts_xtreme.sweep import objective
+from stilts_xtreme.sweep.objective import Search
 from stilts_xtreme.sweep.planning import controls, planned_cell
-
-
-def objective(result: Mapping[str, Any]) -> float | None:
-    """What a Hydra sweeper optimises: the zero-shot mean of a cell."""
-    found: float | None = result["averages"].get("zero_shot_value", result["averages"].get("all_value"))
-    return found
 
 
 class Session:
@@ -35,6 +31,7 @@ class Session:
         output: The output folder; empty before the first result.
         by_cell: Whether a launcher of Hydra's own ran the sweep, cell by cell.
         controls: Configurations of controls that such a launcher has left to do.
+        search: What a sweeper that optimises has tried.
     """
 
     def __init__(self, away: bool = False) -> None:
@@ -46,6 +43,7 @@ class Session:
         self.output = ""
         self.by_cell = False
         self.controls: list[dict[str, Any]] = []
+        self.search = Search()
         self._ran: set[str] = set()
 
     def __reduce__(self) -> tuple[type[Session], tuple[bool]]:
@@ -76,6 +74,22 @@ class Session:
         self.by_cell = True
         self._ran.add(digest_of(config))
         self.controls.extend(changed for _, changed in controls(config))
+
+    def told(self, config: Mapping[str, Any], result: Mapping[str, Any], overrides: Iterable[str]) -> float:
+        """What a sweeper that optimises is told of a cell; it is kept for the end of the sweep.
+
+        Args:
+            config: The composed configuration, plain.
+            result: What ``result.json`` holds.
+            overrides: The options of the job.
+
+        Raises:
+            StiltsError: The cell has no such score.
+        """
+        score = objective.value(config, result)
+        aim, collapsed = config["sweep"]["objective"], bool(result["collapsed"])
+        self.search.add(list(overrides), aim, score, result["cell"], collapsed)
+        return score
 
     def find(self, config: dict[str, Any]) -> None:
         """Adds a cell that a launcher of Hydra's own has run, in whichever process, from its folder.

@@ -29,7 +29,7 @@ from stilts_xtreme.tasks.options import OptionGroup
 OPTIONS = (
     *("model", "data", "benchmark", "recipe", "trainer", "logger", "callbacks", "intermediate", "target", "dataset"),
     *("seed", "volume", "volume_steps", "sampling", "mlm", "translation", "languages", "baseline", "output"),
-    *("evaluation", "store", "study"),
+    *("evaluation", "store", "study", "sweep"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "sampling": ("kind", "temperature", "cap"),
@@ -37,6 +37,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "translation": tuple(field.name for field in dataclasses.fields(Translation)),
     "evaluation": ("floors", "random_init"),
     "store": ("damaged",),
+    "sweep": ("objective",),
     "study": ("name", "controls", "axis"),
     "recipe": ("name", "source", "sources", "intermediate", "target"),
     "target": ("name", "head", "metric", "train", "test", "candidates", "languages"),
@@ -100,6 +101,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     axis = (cfg.get("study") or {}).get("axis")
     if axis is not None:
         choice("study.axis", axis, ("size", "volume"))
+    choice("sweep.objective", (cfg.get("sweep") or {}).get("objective", "dev"), ("dev", "test"))
     choice("store.damaged", cfg["store"]["damaged"], ("refuse", "retrain"))
     _check_names(cfg, model.name)
     evaluation, options = _evaluation(cfg, groups, synthetic)

@@ -153,6 +153,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "retrieval.sweep": (("retrieval.sweep=layers",), None),
     "bitext.threshold": (("bitext.threshold=1.1",), None),  # test_settings_of_one_format
     "store.damaged": (("store.damaged=retrain",), None),
+    "sweep.objective": (("sweep.objective=test",), None),
     "intermediate.mnli.head": (("intermediate.mnli.head=choice",), "intermediate"),
     "intermediate.mnli.metric": ((), None),  # classification has one; test_settings_of_selection
     "intermediate.mnli.datasets": (("intermediate.mnli.datasets=[snli]",), "intermediate"),

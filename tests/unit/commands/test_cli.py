@@ -215,7 +215,8 @@ def test_mistakes_get_one_sentence(
 
 TOP = (
     "baseline, benchmark, bitext, callbacks, data, evaluation, intermediate, languages, logger, mlm, model, output, "
-    "recipe, retrieval, sampling, seed, store, study, tagging, target, trainer, translation, volume, volume_steps."
+    "recipe, retrieval, sampling, seed, store, study, sweep, tagging, target, trainer, translation, volume, "
+    "volume_steps."
 )
 
 
