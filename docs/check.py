@@ -160,7 +160,7 @@ def _composed(options: Sequence[str], multirun: bool) -> None:
     from stilts_xtreme.core.errors import StiltsError
     from stilts_xtreme.sweep.planning import jobs_of
 
-    prepared = compose.prepare(options)
+    prepared = compose.prepare(options, multirun)
 
     def sample() -> list[Any]:
         jobs, composer = jobs_of(prepared)

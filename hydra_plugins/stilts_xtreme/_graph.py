@@ -61,9 +61,9 @@ class GraphLauncher(Launcher):
             if searches and config is not None and not isinstance(found, StiltsError):
                 try:
                     told = session.told(config, found, overrides)
-                except StiltsError as error:
-                    session.fail(error)
-                    told = error
+                except StiltsError as refusal:
+                    session.fail(refusal)
+                    told = refusal
             job = JobReturn(
                 overrides=list(overrides),
                 cfg=OmegaConf.create(config) if config is not None else None,

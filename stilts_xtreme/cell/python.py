@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from stilts_xtreme.core import compose
+from stilts_xtreme.core import compose, paths
 from stilts_xtreme.core.checks import check
 from stilts_xtreme.core.errors import StiltsError
 
@@ -47,7 +47,7 @@ def _word(value: Any) -> str:
     text = str(value)
     if re.fullmatch(r"[\w./-]*|\[.*\]|\{.*\}", text, re.DOTALL):  # plain, or a list or mapping as Hydra writes it
         return text
-    return compose.quoted(text)
+    return paths.quoted(text)
 
 
 def run_cell(*overrides: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import logging
 import os
 import shlex
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def check_settings(options: Mapping[str, Any], cells: int = 1) -> None:
 
     for name, value in os.environ.items():
         if name.startswith("WANDB_"):
-            _refuse(name, value, lambda name=name, value=value: Settings().update_from_env_vars({name: value}))
+            _refuse(name, value, partial(Settings().update_from_env_vars, {name: value}))
     settings = Settings()
     folder = os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb"
     settings.settings_system = str(Path(folder).expanduser() / "settings")
@@ -95,7 +96,7 @@ def check_settings(options: Mapping[str, Any], cells: int = 1) -> None:
         if name not in ("anonymous", "root_dir", "settings_system"):  # W&B says itself that it passes over these
             given: Any = value.split(",") if name == "ignore_globs" else value
             place = " or ".join(map(str, files.sources))
-            _refuse(f"{place}: {name}", value, lambda name=name, given=given: Settings(**{name: given}))
+            _refuse(f"{place}: {name}", value, partial(Settings, **{name: given}))
     known, given_names = _own_settings()
     for option, field, reserved in (
         ("WANDB_PROJECT", "project", RESERVED),

@@ -27,6 +27,7 @@ from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import shared
+from stilts_xtreme.core.paths import unquoted
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.terminal import ERRORS, Plain, out, say, table
 from stilts_xtreme.core.text import visible
@@ -43,7 +44,7 @@ def cells_of(options: Sequence[str], many: bool) -> Iterator[Cell | StiltsError]
     kept = [option for option in options if not re.match(r"\+*(trainer|data)[=.]|\+*data\.root=", option)]
     kept += ["data=hub", "data.root=null", "trainer=cpu"]
     kept += [option for option in options if re.match(r"\+*data\.(?!root=)", option)]
-    prepared = compose.prepare(kept)
+    prepared = compose.prepare(kept, many)
     if not many:
         yield make_cell(compose.compose(prepared))
         return
@@ -64,12 +65,12 @@ def cells_of(options: Sequence[str], many: bool) -> Iterator[Cell | StiltsError]
 
 
 def _root_of(options: Sequence[str]) -> Path:
-    given = [match[1] for option in options if (match := re.fullmatch(r"\+*data\.root=(.+)", option))]
+    given = [match[1] for option in options if (match := re.fullmatch(r"\+*data\.root=(.+)", option, re.DOTALL))]
     if not given and not os.environ.get("STILTS_DATA_ROOT"):
         raise StiltsError("Where to? Give data.root=FOLDER; --help shows how.")
     if any(re.fullmatch(r"\+*data=(?!hub$).*", option) for option in options):
         raise StiltsError("Only data=hub is fetched; the synthetic data are made where they are used.")
-    root = Path((given[-1] if given else os.environ["STILTS_DATA_ROOT"]).strip("'\"")).expanduser()
+    root = Path(unquoted(given[-1]) if given else os.environ["STILTS_DATA_ROOT"]).expanduser()
     if root.exists() and not root.is_dir():
         raise StiltsError(f"data.root={root} is a file; a folder is needed.")
     return root

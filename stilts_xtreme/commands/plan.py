@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the stages that a command line would run: of one cell, or with ``-m`` of a sweep."""
 
     def work(options: Namespace) -> None:
-        prepared = compose.prepare(options.options)
+        prepared = compose.prepare(options.options, options.multirun)
         if options.multirun:
             preview(prepared)
             return

@@ -46,7 +46,7 @@ def find(sweep: str) -> Path:
     Raises:
         StiltsError: When there is none.
     """
-    for folder in (Path(sweep), Path("outputs") / "sweeps" / sweep):
+    for folder in (Path(sweep).expanduser(), Path("outputs") / "sweeps" / sweep):
         if (folder / "graph.json").exists():
             return folder
     place = Path(sweep).parent if Path(sweep).parent.name == "sweeps" else Path("outputs") / "sweeps"

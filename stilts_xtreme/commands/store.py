@@ -11,6 +11,7 @@ import FILE              adds the stages and cells of such a file; what is there
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tarfile
@@ -25,6 +26,7 @@ from stilts_xtreme.commands.stage_list import show
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import digest_of, disk_errors, shared, whole
+from stilts_xtreme.core.paths import unquoted
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.terminal import Plain
 from stilts_xtreme.report import finished
@@ -233,9 +235,9 @@ def _work(options: Namespace) -> int:
         raise unknown("COMMAND", command, COMMANDS)
     for word in options.words:
         if word.startswith("output="):
-            output = word.removeprefix("output=")
+            output = os.path.expanduser(unquoted(word.removeprefix("output=")))
         else:
-            names.append(word)
+            names.append(os.path.expanduser(word))
     if command != "gc" and (options.dry_run or options.yes):
         raise StiltsError(f"{', '.join(FLAGS)} are options of store gc alone, not of {command}.")
     if names and command not in ("export", "import"):

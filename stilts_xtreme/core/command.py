@@ -8,11 +8,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from stilts_xtreme.core import streams, terminal
 from stilts_xtreme.core.compose import as_option, sentence
 from stilts_xtreme.core.errors import StiltsError, near
+from stilts_xtreme.core.paths import refuse_bytes
 
 RUN = "the options of a run, such as +target=xnli seed=1; python -m stilts_xtreme --help lists them"
 
@@ -50,11 +52,17 @@ class Parser(argparse.ArgumentParser):
         Raises:
             StiltsError: There is no such option, or its value is refused.
         """
+        refuse_bytes(arguments)
         found, rest = self.parse_known_intermixed_args(as_option(arguments) if self.runs else list(arguments))
         if rest:
             flags = [flag for action in self._actions for flag in action.option_strings]
             hint = near(rest[0], flags)
             raise StiltsError(f"{rest[0]} is not an option of {self.name}{hint}; choose one of: {', '.join(flags)}.")
+        for name, value in vars(found).items():  # the shell expands no '~' in --output=~/folder
+            if isinstance(value, Path):
+                setattr(found, name, value.expanduser())
+            elif isinstance(value, list) and all(isinstance(part, Path) for part in value):
+                setattr(found, name, [part.expanduser() for part in value])
         return found
 
     def error(self, message: str) -> NoReturn:

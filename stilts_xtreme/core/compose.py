@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stilts_xtreme.core import paths
 from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.disk import refusal
 from stilts_xtreme.core.errors import StiltsError, unknown
@@ -29,7 +29,7 @@ def choices(group: str, folders: Iterable[Path] = ()) -> list[str]:
     return sorted({path.stem for folder in (conf_dir(), *folders) for path in (folder / group).glob("*.yaml")})
 
 
-def prepare(arguments: Sequence[str]) -> list[str]:
+def prepare(arguments: Sequence[str], many: bool = False) -> list[str]:
     """Completes and checks the group choices of a command line.
 
     ``intermediate=`` and ``target=`` gain their '+'; ``model=FOLDER`` and ``model=OWNER/NAME`` become the custom model;
@@ -37,6 +37,7 @@ def prepare(arguments: Sequence[str]) -> list[str]:
 
     Args:
         arguments: The command line without the program's name; Hydra's own flags pass through.
+        many: Whether it is a multirun; with ``-m`` among the arguments it is one anyway.
 
     Returns:
         The command line that Hydra gets.
@@ -44,13 +45,18 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     Raises:
         StiltsError: For a choice that its group does not have, with the nearest match.
     """
-    prepared = []
+    prepared: list[str] = []
+    paths.refuse_bytes(arguments)
     folders = search_folders(arguments)
-    for argument in arguments:
+    many = many or bool({"-m", "--multirun"} & set(arguments))
+    rest, named = _split(arguments)
+    prepared += [f"--config-dir={Path(name).expanduser().absolute()}" for name in named]
+    for argument in rest:
         if re.match(r"\+{0,2}(model|target|study)\.name=.*\$\{", argument, flags=re.DOTALL):
             raise StiltsError(
                 f"{argument} is refused: a name goes into folders, results and loggers, so it is given as a text."
             )
+        argument = paths.prepared(argument, many) or argument
         if own_field(argument):
             prepared.append(f"++{argument}")
             continue
@@ -63,11 +69,9 @@ def prepare(arguments: Sequence[str]) -> list[str]:
             continue
         plus, group, value = match.groups()
         known = choices(group, folders)
-        if group == "model" and value not in known and _is_encoder(value):
-            field = "path" if _is_folder(value) else "id"
-            place = str(Path(value).expanduser()) if field == "path" else value
-            name = Path(place).resolve().name if field == "path" else Path(value).name
-            prepared += ["model=custom", f"model.{field}={quoted(place)}", f"model.name={quoted(name)}"]
+        encoders = paths.encoders(value, known, many) if group == "model" else []
+        if encoders:
+            prepared += encoders
             continue
         for name in _names(value):
             if name not in known:
@@ -100,7 +104,7 @@ def search_folders(arguments: Sequence[str]) -> list[Path]:
     _, named = _split(arguments)
     for argument in arguments:
         match = re.fullmatch(r"\+{0,2}hydra\.searchpath=\[(.*)\]", argument, flags=re.DOTALL)
-        parts = [part.strip(" '\"") for part in match[1].split(",")] if match else []
+        parts = [paths.unquoted(part) for part in paths.split(match[1])] if match else []
         named += [
             part.removeprefix("file://") for part in parts if part and not part.startswith(("pkg://", "structured:"))
         ]
@@ -137,7 +141,7 @@ def as_option(arguments: Sequence[str]) -> list[str]:
         return rest
     folders = search_folders(arguments)
     rest = [argument for argument in rest if not re.match(r"\+{0,2}hydra\.searchpath=", argument)]
-    return [*rest, f"hydra.searchpath=[{','.join(quoted(f'file://{folder}') for folder in folders)}]"]
+    return [*rest, f"hydra.searchpath=[{','.join(paths.quoted(f'file://{folder}') for folder in folders)}]"]
 
 
 def located(config: dict[str, Any], folders: Iterable[str | Path]) -> dict[str, Any]:
@@ -169,20 +173,6 @@ def _describing(folder: Path, name: str) -> Iterator[Path]:
 def folders_of(hydra: Any) -> list[str]:
     """All folders that Hydra has composed a configuration from, by the configuration's node ``hydra``."""
     return [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
-
-
-def quoted(value: str) -> str:
-    """A value in Hydra's quotes, whatever characters a path may have; what looks like a reference stays a text."""
-    doubled = re.sub(r"(\\+)(?='|$)", r"\1\1", value)  # Hydra reads a backslash as one unless a quote follows
-    return "'" + doubled.replace("'", "\\'").replace("${", "\\${") + "'"
-
-
-def _is_folder(value: str) -> bool:
-    return value.startswith((".", "/", "~")) or os.path.isdir(value)
-
-
-def _is_encoder(value: str) -> bool:
-    return _is_folder(value) or re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", value) is not None
 
 
 def _names(value: str) -> list[str]:

@@ -188,7 +188,8 @@ def _devices(text: str) -> tuple[int, ...]:
 
 
 def _work(asked: Namespace) -> None:
-    planned, refused = planned_cells(compose.prepare([*(XTREME_R if asked.xtreme_r else ()), *asked.options]))
+    options = [*(XTREME_R if asked.xtreme_r else ()), *asked.options]
+    planned, refused = planned_cells(compose.prepare(options, many=True))
     graph = build(planned, Store(planning.output_of(planned)))
     if asked.xtreme_r:
         graph = assumed(graph)

@@ -38,9 +38,12 @@ def make_data(values: Mapping[str, Any]) -> DataSpec:
     data = make(DataSpec, "data", values)
     choice("data.kind", data.kind, KINDS)
     choice("data.bad_rows", data.bad_rows, ("skip", "refuse"))
-    if data.root is not None and not os.path.isdir(data.root):
+    if data.root is None:
+        return data
+    root = os.path.expanduser(str(data.root))
+    if not os.path.isdir(root):
         raise StiltsError(f"data.root={data.root} is not a folder; it must hold data sets as <owner>/<name>/....")
-    return data
+    return dataclasses.replace(data, root=root)
 
 
 def make_model(values: Mapping[str, Any], data: DataSpec, own_text: bool) -> ModelSpec:
@@ -56,11 +59,16 @@ def make_model(values: Mapping[str, Any], data: DataSpec, own_text: bool) -> Mod
             is not described.
     """
     model = make(ModelSpec, "model", values)
+    if model.path is not None:
+        path = os.path.expanduser(str(model.path))
+        if not os.path.isfile(os.path.join(path, "config.json")):
+            raise StiltsError(f"model={model.path} is not a saved encoder: there is no config.json in it.")
+        model = dataclasses.replace(model, path=path)
+    if model.name is None and (model.path or model.id):  # one of several in a sweep
+        model = dataclasses.replace(model, name=Path(model.path or str(model.id)).resolve().name)
     of_world = model.corpus == "synthetic" or (model.corpus in (None, "auto") and not own_text)
     model = resolve(model, world_key(data) if of_world and model.shipped is not None else None)
     choice("model.weights", model.weights, ("pretrained", "random"))
-    if model.path is not None and not os.path.isfile(os.path.join(model.path, "config.json")):
-        raise StiltsError(f"model={model.path} is not a saved encoder: there is no config.json in it.")
     one = sum(value is not None for value in (model.id, model.path, model.architecture)) == 1
     check(one, "model", model.name, "it needs exactly one of a hub id, a folder or an architecture")
     model = _with_pretraining(model)
