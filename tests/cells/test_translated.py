@@ -243,7 +243,7 @@ def test_refusals(options: tuple[str, ...], text: str) -> None:
 
 def test_the_short_form() -> None:
     assert compose.prepare(["translation=a/b", "translation.mode=add"]) == [
-        "translation.source=a/b",
+        "translation.source='a/b'",
         "translation.mode=add",
     ]
 
