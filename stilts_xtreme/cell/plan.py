@@ -30,6 +30,8 @@ class CellPlan:
         missing: Languages of the target without rows here.
         floors: The scores that need no model.
         random: The evaluation after the target training of an encoder with random weights, the last of the floors.
+        compared: The evaluation that a gain is a gain over, whether the cell makes it or not: without the intermediate
+            task; of a control with random weights, of the pretrained encoder. None of a baseline itself.
     """
 
     cell: Cell
@@ -38,6 +40,7 @@ class CellPlan:
     missing: tuple[str, ...] = ()
     floors: Floors | None = None
     random: Evaluation | None = None
+    compared: Evaluation | None = None
 
     def stages(self) -> list[Stage]:
         """All distinct stages, parents before children."""
@@ -168,9 +171,9 @@ def plan(cell: Cell) -> CellPlan:
         return CellPlan(cell, intermediate)
     languages, missing = rows.target_languages(cell, target)
 
-    def chain(start: Stage | None, prefix: str, random: bool = False) -> Evaluation:
+    def chain(start: Stage | None, prefix: str, weights: str = cell.model.weights) -> Evaluation:
         stage = start
-        own = replace(cell, model=replace(cell.model, weights="random")) if random else cell
+        own = replace(cell, model=replace(cell.model, weights=weights))
         for at, task in enumerate(target.train):
             stage = _train(own, "target", stage, (task,), f"{prefix}{task.name}", continues_head=at > 0)
         return _evaluate(own, stage, target, languages, f"{prefix}{target.name}")
@@ -178,9 +181,11 @@ def plan(cell: Cell) -> CellPlan:
     floors = _floors(cell, target, languages) if cell.evaluation["floors"] else None
     random = None
     if cell.evaluation["random_init"] and cell.model.weights != "random":
-        random = chain(pretrained, "random > ", random=True)
+        random = chain(pretrained, "random > ", "random")
     # every label is its own within a cell, whatever the tasks: a logger tells the curves apart by it
+    without = chain(pretrained, "none > ")
     if intermediate is None:
-        return CellPlan(cell, chain(pretrained, "none > "), None, missing, floors, random)
-    baseline = chain(pretrained, "none > ") if cell.baseline else None
-    return CellPlan(cell, chain(intermediate, f"{names} > "), baseline, missing, floors, random)
+        compared = chain(pretrained, "none > ", "pretrained") if cell.model.weights == "random" else None
+        return CellPlan(cell, without, None, missing, floors, random, compared)
+    baseline = without if cell.baseline else None
+    return CellPlan(cell, chain(intermediate, f"{names} > "), baseline, missing, floors, random, without)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from stilts_xtreme.cell.identity import identity_of
+from stilts_xtreme.cell.marks import marks_of, nothing_in, settle
 from stilts_xtreme.cell.plan import CellPlan, experiment
 from stilts_xtreme.cell.settings import settings
 from stilts_xtreme.core.conf import CONF
 from stilts_xtreme.core.specs import Cell, TrainTask
-from stilts_xtreme.core.stage import Pretraining, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Pretraining, Stage, Training
 from stilts_xtreme.core.versions import versions
 from stilts_xtreme.data.catalogue import task_names
 from stilts_xtreme.data.sources import source_of
@@ -144,6 +146,35 @@ def _translation(cell: Cell) -> str | None:
     return f"{'with' if cell.translation.mode == 'add' else 'in'} {which}"
 
 
+def about(cell: Cell, planned: CellPlan, name: str) -> dict[str, Any]:
+    """What is known of a cell before it has run, by which it is told from others (:mod:`.report.labels`).
+
+    Args:
+        cell: The cell.
+        planned: Its stages.
+        name: The cell's name.
+    """
+    return {
+        "cell": name,
+        "model": cell.model.name,
+        "intermediate": list(cell.intermediate),
+        "target": cell.target.name if cell.target else None,
+        "seed": cell.seed,
+        "volume": cell.volume,
+        "volume_steps": cell.volume_steps,
+        "mlm": cell.mlm.weight if cell.intermediate else 0.0,
+        "translation": _translation(cell),
+        "substitutes": {
+            task_name: task.substitute_for
+            for task_name, task in zip(cell.intermediate, cell.intermediate_tasks, strict=True)
+            if task.substitute_for
+        },
+        "settings": settings(cell),
+        "identity": identity_of(planned),
+        "weights": cell.model.weights,
+    }
+
+
 def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapping[str, bool]) -> dict[str, Any]:
     """What ``result.json`` holds of a cell whose stages are finished.
 
@@ -155,33 +186,13 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
         made: Key of a stage -> whether this run made it.
     """
     manifests = {stage.key: store.manifest(stage.key) or {} for stage in planned.stages()}
-    own = {stage.key for stage in planned.final.chain()}
-    collapsed = [
-        stage.label for stage in planned.stages() if stage.key in own and manifests[stage.key]["info"].get("collapsed")
-    ]
     result: dict[str, Any] = {
-        "cell": name,
-        "model": cell.model.name,
-        "intermediate": list(cell.intermediate),
-        "target": cell.target.name if cell.target else None,
-        "seed": cell.seed,
-        "volume": cell.volume,
-        "volume_steps": cell.volume_steps,
-        "mlm": cell.mlm.weight if cell.intermediate else 0.0,
-        "translation": _translation(cell),
-        "substitutes": {
-            name: task.substitute_for
-            for name, task in zip(cell.intermediate, cell.intermediate_tasks, strict=True)
-            if task.substitute_for
-        },
+        **about(cell, planned, name),
         "recipe": cell.recipe_name,
-        "settings": settings(cell),
-        "weights": cell.model.weights,
         "scale": facts(planned, store, manifests),
         "data": cell.data.kind,
         "synthetic": cell.synthetic,
         "missing_languages": list(planned.missing),
-        "collapsed": collapsed,
         "rows": [],
         "comparison": [],
         "averages": {},
@@ -199,7 +210,9 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
         ],
         "provenance": {"versions": versions(), "platform": platform.platform()},
     }
+    marks = marks_of(planned, store, manifests)
     if cell.target is None:
+        settle(result, marks)
         result["averages"] = {
             f"dev_{task}": value for task, value in (manifests[planned.final.key]["info"].get("dev") or {}).items()
         }
@@ -207,6 +220,7 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
     tests = source_of(cell.target.test, cell.data)
     if not cell.synthetic:
         result["caveat"] = tests.caveat
+    assert isinstance(planned.final, Evaluation), "a cell with a target is evaluated"
     after = _scores(store, planned.final)
     before = _scores(store, planned.baseline) if planned.baseline else None
     learnt = cell.target.train[-1].datasets[0] if cell.target.train else cell.target.test
@@ -215,7 +229,7 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
     floors = _floors(planned, store)
     languages = sorted(after["languages"], key=lambda language: (language != source, language))
     for language in languages:
-        entry = after["languages"][language]
+        entry, nothing = after["languages"][language], nothing_in(planned.final, store, language)
         common = {
             "cell": name,
             "model": cell.model.name,
@@ -226,9 +240,11 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
             "language": language,
             "n": entry["n"],
             "synthetic": cell.synthetic,
-            "collapsed": bool(collapsed) or bool(entry.get("one_class")),
+            "collapsed": nothing is not None,
             "stage": planned.final.key,
             "trained": planned.final.parent.key if planned.final.parent else None,
+            "encoder": result["identity"]["encoder"],
+            "setting": result["identity"]["rest"],
         }
         for metric, value in entry["scores"].items():
             result["rows"].append({**common, "metric": metric, "value": value})
@@ -245,6 +261,7 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
                 "baseline": before["languages"][language]["headline"] if before else None,
                 "value": entry["headline"],
                 "gain": entry["headline"] - before["languages"][language]["headline"] if before else None,
+                "nothing": nothing,
             }
         )
     zero_shot = [line for line in result["comparison"] if line["language"] != source]
@@ -253,5 +270,21 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
             values = [line[column] for line in lines if line[column] is not None]
             if values and len(values) == len(lines):
                 result["averages"][f"{label}_{column}"] = sum(values) / len(values)
+    settle(result, marks)
     result |= {part: value for part, value in after.items() if part not in ("task", "metric", "languages")}
     return result
+
+
+def recalled(result: Mapping[str, Any], planned: CellPlan, store: Store) -> dict[str, Any]:
+    """A result that was read from its file, with what an earlier version did not record.
+
+    Args:
+        result: What the file holds.
+        planned: The cell's stages, all finished.
+        store: Where they are.
+    """
+    found = {**result, "identity": identity_of(planned)}
+    if "marks" not in found:
+        manifests = {stage.key: store.manifest(stage.key) or {} for stage in planned.stages()}
+        settle(found, marks_of(planned, store, manifests))
+    return found

@@ -13,6 +13,7 @@ from typing import Any
 
 from stilts_xtreme.cell import preflight, reading, tracking
 from stilts_xtreme.cell.config import make_cell
+from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.model_card import card_of
 from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of, result_of, unverified
@@ -71,6 +72,8 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: Cell
         show(found, folder, Plain())
         return found
     group = cell.target.name if cell.target else "intermediate"
+    if cell.target and cell.target.test.files:  # another task of the user's own may have the same name
+        group += f"-{identity_of(planned)['task'][:8]}"
     preflight.check(store.root)
     tracking.check([cell.logger])
     # the lock of the cell: its folder, curves among it, has one writer
@@ -87,7 +90,7 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: Cell
         if cell.target is not None:
             result["published"] = published.of_cell(result, cfg, cell.target.test)
         _publish(folder, cfg, planned, store, result)
-        tracker.result(result["rows"], result["averages"])
+        tracker.result(result["rows"], {**result["averages"], "collapsed": float(bool(result["collapsed"]))})
     show(result, folder, Plain())
     return result
 

@@ -26,7 +26,7 @@ from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import disk_errors, write_atomic
 from stilts_xtreme.core.terminal import Plain, out, table
 from stilts_xtreme.core.text import visible
-from stilts_xtreme.report.entries import row_name
+from stilts_xtreme.report.labels import labels
 from stilts_xtreme.sweep import record
 from stilts_xtreme.sweep.drawing import draw
 from stilts_xtreme.sweep.executors import sbatch
@@ -119,10 +119,11 @@ def as_json(folder: Path, state: State, running: bool) -> dict[str, Any]:
 def grid(state: State) -> Table:
     """Cells by what they do before the target, and by target; seeds are counted."""
     entries: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    several = len({cell["model"] for cell in state.graph["cells"]}) > 1
-    for cell in state.graph["cells"]:
-        row = f"{cell['model']} / {row_name(cell)}" if several else row_name(cell)
-        entries.setdefault((row, cell["target"] or "-"), []).append(state.cell(cell["name"]))
+    cells = state.graph["cells"]
+    by_name = [(label.row, label.column) for label in labels(cells)]  # of a record of an earlier version
+    for cell, (row, column) in zip(cells, by_name, strict=True):
+        place = cell.get("row", row), cell.get("column", column)
+        entries.setdefault(place, []).append(state.cell(cell["name"]))
     columns = list(dict.fromkeys(column for _, column in entries))
     drawn = table("after", *map(visible, columns))
     for row in dict.fromkeys(row for row, _ in entries):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stilts_xtreme.cell import preflight
+from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.core.terminal import Plain, out, say
 from stilts_xtreme.sweep.session import Session
 
@@ -27,6 +28,9 @@ def report(session: Session) -> None:
     console = Plain()
     output = Path(session.output)
     name = "-".join([session.study or "sweep", *sorted({result["model"] for result in session.results})])
+    own = {result["identity"]["encoder"] for result in session.results if not result["identity"]["catalogued"]}
+    if session.study and own:  # another encoder may have the same name
+        name += "-" + digest_of(sorted(own))[:8]
     axis = session.axis
     if axis or not session.study:  # where the name does not say it all, sweeps do not write over each other
         cells = " ".join(sorted(result["cell"] for result in results or session.results))

@@ -34,6 +34,7 @@ def _columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _lines(result: Mapping[str, Any]) -> list[list[str]]:
     columns = _columns(result)
+    lost = ["value"] * bool(result["collapsed"]) + ["baseline"] * bool(result.get("baseline_collapsed"))
 
     def cell_text(line: Mapping[str, Any], field: str) -> str:
         value = line.get(field)
@@ -41,7 +42,8 @@ def _lines(result: Mapping[str, Any]) -> list[list[str]]:
             return ""
         if field == "gain":
             return f"{value:+.1f}"
-        return f"{value:.1f}" if isinstance(value, float) else str(value)
+        text = f"{value:.1f}" if isinstance(value, float) else str(value)
+        return text + "†" * (field in lost)
 
     lines = [[cell_text(line, field) for _, field in columns] for line in result["comparison"]]
     for label, title in (("zero_shot", "mean, zero-shot"), ("all", "mean, all")):
@@ -78,10 +80,7 @@ def notes(result: Mapping[str, Any]) -> list[str]:
         )
     for name, what in result["substitutes"].items():
         found.append(f"{name} is a free substitute, NOT {what.upper()}: do not report it under that name.")
-    if result["collapsed"]:
-        found.append(
-            f"COLLAPSED: {', '.join(result['collapsed'])} ended at the loss of guessing; do not average this run."
-        )
+    found += _marks(result)
     if result.get("caveat"):
         found.append(result["caveat"])
     if result.get("retrieval"):
@@ -102,6 +101,28 @@ def notes(result: Mapping[str, Any]) -> list[str]:
     names = sorted({line["floor_name"] for line in result["comparison"] if line["floor_name"]})
     if names:
         found.append(f"Best floor: the highest score without knowledge of the languages ({', '.join(names)}).")
+    return found
+
+
+MEANT = {
+    "cell": "the scores of this run mean nothing, and it has no gain",
+    "baseline": "the baseline means nothing, and so there is no gain",
+}
+
+
+def _marks(result: Mapping[str, Any]) -> list[str]:
+    """What of a result means nothing, a sentence each."""
+    found = []
+    for mark in result.get("marks") or ():
+        about = f"{mark['label']} ({mark['task']})"
+        if mark["verdict"] == "unknown":
+            found.append(f"It is not known whether {about} collapsed: {mark['why']}.")
+        else:
+            found.append(f"{mark['verdict'].upper()}: {about}: {mark['why']}; {MEANT[mark['of']]}.")
+    if not result["collapsed"]:
+        alone = [f"{line['language']}: {line['nothing']}" for line in result["comparison"] if line.get("nothing")]
+        if alone:
+            found.append(f"Nothing is shown in {'; '.join(alone)}.")
     return found
 
 

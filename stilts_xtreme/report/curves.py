@@ -22,7 +22,7 @@ def draw(families: Sequence[Family], synthetic: bool, path: Path) -> None:
 def figure(families: Sequence[Family], synthetic: bool) -> Figure:
     """Draws curves: a row of panels for all that was held equal, gains on the left, the baseline on the right.
 
-    Bars are intervals over seeds; of a single seed there are none. At an open mark a training collapsed.
+    Bars are intervals over seeds; of a single seed there are none. At an open mark another seed collapsed.
 
     Args:
         families: The curves.

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-BASELINE = "none"
-"""The row of cells without an intermediate task."""
+from stilts_xtreme.report.labels import compared, control, evaluation, labels, meaningless, reasons, unrecorded, unsure
 
 
 @dataclass
@@ -18,21 +17,28 @@ class Entry:
         zero_shot: Seed -> mean score over the languages other than the source.
         source: Seed -> score in the source language (absent where a target has none).
         floor: Mean over the same languages of the best score without a model.
-        collapsed: Seeds of which a training ended at the loss of guessing.
+        collapsed: Seeds of which a training collapsed or found nothing. They have no scores here.
+        unsure: Seeds of which an earlier version called a training collapsed by its loss alone.
+        compared: Seed -> the key of the evaluation that its gain is a gain over, where that is known; None: it has no
+            gain.
     """
 
     zero_shot: dict[int, float] = field(default_factory=dict)
     source: dict[int, float] = field(default_factory=dict)
     floor: float | None = None
     collapsed: set[int] = field(default_factory=set)
+    unsure: set[int] = field(default_factory=set)
+    compared: dict[int, str | None] = field(default_factory=dict)
 
 
 @dataclass
 class Matrix:
     """The entries by (row, column), rows and columns in the order of the results.
 
-    ``substitutes`` has the tasks that stand in for another one, which they must not be reported as; ``baselines`` the
-    row without an intermediate task that each row is compared with.
+    ``substitutes`` has the tasks that stand in for another one, which they must not be reported as; ``controls`` the
+    rows of random weights. ``baselines`` has the row without an intermediate task that a row is compared with where
+    results do not say with which evaluation, and ``evaluated`` the scores by the keys of evaluations. ``lost`` has what
+    is left out because it means nothing, a line each, and ``note`` what there is to know of older results.
     """
 
     rows: list[str]
@@ -41,58 +47,32 @@ class Matrix:
     synthetic: bool
     substitutes: dict[str, str] = field(default_factory=dict)
     baselines: dict[str, str] = field(default_factory=dict)
+    controls: set[str] = field(default_factory=set)
+    evaluated: dict[str, dict[str, float]] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    note: str = ""
 
     def gain(self, row: str, column: str, of: str = "zero_shot") -> dict[int, float]:
-        """Seed -> a score less the baseline's with the same seed; empty where one is missing.
+        """Seed -> a score less that of its baseline; empty where one is missing.
 
         Args:
             row: A row.
             column: A column.
             of: ``zero_shot`` or ``source``.
         """
-        own, base = self.entries.get((row, column)), self.entries.get((self.baselines[row], column))
-        if own is None or base is None or own is base:
+        own = self.entries.get((row, column))
+        if own is None:
             return {}
-        mine, other = getattr(own, of), getattr(base, of)
-        return {seed: mine[seed] - other[seed] for seed in mine if seed in other}
-
-
-def row_name(result: Mapping[str, Any]) -> str:
-    """What a cell did before the target: the intermediate tasks, none, or nothing at all with random weights."""
-    tasks = result["intermediate"]
-    substitutes = result.get("substitutes") or {}
-    name = "all nine" if len(tasks) == 9 and not substitutes else "+".join(tasks) or BASELINE
-    if substitutes:
-        name += "‡"
-    if result.get("mlm"):
-        name += f" + MLM x{result['mlm']:g}"
-    if result.get("translation"):
-        name += f" translated {result['translation']}"
-    if tasks and result.get("volume") is not None:  # without intermediate tasks there is nothing to take less of
-        volume = result["volume"]
-        again = ", steps of all" if result.get("volume_steps") == "whole" else ""
-        name += f" ({volume:.3g} of it{again})" if isinstance(volume, float) else f" ({volume:,} examples{again})"
-    return name if result.get("weights", "pretrained") == "pretrained" else f"random init, {name}"
-
-
-def _told_apart(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The options in which cells differ that would otherwise stand in one place of the matrix."""
-    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    for result in results:
-        place = (result["model"], row_name(result), result["target"], result["seed"])
-        alike.setdefault(place, []).append(result.get("settings") or {})
-    options = {option for found in alike.values() for settings in found for option in settings}
-    return sorted(
-        option
-        for option in options
-        if any(found[0].get(option) != other.get(option) for found in alike.values() for other in found[1:])
-    )
-
-
-def _set_to(result: Mapping[str, Any], options: Sequence[str], *without: str) -> str:
-    settings = result.get("settings") or {}
-    shown = [option for option in options if option in settings and not option.startswith(without or ("\0",))]
-    return "".join(f", {option}={settings[option]}" for option in shown)
+        by_name = self.entries.get((self.baselines[row], column))
+        found = {}
+        for seed, value in getattr(own, of).items():
+            if seed in own.compared:
+                other = self.evaluated.get(own.compared[seed] or "", {}).get(of)
+            else:
+                other = getattr(by_name, of).get(seed) if by_name not in (None, own) else None
+            if other is not None:
+                found[seed] = value - other
+        return found
 
 
 def build(results: Sequence[Mapping[str, Any]]) -> Matrix:
@@ -102,36 +82,41 @@ def build(results: Sequence[Mapping[str, Any]]) -> Matrix:
         results: What cells returned, or what their ``result.json`` holds; those without a target are passed over.
 
     Returns:
-        The matrix. With several encoders, rows begin with the encoder's name; where cells of one row, target and seed
-        were set differently, such as in a sweep over learning rates, rows end with the options that differ.
+        The matrix. With several encoders, rows begin with the encoder's name; where cells of one row and target were
+        set differently, such as in a sweep over learning rates, rows end with the options that differ.
     """
     results = [result for result in results if result["target"]]
-    several = len({result["model"] for result in results}) > 1
-    told = _told_apart(results)
-    holder: dict[tuple[str, str, int], str] = {}
-    matrix = Matrix([], [], {}, any(result["synthetic"] for result in results))
-    for result in results:
-        model = f"{result['model']} / " if several else ""
-        row = model + row_name(result) + _set_to(result, told)
-        cell = result.get("cell", "")
-        if holder.setdefault((row, result["target"], result["seed"]), cell) != cell:
-            row += f" ({cell[-8:]})"  # they differ in something that is no option of a run, such as a data set's
-        if row not in matrix.rows:
-            matrix.rows.append(row)
-            matrix.baselines[row] = model + BASELINE + _set_to(result, told, "recipe.intermediate.", "sampling.")
-        if result["target"] not in matrix.columns:
-            matrix.columns.append(result["target"])
-        entry = matrix.entries.setdefault((row, result["target"]), Entry())
+    matrix = Matrix([], [], {}, any(result["synthetic"] for result in results), note=unrecorded(results))
+    for result, label in zip(results, labels(results), strict=True):
+        if label.row not in matrix.rows:
+            matrix.rows.append(label.row)
+            matrix.baselines[label.row] = label.baseline
+        if control(result):
+            matrix.controls.add(label.row)
+        if label.column not in matrix.columns:
+            matrix.columns.append(label.column)
+        entry = matrix.entries.setdefault((label.row, label.column), Entry())
         matrix.substitutes |= result.get("substitutes") or {}
         averages, seed = result["averages"], result["seed"]
         value = averages.get("zero_shot_value", averages.get("all_value"))
+        entry.floor = averages.get("zero_shot_floor", averages.get("all_floor", entry.floor))
+        if meaningless(result):
+            entry.collapsed.add(seed)
+            score = "no score" if value is None else f"{value:.1f}"
+            matrix.lost.append(f"{label.row} > {label.column}, seed {seed} ({score}): {reasons(result)}")
+            continue
         if value is not None:
             entry.zero_shot[seed] = value
-        entry.floor = averages.get("zero_shot_floor", averages.get("all_floor"))
         languages = {line["language"]: line["value"] for line in result["comparison"]}
         source = result.get("source_language")
         if source in languages:
             entry.source[seed] = languages[source]
-        if result["collapsed"]:
-            entry.collapsed.add(seed)
+        known, key = compared(result)
+        if known:
+            entry.compared[seed] = key
+        if (own := evaluation(result)) is not None:
+            scores = {"zero_shot": value, "source": languages.get(source)}
+            matrix.evaluated[own] = {name: score for name, score in scores.items() if score is not None}
+        if unsure(result):
+            entry.unsure.add(seed)
     return matrix

@@ -8,8 +8,8 @@ from statistics import fmean
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.report.entries import BASELINE
 from stilts_xtreme.report.intervals import mean_interval
+from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.points import AXES, Point
 
 
@@ -23,7 +23,7 @@ class Place:
         baseline: The same of the baseline's score.
         floor: Mean floor over the targets.
         seeds: Seeds that have all targets.
-        collapsed: Whether one of its trainings collapsed.
+        collapsed: Whether one of its trainings collapsed or found nothing; its seed is not in the means.
     """
 
     point: Point
@@ -75,11 +75,15 @@ def families(found: Sequence[Point]) -> list[Family]:
         StiltsError: When two cells are the same place of a curve with the same target and seed.
     """
     known: dict[tuple[Any, ...], Point] = {}
+    settings: dict[tuple[Any, ...], Point] = {}
     for point in found:
         other = known.setdefault((*point.trained(), point.target, point.seed), point)
+        if other is point and point.setting:  # at another point or with another seed
+            same = settings.setdefault((*point.encoder(), point.target), point)
+            other = same if same.setting != point.setting else point
         if other is not point:
             raise StiltsError(
-                f"The cells {other.cell} and {point.cell} stand at the same point of a curve, but their settings "
+                f"The cells {other.cell} and {point.cell} stand on the same curve, but their settings "
                 "differ; curves compare cells that differ in nothing but size, volume and budget."
             )
     targets = sorted({point.target for point in found})

@@ -46,7 +46,7 @@ def figure(matrix: Matrix) -> Figure:
         (row, column): mean_interval(found.values())
         for row in matrix.rows
         for column in matrix.columns
-        if (found := matrix.gain(row, column)) and "random init" not in row
+        if (found := matrix.gain(row, column)) and row not in matrix.controls
     }
     most = max(1.0, *(abs(value) for value, _ in gains.values())) if gains else 1.0
     colours, scale = colormaps["RdBu"], Normalize(-most, most)
@@ -58,13 +58,14 @@ def figure(matrix: Matrix) -> Figure:
     for y, row in enumerate(matrix.rows):
         for x, column in enumerate(matrix.columns):
             entry = matrix.entries.get((row, column))
-            if entry is None or not entry.zero_shot:
+            if entry is None or not (entry.zero_shot or entry.collapsed):
                 continue
             gain, half = gains.get((row, column), (None, None))
             red, green, blue, _ = colours(scale(gain or 0.0))
             ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else "black"  # by luma, ITU-R BT.601
             centred: dict[str, Any] = {"ha": "center", "va": "center", "color": ink}
-            text = f"{mean_interval(entry.zero_shot.values())[0]:.1f}{'†' if entry.collapsed else ''}"
+            mean = f"{mean_interval(entry.zero_shot.values())[0]:.1f}" if entry.zero_shot else ""
+            text = mean + "†" * bool(entry.collapsed) + "?" * bool(entry.unsure)
             axes.text(x, y - (0.12 if gain is not None else 0.0), text, fontsize=9, **centred)
             if gain is not None:
                 small = f"{gain:+.1f}" + ("" if half is None else f" ±{half:.1f}")

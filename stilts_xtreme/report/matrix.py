@@ -12,6 +12,12 @@ from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.report import ladder
 from stilts_xtreme.report.entries import Entry, Matrix, build
 from stilts_xtreme.report.intervals import mean_interval
+from stilts_xtreme.report.labels import tidy_rows
+
+MARKS = (
+    "† a training collapsed or found nothing; ? an earlier version called it collapsed by its loss alone, so that it "
+    "is not known."
+)
 
 
 def markdown(matrix: Matrix) -> str:
@@ -23,7 +29,7 @@ def markdown(matrix: Matrix) -> str:
     )
     about = over or f"seed {seeds[0] if seeds else '-'} alone: no interval"
     parts = [
-        f"{note}Mean over the languages that are not trained on, {about}. † a training collapsed.",
+        f"{note}Mean over the languages that are not trained on, {about}. {MARKS}",
         _table(matrix, "after", lambda row, column: _mean(matrix.entries.get((row, column)), "zero_shot"), True),
     ]
     gains = any(matrix.gain(row, column) for row in matrix.rows for column in matrix.columns)
@@ -46,6 +52,10 @@ def markdown(matrix: Matrix) -> str:
                     matrix, "after", lambda row, column: _signed(matrix.gain(row, column, "source").values()), False
                 ),
             ]
+    if matrix.lost:
+        parts.append("† Not in any mean or gain:\n\n" + "\n".join(f"- {escaped(line)}" for line in matrix.lost))
+    if matrix.note:
+        parts.append(matrix.note)
     for name, what in matrix.substitutes.items():
         about = f"‡ {name} is a free substitute, not {what.upper()}, and is not to be reported under that name."
         parts.append(escaped(about))
@@ -55,10 +65,14 @@ def markdown(matrix: Matrix) -> str:
 def _mean(entry: Entry | None, name: str) -> str:
     values = getattr(entry, name).values() if entry else ()
     if not values:
-        return ""
+        return _marked(entry)
     mean, half = mean_interval(values)
-    mark = "†" if entry is not None and entry.collapsed else ""
+    mark = _marked(entry)
     return f"{mean:.1f}" + (f" ±{half:.1f}" if half is not None else "") + mark
+
+
+def _marked(entry: Entry | None) -> str:
+    return "" if entry is None else "†" * bool(entry.collapsed) + "?" * bool(entry.unsure)
 
 
 def _signed(values: Iterable[float]) -> str:
@@ -96,7 +110,8 @@ def page(matrix: Matrix, results: Sequence[Mapping[str, Any]]) -> str:
 
 def tidy(results: Sequence[Mapping[str, Any]]) -> str:
     """All rows of all results as CSV, one line per (cell, language, metric)."""
-    rows = [{**row, "weights": result.get("weights", "pretrained")} for result in results for row in result["rows"]]
+    weights = {result.get("cell"): result.get("weights", "pretrained") for result in results}
+    rows = [{**row, "weights": weights.get(row.get("cell"))} for row in tidy_rows(results)]
     return csv_table(list(rows[0]), rows) if rows else ""
 
 

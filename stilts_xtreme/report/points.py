@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.text import csv_plain, csv_table
-from stilts_xtreme.report.entries import row_name
+from stilts_xtreme.report.labels import control, identity, labels, meaningless
 
 POINTS = "scaling.csv"
 AXES = {"size": ("equal tokens", "equal compute"), "volume": ("equal steps", "equal passes")}
@@ -38,7 +38,10 @@ class Point:
         baseline: Without the intermediate task, same encoder and seed.
         gain: The first less the second.
         floor: Of the best scores without a model.
-        collapsed: Whether a training of the cell ended at the loss of guessing.
+        collapsed: Whether a training of the cell or of its baseline collapsed or found nothing. Then what means
+            nothing is None.
+        encoder_key: What the encoder is, whatever its name; empty where an earlier version did not record it.
+        setting: What else the scores depend on, such as recipe and languages; empty as above.
     """
 
     axis: str
@@ -63,6 +66,8 @@ class Point:
     floor: float | None
     collapsed: bool
     synthetic: bool
+    encoder_key: str = ""
+    setting: str = ""
 
     def encoder(self) -> tuple[str, int | None, int | None]:
         """What tells encoders apart."""
@@ -94,20 +99,22 @@ class Point:
 def points(results: Iterable[Mapping[str, Any]], axis: str) -> list[Point]:
     """The points of results; cells without a target and controls with random weights are passed over."""
     found = {}
-    for result in results:
-        if not result["target"] or result.get("weights", "pretrained") != "pretrained":
-            continue
+    kept = [result for result in results if result["target"] and not control(result)]
+    if axis == "volume":
+        kept = [{**result, "volume": None} for result in kept]
+    for result, label in zip(kept, labels(kept), strict=True):
         scale, averages = result.get("scale") or {}, result["averages"]
         pretrained, trained = scale.get("pretraining") or {}, scale.get("intermediate") or {}
 
         def mean(column: str, averages: Mapping[str, float] = averages) -> float | None:
             return averages.get(f"zero_shot_{column}", averages.get(f"all_{column}"))
 
-        value = mean("value")
+        nothing, of_baseline = meaningless(result), bool(result.get("baseline_collapsed"))
+        value = None if nothing else mean("value")
         found[result["cell"]] = Point(
             axis=axis,
             cell=result["cell"],
-            model=result["model"],
+            model=label.encoder,
             parameters=scale.get("parameters"),
             body=scale.get("body"),
             pretraining_steps=pretrained.get("steps"),
@@ -115,18 +122,20 @@ def points(results: Iterable[Mapping[str, Any]], axis: str) -> list[Point]:
             step_flops=pretrained.get("step_flops"),
             tokens=pretrained.get("tokens"),
             flops=pretrained.get("flops"),
-            intermediate=row_name({**result, "volume": None} if axis == "volume" else dict(result)),
+            intermediate=label.before,
             examples=trained.get("examples"),
             steps=trained.get("steps"),
             batches=trained.get("batches"),
-            target=result["target"],
+            target=label.column,
             seed=result["seed"],
             value=value,
-            baseline=mean("baseline") if result["intermediate"] else value,
-            gain=mean("gain") if result["intermediate"] else None,
+            baseline=value if not result["intermediate"] else None if of_baseline else mean("baseline"),
+            gain=mean("gain") if result["intermediate"] and not (nothing or of_baseline) else None,
             floor=mean("floor"),
-            collapsed=bool(result["collapsed"]),
+            collapsed=bool(result["collapsed"]) or of_baseline,
             synthetic=result["synthetic"],
+            encoder_key=identity(result, "encoder") or "",
+            setting=identity(result, "rest") or "",
         )
     return list(found.values())
 
@@ -155,7 +164,7 @@ def read(path: Path) -> list[Point]:
 
 def _point(line: Mapping[str, str]) -> Point:
     def value(name: str, kind: str) -> Any:
-        text = line[name]
+        text = line[name] if name not in ("encoder_key", "setting") else line.get(name) or ""  # an earlier version's
         if kind == "bool":
             return text == "True"
         if text == "" and "None" in kind:
@@ -175,4 +184,13 @@ def together(parts: Iterable[Sequence[Point]]) -> list[Point]:
     axes = sorted({point.axis for point in every})
     if len(axes) != 1:
         raise StiltsError(f"{' and '.join(axes) or 'no points'} cannot be drawn together; name sweeps of one study.")
-    return every
+    meanings: dict[tuple[Any, ...], set[str]] = {}
+    for point in every:
+        if point.encoder_key:
+            meanings.setdefault(point.encoder(), set()).add(point.encoder_key)
+    return [
+        replace(point, model=f"{point.model} ({point.encoder_key[:8]})")
+        if point.encoder_key and len(meanings[point.encoder()]) > 1
+        else point
+        for point in every
+    ]

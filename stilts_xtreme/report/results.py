@@ -7,6 +7,7 @@ from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.finished import is_there, read_result
+from stilts_xtreme.report.labels import tidy_rows
 
 
 def load_results(folder: str | Path) -> list[dict[str, Any]]:
@@ -18,8 +19,10 @@ def load_results(folder: str | Path) -> list[dict[str, Any]]:
     Returns:
         One row for each cell, language and metric, in the order of the cells' names: ``cell``, ``model``,
         ``intermediate``, ``target``, ``seed``, ``volume``, ``language``, ``metric``, ``value`` (in percent), ``n``,
-        ``synthetic``, ``collapsed``, and the keys of the stages. ``pandas.DataFrame(load_results("outputs"))`` is a
-        table of them.
+        ``synthetic``, ``collapsed``, the keys of the stages, ``encoder`` and ``setting`` (digests of the encoder and of
+        everything else that the scores depend on; None in results of an earlier version).
+        ``pandas.DataFrame(load_results("outputs"))`` is a table of them. Where a name has two meanings in the folder,
+        such as two encoders of one name, what tells them apart follows the name.
 
     Raises:
         StiltsError: When there is no such folder, no finished cell in it, or a result that cannot be read.
@@ -31,4 +34,4 @@ def load_results(folder: str | Path) -> list[dict[str, Any]]:
     cells = [cell for cell in (below, *sorted(below.glob("*"))) if is_there(cell)]
     if not cells:
         raise StiltsError(f"folder={folder} holds no finished cell (no result.json).")
-    return [row for cell in cells for row in read_result(cell, needs=("rows",))["rows"]]
+    return tidy_rows([read_result(cell, needs=("rows",)) for cell in cells])

@@ -41,7 +41,8 @@ def markdown(found: Sequence[Point], grouped: Sequence[Family]) -> str:
     parts.append(
         f"Gain over no intermediate task by {what}: the mean over {targets} of "
         f"zero-shot means; {about}. None: the score "
-        "without an intermediate task; floor: the mean of the best scores without a model. † a training collapsed."
+        "without an intermediate task; floor: the mean of the best scores without a model. † a training collapsed or "
+        "found nothing, and its seed is in no mean."
     )
     sized = "parameters | without embedding | tokens | FLOPs | intermediate"
     titles = (

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.cell.result import about
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import journal
 from stilts_xtreme.core.errors import StiltsError
@@ -26,6 +27,7 @@ from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.json_text import read_json
 from stilts_xtreme.core.manifest import is_whole, sealed
 from stilts_xtreme.report import finished
+from stilts_xtreme.report.labels import labels
 from stilts_xtreme.sweep import shape
 from stilts_xtreme.sweep.graph import Graph
 from stilts_xtreme.sweep.planning import PlannedCell, Refusal
@@ -41,17 +43,12 @@ PROGRESS_SECONDS = 5.0
 
 def describe(name: str, graph: Graph, planned: Sequence[PlannedCell], refused: Sequence[Refusal]) -> dict[str, Any]:
     """What ``graph.json`` holds."""
-    cells: dict[str, dict[str, Any]] = {}
-    for entry in planned:
-        cell = entry.cell
-        cells[entry.name] = {
-            "name": entry.name,
-            "model": cell.model.name,
-            "weights": cell.model.weights,
-            "intermediate": list(cell.intermediate),
-            "target": cell.target.name if cell.target else None,
-            "seed": cell.seed,
-        }
+    distinct = {entry.name: about(entry.cell, entry.planned, entry.name) for entry in planned}
+    kept = ("model", "weights", "intermediate", "target", "seed")
+    cells = [
+        {"name": name, **{part: known[part] for part in kept}, "row": label.row, "column": label.column}
+        for (name, known), label in zip(distinct.items(), labels(list(distinct.values())), strict=True)
+    ]
     nodes = [
         {
             "id": node.id,
@@ -64,7 +61,7 @@ def describe(name: str, graph: Graph, planned: Sequence[PlannedCell], refused: S
         for node in graph.nodes.values()
     ]
     refusals = [{"what": entry.what, "error": str(entry.error)} for entry in refused]
-    return {"schema": SCHEMA, "name": name, "nodes": nodes, "cells": list(cells.values()), "refused": refusals}
+    return {"schema": SCHEMA, "name": name, "nodes": nodes, "cells": cells, "refused": refusals}
 
 
 class Log:

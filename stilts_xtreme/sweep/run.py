@@ -10,6 +10,7 @@ from typing import Any
 
 from stilts_xtreme.cell import preflight, reading, tracking
 from stilts_xtreme.cell.config.machine import gpu_visible
+from stilts_xtreme.cell.result import recalled
 from stilts_xtreme.cell.run import read_ahead
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
@@ -200,7 +201,8 @@ def _outcome(jobs: int, planned: Sequence[PlannedCell], refused: Sequence[Refusa
     for entry in planned:
         if entry.name not in results and entry.name not in failed:
             try:
-                results[entry.name] = finished.read_result(Path(entry.cell.output) / "cells" / entry.name)
+                found = finished.read_result(Path(entry.cell.output) / "cells" / entry.name)
+                results[entry.name] = recalled(found, entry.planned, Store(entry.cell.output))
             except StiltsError as error:  # damaged since it was made or found; the others have results
                 failed[entry.name] = str(error)
         if entry.name in failed:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.cell.result import recalled
+from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import terminal
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import digest_of
@@ -102,7 +104,8 @@ class Session:
         folder = Path(entry.cell.output) / "cells" / entry.name
         if finished.begun(folder) and all(result["cell"] != entry.name for result in self.results):
             try:
-                self.ran(config, finished.read_result(folder))
+                found = finished.read_result(folder)
+                self.ran(config, recalled(found, entry.planned, Store(entry.cell.output)))
             except StiltsError as error:  # the other cells of the sweep have results
                 self.fail(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ class State:
     Attributes:
         graph: As in ``graph.json``.
         nodes: Id -> node of the graph.
+        named: How many nodes have a kind and a label.
         status: Id -> ``waiting``, ``running``, ``done``, ``failed`` or ``skipped``.
         info: Id -> progress and place of a running node, error of a failed one, seconds of one that is done.
         slots: Workers of the launch.
@@ -25,6 +27,7 @@ class State:
     graph: Mapping[str, Any]
     nodes: dict[str, Mapping[str, Any]] = field(init=False)
     children: dict[str, list[str]] = field(init=False)
+    named: Counter[str] = field(init=False)
     status: dict[str, str] = field(init=False)
     info: dict[str, dict[str, Any]] = field(init=False)
     slots: int = 1
@@ -34,6 +37,7 @@ class State:
 
     def __post_init__(self) -> None:
         self.nodes = {node["id"]: node for node in self.graph["nodes"]}
+        self.named = Counter(map(_title, self.nodes.values()))
         self.children = {id_: [] for id_ in self.nodes}
         for node in self.nodes.values():
             for parent in node["parents"]:
@@ -75,8 +79,9 @@ class State:
                     todo += self.children[child]
 
     def title(self, id_: str) -> str:
-        """Kind and label of a node."""
-        return f"{self.nodes[id_]['kind']} {self.nodes[id_]['label']}"
+        """Kind and label of a node; with digits of its key where another one is called the same."""
+        title = _title(self.nodes[id_])
+        return f"{title} ({id_[:8]})" if self.named[title] > 1 else title
 
     def counts(self) -> dict[str, int]:
         """How many stages, the nodes of cells apart, stand how."""
@@ -154,6 +159,10 @@ class State:
             and all(self.status[parent] == "done" for parent in self.nodes[id_]["parents"])
         ]
         return {"state": "waiting", "waiting": first or [self.title(needed[0])]}
+
+
+def _title(node: Mapping[str, Any]) -> str:
+    return f"{node['kind']} {node['label']}"
 
 
 def _job(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from stilts_xtreme.models.head_kind import HeadKind
 from stilts_xtreme.tasks.files import read_labels, write_labels
 from stilts_xtreme.tasks.metrics.metric import Metric
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
+from stilts_xtreme.tasks.outcome import alike
 from stilts_xtreme.tasks.rows import RowFormat
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ class TaskFormat:
         alone: Why it cannot be trained jointly with other tasks; empty: it can.
         answers: Columns of its rows that hold answers, which rows to predict need not have.
         pairs: Whether what is predicted is found in a second file of texts: sentences to compare, or candidates.
-        one_label: Whether a row has one label, so that a model that always gives the same one is of no use.
         gold_by_row: Whether the gold has one entry for each row.
         strangers_ignored: Whether answers to no row are ignored, as in the official script; else they are refused.
         dev_advice: What a user can do who lacks the dev rows of an evaluation that needs them.
@@ -70,7 +70,6 @@ class TaskFormat:
     alone: str = ""
     answers: tuple[str, ...] = ("label",)
     pairs: bool = False
-    one_label: bool = False
     gold_by_row: bool = True
     strangers_ignored: bool = False
     dev_advice: str = "to choose on; bring them"
@@ -105,9 +104,23 @@ class TaskFormat:
         """
         raise NotImplementedError
 
-    def guess_loss(self, features: Features) -> float | None:
-        """The loss of guessing evenly; a training that ends at it has collapsed. None: it is not known."""
+    def guess_loss(self, features: Features, batch_size: int) -> float | None:
+        """The loss of the best guess that does not look at a row; None: it is not known.
+
+        Args:
+            features: What is trained on.
+            batch_size: Units of a step.
+        """
         return None
+
+    def shows_nothing(self, answers: Any, gold: Any) -> str | None:
+        """Why answers show nothing of what a model knows, whatever they score; None where they may show something."""
+        one = alike(answers, gold)
+        return None if one is None else f"every row is given the answer {one}"
+
+    def constants(self, rows: Columns, gold: Any) -> list[Any]:
+        """Answers that are the same for all rows, of which the best one is a floor; empty where there are none."""
+        return [[label] * len(gold) for label in dict.fromkeys(gold)]
 
     # what a stage's key depends on
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from stilts_xtreme.core.checks import choice, whole
 from stilts_xtreme.core.errors import unknown
+from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.tasks.format import TaskFormat
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
@@ -48,6 +49,10 @@ class PooledFormat(TaskFormat):
         if chosen["sweep"]:
             settings["sweep"] = chosen["sweep"]
         return settings
+
+    def constants(self, rows: Columns, gold: Any) -> list[Any]:
+        """There are none: nothing is trained that could come to them."""
+        return []
 
     def _layer(self, cell: Cell) -> int | None:
         """The layer that is asked for, else the model's own; None: a share of its depth."""

@@ -162,6 +162,4 @@ def _score(
         "scores": scores,
         "problems": problems,
     }
-    if format.one_label:
-        entry["one_class"] = len(set(answers)) == 1 and len(set(reference)) > 1
     return entry

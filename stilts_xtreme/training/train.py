@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from stilts_xtreme.core.apportion import portions
-from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import RESUME
 from stilts_xtreme.core.instantiate import instantiate
 from stilts_xtreme.core.progress import phase
@@ -38,6 +37,7 @@ from stilts_xtreme.training import checkpoints, mlm
 from stilts_xtreme.training.about import about
 from stilts_xtreme.training.callbacks import Guard, Select
 from stilts_xtreme.training.checkpoints import DamagedCheckpoint
+from stilts_xtreme.training.dev import Dev
 from stilts_xtreme.training.evaluate import evaluate, make_floors
 from stilts_xtreme.training.fit import Course, StepStream, fit, share_steps, steps_of, write_curve
 from stilts_xtreme.training.parents import (
@@ -47,7 +47,6 @@ from stilts_xtreme.training.parents import (
     pretrained_source,
     task_labels,
 )
-from stilts_xtreme.training.predict import predict
 from stilts_xtreme.training.pretrain import pretrain
 
 log = logging.getLogger(__name__)
@@ -115,7 +114,7 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
     tokenizer = load_tokenizer(source)
     torch.manual_seed(stage.seed)  # the fresh heads' weights
     heads: dict[str, HeadModule] = {}
-    courses, rows_of = [], {}
+    courses, rows_of, trained = [], {}, {}
     translation = stage.translated.options if stage.translated else None
     read = [load_rows(cell, task, "train", translation) for task in stage.tasks]
     whole = [len(rows["id"]) for rows in read]
@@ -138,6 +137,7 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
         heads[task.name] = head
         courses.append(Course(task.name, features, task.recipe.batch_size, steps))
         rows_of[task.name] = len(rows["id"])
+        trained[task.name] = {name: values[: task.recipe.dev_rows] for name, values in rows.items()}
     del loaded
     if len(courses) > 1:
         courses = share_steps(courses, stage.sampling)
@@ -164,26 +164,26 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
         budget=cell.trainer.micro_batch_tokens,
         accumulation=cell.trainer.accumulation,
     )
-    scorer = _dev_scorer(cell, stage, heads, tokenizer)  # before training, which a refusal would be the end of
+    dev = Dev(cell, stage, heads, tokenizer, trained)  # before training, which a refusal would be the end of
     with phase(f"training {stage.label}", total, cell.trainer.progress) as bar:
         guard = Guard(bar, stage.label, on_point)
         callbacks: list[Any] = [guard]
         if first.selection == "best":
-            assert scorer is not None
             every = first.eval_every or math.ceil(total / max(1.0, first.epochs))
-            callbacks.append(Select(guard, scratch / RESUME, scorer, every, first.patience))
+            callbacks.append(Select(guard, scratch / RESUME, dev.scores, every, first.patience))
         trainer = fit(module, steps_stream, cell.trainer, callbacks, scratch / RESUME, added)
     chosen = None
     if first.selection == "best":
         callbacks[1].load_best(module)
         chosen = {"step": callbacks[1].best_step, "dev": callbacks[1].best}
     sparse_embedding.restore(encoder)
-    dev = scorer() if scorer is not None else None
-    save(scratch, encoder, heads, tokenizer, lineage(cell, stage), about(cell, stage, rows_of, dev))
-    write_curve(scratch, guard.curve)
     loss = _last_tenth([point["loss"] for point in guard.curve if "loss" in point])
-    of_first = f"loss_{stage.tasks[0].name}"
-    of_tasks = _last_tenth([point[of_first] for point in guard.curve if of_first in point]) if len(heads) > 1 else loss
+    scores, outcome = dev.outcome({course.task: course for course in courses}, _losses(guard.curve, list(heads), loss))
+    save(scratch, encoder, heads, tokenizer, lineage(cell, stage), about(cell, stage, rows_of, scores))
+    write_curve(scratch, guard.curve)
+    for name, said in outcome.items():
+        if said["why"]:
+            say(f"  {name} {said['verdict'].upper()}: on {said['on']} rows {said['why']}")
     return {
         "tasks": list(heads),
         "rows": rows_of,
@@ -191,15 +191,23 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
         "steps": trainer.global_step,
         "steps_of": {course.task: course.steps for course in courses},
         "loss": loss,
-        "collapsed": _collapsed(stage, courses, of_tasks),
         "selected": chosen,
-        "dev": dev,
+        "dev": scores,
+        "outcome": outcome,
     }
 
 
 def _last_tenth(losses: list[float]) -> float:
     tail = losses[-max(1, len(losses) // 10) :]
     return sum(tail) / len(tail)
+
+
+def _losses(curve: Sequence[Mapping[str, Any]], names: Sequence[str], loss: float) -> dict[str, float]:
+    """The loss of each head at the end; one that had no step there is not known."""
+    if len(names) == 1:
+        return {names[0]: loss}
+    own = {name: [point[f"loss_{name}"] for point in curve if f"loss_{name}" in point] for name in names}
+    return {name: _last_tenth(losses) for name, losses in own.items() if losses}
 
 
 def _volume(loaded: list[Columns], stage: Training) -> list[Columns]:
@@ -216,45 +224,3 @@ def _volume(loaded: list[Columns], stage: Training) -> list[Columns]:
         chosen = np.sort(order(stage.seed, f"volume {task.name}", 0, size)[:count]).tolist()
         kept.append({name: [values[at] for at in chosen] for name, values in rows.items()})
     return kept
-
-
-def _collapsed(stage: Training, courses: Sequence[Course], loss: float) -> bool:
-    """Whether training ended where it began: at the loss of guessing evenly among the classes."""
-    if len(stage.tasks) > 1:
-        return False
-    guess = format_of(stage.tasks[0].head).guess_loss(courses[0].features)
-    return guess is not None and loss >= 0.98 * guess
-
-
-def _dev_scorer(
-    cell: Cell, stage: Training, heads: dict[str, HeadModule], tokenizer: Any
-) -> Callable[[], dict[str, float]] | None:
-    """A function that scores every head on its English dev rows with the weights of the moment.
-
-    None where a task has no dev rows and none are needed to select by.
-    """
-    dev = {}
-    for task in stage.tasks:
-        try:
-            loaded = load_rows(cell, task, "validation")
-        except StiltsError as error:
-            if task.recipe.selection == "best" or cell.data.bad_rows == "refuse":
-                raise
-            say(f"  no dev score: {error}")
-            return None
-        rows = {name: values[: task.recipe.dev_rows] for name, values in loaded.items()}
-        dev[task.name] = (task, rows, heads[task.name].features(rows, tokenizer))
-
-    source = source_of(stage.tasks[0].datasets[0], cell.data).source_language
-
-    def score() -> dict[str, float]:
-        found = {}
-        for name, (task, rows, features) in dev.items():
-            head = heads[name]
-            answers = head.decode(rows, features, predict(head, features, cell.trainer, None))
-            format = format_of(task.head)
-            gold = format.gold(rows, head.labels)
-            found[name] = format.metric(task.metric).main_score(answers, gold, source)
-        return found
-
-    return score

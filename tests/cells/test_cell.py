@@ -12,10 +12,16 @@ import pytest
 import torch
 from support.cells import TINY, cell_of, composed
 
+from stilts_xtreme.cell.marks import marks_of, settle
+from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.run import run
+from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.data.source import RowSource
 from stilts_xtreme.data.sources import source_of
+from stilts_xtreme.report import matrix
+from stilts_xtreme.report.cell import notes
+from stilts_xtreme.report.entries import build
 from stilts_xtreme.tasks import predictions
 from stilts_xtreme.tasks.metrics.metric import METRICS
 
@@ -55,15 +61,18 @@ def check(result: dict[str, Any], folder: Path, *arguments: str) -> None:
 
 def check_comparison(result: dict[str, Any], baseline: dict[str, Any]) -> None:
     """Holds the comparison and its means against the baseline's own result."""
+    lost = result["collapsed"] or result["baseline_collapsed"]
+    assert result["baseline_collapsed"] == baseline["collapsed"]
     alone = {line["language"]: line["value"] for line in baseline["comparison"]}
     for line in result["comparison"]:
         assert line["baseline"] == alone[line["language"]]
-        assert line["gain"] == pytest.approx(line["value"] - line["baseline"])
+        assert line["gain"] == (None if lost else pytest.approx(line["value"] - line["baseline"]))
     for name, chosen in (
         ("all", result["comparison"]),
         ("zero_shot", [line for line in result["comparison"] if line["language"] != "qaa"]),
     ):
-        for column in ("value", "baseline", "gain", "floor"):
+        assert not lost or f"{name}_gain" not in result["averages"]
+        for column in ("value", "baseline", *([] if lost else ["gain"]), "floor"):
             mean = sum(line[column] for line in chosen) / len(chosen)
             assert result["averages"][f"{name}_{column}"] == pytest.approx(mean)
 
@@ -276,7 +285,42 @@ def test_a_collapsed_training_is_marked(run_tiny: Callable[..., Any]) -> None:
     result = run_tiny("+target=xnli", "recipe.target.learning_rate=1e-9")
     assert result["collapsed"] == ["none > mnli"]
     assert all(row["collapsed"] for row in result["rows"])
-    assert "COLLAPSED" in (folder_of(run_tiny, result) / "table.md").read_text()
+    table = (folder_of(run_tiny, result) / "table.md").read_text()
+    assert "COLLAPSED: none > mnli (mnli): on dev rows" in table
+    assert "†" in table
+    (mark,) = result["marks"]
+    assert (mark["of"], mark["kind"], mark["verdict"]) == ("cell", "train", "collapsed")
+
+
+def test_a_tagger_that_collapsed_is_marked_and_has_no_gain(run_tiny: Callable[..., Any]) -> None:
+    """At a huge learning rate every word is given one tag."""
+    result = run_tiny("+intermediate=mnli", "+target=panx", "recipe.target.learning_rate=1.0")
+    assert result["collapsed"][-1] == "mnli > panx"
+    assert result["baseline_collapsed"] == ["none > panx"]
+    assert all(line["gain"] is None for line in result["comparison"])
+    assert "zero_shot_gain" not in result["averages"]
+    built = build([result])
+    assert built.entries["mnli", "panx"].zero_shot == {}
+    assert "| mnli | † |" in matrix.markdown(built)
+    assert "- mnli > panx, seed 0 (" in matrix.markdown(built)
+
+
+def test_a_training_of_an_earlier_version_is_judged_by_what_it_answers(run_tiny: Callable[..., Any]) -> None:
+    """Its manifest says only that the loss ended at that of guessing, or did not."""
+    options = ("+target=xnli", "recipe.target.learning_rate=1e-9")
+    result, planned, store = run_tiny(*options), plan(cell_of(*TINY, *options)), Store(run_tiny.output)
+    manifests = {stage.key: store.manifest(stage.key) or {} for stage in planned.stages()}
+    info = manifests[planned.final.chain()[-2].key]["info"]
+    del info["outcome"]
+    for collapsed in (False, True):
+        info["collapsed"] = collapsed
+        marks = marks_of(planned, store, manifests)
+        assert [mark["verdict"] for mark in marks] == ["unknown"] * collapsed + ["found nothing"]
+        settle(result, marks)
+        assert result["collapsed"] == ["none > xnli"]
+    said = notes(result)
+    assert any(line.startswith("It is not known whether none > mnli (mnli) collapsed") for line in said)
+    assert any(line.startswith("FOUND NOTHING: none > xnli (xnli): on test rows in qaa every row") for line in said)
 
 
 def test_stages_say_what_they_depend_on(run_tiny: Callable[..., Any]) -> None:

@@ -25,7 +25,7 @@ from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.data import synthetic, unlabelled
 from stilts_xtreme.models.encoder import Source, load
-from stilts_xtreme.report.entries import row_name
+from stilts_xtreme.report.labels import row_name
 from stilts_xtreme.tasks.checkpoint import ENCODER_SHARD
 from stilts_xtreme.tasks.masked_lm.module import MLMModule
 from stilts_xtreme.tasks.module import Step

@@ -26,9 +26,8 @@ from stilts_xtreme.cell.result import name_of
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.tasks.head import HeadModule
-from stilts_xtreme.training import callbacks
+from stilts_xtreme.training import callbacks, dev
 from stilts_xtreme.training import fit as training
-from stilts_xtreme.training import train as stages
 
 CELL = ("+target=xnli", "+intermediate=mnli", "baseline=false")
 
@@ -274,20 +273,14 @@ def test_patience_stops(run_tiny: Callable[..., Any], tmp_path: Path) -> None:
 
 
 def test_best_weights_are_kept(run_tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    original = stages._dev_scorer
     seen: list[dict[str, torch.Tensor]] = []
 
-    def dev_scorer(cell: Any, stage: Any, heads: Any, tokenizer: Any) -> Callable[[], dict[str, float]]:
-        original(cell, stage, heads, tokenizer)
+    def score(self: dev.Dev, asked: dev.Asked, answers: Any) -> float:
+        (head,) = self.heads.values()
+        seen.append({name: value.detach().clone() for name, value in head.state_dict().items()})
+        return [10.0, 50.0, 20.0, 50.0][len(seen) - 1]
 
-        def score() -> dict[str, float]:
-            (head,) = heads.values()
-            seen.append({name: value.detach().clone() for name, value in head.state_dict().items()})
-            return {"mnli": [10.0, 50.0, 20.0, 50.0][len(seen) - 1]}
-
-        return score
-
-    monkeypatch.setattr(stages, "_dev_scorer", dev_scorer)
+    monkeypatch.setattr(dev.Dev, "_score", score)
     result = run_tiny(
         "+intermediate=mnli",
         "seed=77",

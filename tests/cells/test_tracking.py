@@ -141,7 +141,8 @@ def test_csv(run_tiny: Callable[..., Any], pretrained: Path) -> None:
         lines = read_csv(pretrained / "cells" / result["cell"] / "curves" / "metrics.csv")
         points = {name: [(int(line["step"]), float(line[name])) for line in lines if line[name]] for name in lines[0]}
         check_points(pretrained, result, points)
-        assert points["zero_shot_gain"] == [(0, pytest.approx(result["averages"]["zero_shot_gain"]))]
+        assert points["zero_shot_value"] == [(0, pytest.approx(result["averages"]["zero_shot_value"]))]
+        assert points["collapsed"] == [(0, float(bool(result["collapsed"])))]
 
 
 def test_tensorboard(run_tiny: Callable[..., Any], pretrained: Path) -> None:

@@ -17,7 +17,7 @@ from stilts_xtreme.core.schema import Columns, DataSpec
 from stilts_xtreme.core.specs import Translation
 from stilts_xtreme.data import catalogue, synthetic, translated
 from stilts_xtreme.data.sources import source_of
-from stilts_xtreme.report.entries import row_name
+from stilts_xtreme.report.labels import row_name
 from stilts_xtreme.training.parents import load_rows
 
 DATA = DataSpec("synthetic", world={"languages": 4, "train": 60})

@@ -178,7 +178,7 @@ def _check(cell: Finished, task: Task, made: Assembled) -> None:
     made.chosen[task.name] = cell, list(good)
     made.scores[task.name] = benchmarks.average(task, scores)
     if cell.result["collapsed"]:
-        made.notes.append(f"{task.name}: {cell.name} is of a training that collapsed")
+        made.notes.append(f"{task.name}: {cell.name} is of a training that collapsed or found nothing")
     if cell.threshold == "test":
         made.notes.append(f"{task.name}: the threshold was chosen on the scored rows, which flatters")
     if caveat(cell.spec):

@@ -16,6 +16,7 @@ from stilts_xtreme.tasks.bitext_mining.rows import ENGLISH, FOREIGN, ROWS
 from stilts_xtreme.tasks.format import Rows, Scorer
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.options import OptionGroup
+from stilts_xtreme.tasks.outcome import FEW
 from stilts_xtreme.tasks.pooled import POOLING, PooledFormat
 
 
@@ -83,6 +84,10 @@ class BitextMining(PooledFormat):
         names = [*first["id"], *second["id"]]
         ids = [f"{side}:{name}" for side, name in zip(sides, names, strict=True)]
         return {"id": ids, "text": [*first["text"], *second["text"]], "side": sides, "name": names}
+
+    def shows_nothing(self, answers: Any, gold: Any) -> str | None:
+        """Whether no pair is found."""
+        return "no pair is found" if not answers and len(gold) >= FEW else None
 
     def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
         """Neighbours by pieces of words."""

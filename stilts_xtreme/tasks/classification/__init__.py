@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from stilts_xtreme.models.head_kind import HeadKind
 from stilts_xtreme.tasks.classification.rows import ROWS
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
+from stilts_xtreme.tasks.outcome import entropy
 
 if TYPE_CHECKING:
     from stilts_xtreme.models.batch import Features
@@ -31,11 +31,10 @@ class Classification(TaskFormat):
     )
     pipeline = "text-classification"
     hub_tag = "text-classification"
-    one_label = True
 
-    def guess_loss(self, features: Features) -> float:
-        """That of guessing among the labels that there are."""
-        return math.log(len(set(features.labels["label"][1].tolist())))
+    def guess_loss(self, features: Features, batch_size: int) -> float:
+        """That of guessing by how often each label occurs."""
+        return entropy(features.labels["label"][1].tolist())
 
     def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
         """Majority, overlap and words."""

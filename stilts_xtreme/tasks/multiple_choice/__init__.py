@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.head_kind import HeadKind
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.multiple_choice.rows import ROWS
+from stilts_xtreme.tasks.outcome import alike
 
 if TYPE_CHECKING:
     from stilts_xtreme.models.batch import Features
@@ -25,13 +26,17 @@ class MultipleChoice(TaskFormat):
     head = HeadKind("choice", "AutoModelForMultipleChoice", grouped=True)
     hub_tag = "multiple-choice"
     tokens_per_row = 250
-    one_label = True
 
-    def guess_loss(self, features: Features) -> float:
+    def guess_loss(self, features: Features, batch_size: int) -> float:
         """That of guessing among the choices of each row."""
         import numpy as np
 
         return float(np.log(features.units).mean())
+
+    def shows_nothing(self, answers: Any, gold: Any) -> str | None:
+        """Whether the choice at one position is taken everywhere."""
+        one = alike(answers, gold)
+        return None if one is None else f"every row is given choice {one}, counted from 0"
 
     def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
         """Chance, overlap and words."""

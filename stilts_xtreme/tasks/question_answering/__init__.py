@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.checks import check, number, whole
 from stilts_xtreme.core.errors import StiltsError
@@ -15,9 +15,13 @@ from stilts_xtreme.models.head_kind import HeadKind
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
+from stilts_xtreme.tasks.outcome import FEW, entropy
 from stilts_xtreme.tasks.question_answering.files import read_answers, write_answers, write_squad
 from stilts_xtreme.tasks.question_answering.rows import ROWS
 from stilts_xtreme.tasks.question_answering.squad import read_squad
+
+if TYPE_CHECKING:
+    from stilts_xtreme.models.batch import Features
 
 
 def _checked(values: Mapping[str, Any], synthetic: bool) -> dict[str, Any]:
@@ -71,6 +75,29 @@ class QuestionAnswering(TaskFormat):
     def _picking(self, cell: Cell) -> dict[str, Any]:
         """What turns the scores of spans into answers."""
         return {name: cell.evaluation[name] for name in self.options[0].defaults}
+
+    def guess_loss(self, features: Features, batch_size: int) -> float:
+        """That of guessing as often as it is right that a window has no answer, and evenly among its tokens else."""
+        import numpy as np
+
+        absent = features.labels["start"][1] == 0
+        inside = float(np.log(np.maximum(features.lengths - 1, 1)).mean())
+        return entropy(absent.tolist()) + float((~absent).mean()) * inside
+
+    def shows_nothing(self, answers: Any, gold: Any) -> str | None:
+        """Whether no question is given an answer, or every one the same."""
+        given = set(answers.values())
+        missed = sum(answers.get(key, "") not in (texts or [""]) for key, texts in gold.items())
+        if len(given) != 1 or missed < FEW:
+            return None
+        (one,) = given
+        return f"every question is given the answer '{one}'" if one else "no question is given an answer"
+
+    def constants(self, rows: Columns, gold: Any) -> list[dict[str, str]]:
+        """No answer, the whole context, and its first word, everywhere."""
+        contexts = dict(zip(rows["id"], rows["context"], strict=True))
+        firsts = {key: context.split()[0] if context.split() else "" for key, context in contexts.items()}
+        return [dict.fromkeys(gold, ""), contexts, firsts]
 
     def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
         """A sliding window."""

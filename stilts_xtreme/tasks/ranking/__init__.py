@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
+from stilts_xtreme.tasks.metrics.ranking import TOP
 from stilts_xtreme.tasks.options import HeadOptions
+from stilts_xtreme.tasks.outcome import alike
 from stilts_xtreme.tasks.ranking.files import read_rankings, write_rankings
 from stilts_xtreme.tasks.ranking.rows import CANDIDATES, ROWS
+
+if TYPE_CHECKING:
+    from stilts_xtreme.models.batch import Features
 
 
 class Ranking(TaskFormat):
@@ -37,6 +43,22 @@ class Ranking(TaskFormat):
     def evaluation_settings(self, cell: Cell, recipe: Recipe) -> dict[str, Any]:
         """Also how long a query may be."""
         return {**super().evaluation_settings(cell, recipe), "max_query_length": recipe.max_query_length}
+
+    def guess_loss(self, features: Features, batch_size: int) -> float:
+        """That of guessing among the candidates of a step."""
+        return math.log(min(batch_size, len(features)))
+
+    def shows_nothing(self, answers: Any, gold: Any) -> str | None:
+        """Whether one candidate is the first one of every query."""
+        firsts = [found[0] if found else "" for found in answers.values()]
+        rights = [firsts[0] if firsts[0] in gold.get(key, ()) else "" for key in answers] if firsts else []
+        one = alike(firsts, rights)
+        return None if one is None else f"every query is given the candidate {one} first" if one else "nothing is found"
+
+    def constants(self, rows: Columns, gold: Any) -> list[Any]:
+        """The candidates in the order in which they come, for every query."""
+        ids = list(dict.fromkeys(key for found in gold.values() for key in found))
+        return [dict.fromkeys(gold, ids[:TOP])]
 
     def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
         """Neighbours by pieces of words, and chance."""

@@ -10,6 +10,7 @@ from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.tasks.format import Rows, Scorer
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
+from stilts_xtreme.tasks.outcome import alike
 from stilts_xtreme.tasks.pooled import PooledFormat
 from stilts_xtreme.tasks.retrieval.files import read_indices, write_indices
 from stilts_xtreme.tasks.retrieval.rows import ROWS
@@ -33,6 +34,11 @@ class Retrieval(PooledFormat):
     def paired(self, first: Columns, second: Columns) -> Columns:
         """Each of the first finds the nearest of the second, whose ids are ``other``."""
         return {"id": first["id"], "text_a": second["text"], "text_b": first["text"], "other": second["id"]}
+
+    def shows_nothing(self, answers: Any, gold: Any) -> str | None:
+        """Whether all queries find the same sentence."""
+        one = alike(answers, gold)
+        return None if one is None else f"every query finds sentence {one}, counted from 0"
 
     def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
         """Neighbours by pieces of words, and chance."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.checks import choice
 from stilts_xtreme.core.schema import Columns
@@ -13,8 +13,12 @@ from stilts_xtreme.models.head_kind import HeadKind
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
+from stilts_xtreme.tasks.outcome import alike, entropy
 from stilts_xtreme.tasks.tagging.files import read_tags, write_tags
 from stilts_xtreme.tasks.tagging.rows import ROWS
+
+if TYPE_CHECKING:
+    from stilts_xtreme.models.batch import Features
 
 
 def _checked(values: Mapping[str, Any], synthetic: bool) -> dict[str, Any]:
@@ -47,6 +51,20 @@ class Tagging(TaskFormat):
     def evaluation_settings(self, cell: Cell, recipe: Recipe) -> dict[str, Any]:
         """Which sub-token of a word is tagged."""
         return {**super().evaluation_settings(cell, recipe), **self.training_settings(cell, recipe)}
+
+    def guess_loss(self, features: Features, batch_size: int) -> float:
+        """That of guessing by how often each tag occurs."""
+        tags = features.labels["tag"][1]
+        return entropy(tags[tags >= 0].tolist())
+
+    def shows_nothing(self, answers: Any, gold: Any) -> str | None:
+        """Whether every word is given one tag."""
+        one = alike(*([tag for tags in side for tag in tags] for side in (answers, gold)))
+        return None if one is None else f"every word is given the tag {one}"
+
+    def constants(self, rows: Columns, gold: Any) -> list[list[list[str]]]:
+        """One tag everywhere."""
+        return [[[one] * len(tags) for tags in gold] for one in dict.fromkeys(tag for tags in gold for tag in tags)]
 
     def floors(self, metric: Metric, train: Columns, labels: Sequence[str], candidates: Columns) -> Scorer:
         """Majority and lexicon."""

@@ -121,15 +121,35 @@ def test_gain_pairs_seeds_and_leaves_out_those_without_a_baseline() -> None:
     assert set(build(lone).gain("mnli", "xnli")) == {0, 1}
 
 
+MARK = {"label": "x", "task": "x", "of": "cell", "kind": "train", "verdict": "collapsed", "why": "on dev rows nothing"}
+
+
 def test_collapsed_runs_random_weights_and_all_nine_are_named() -> None:
     nine = [f"task{i}" for i in range(9)]
     more = [
-        result(nine, "xnli", 0, {"qaa": 3, "qab": 33}, collapsed=["x"]),
+        result(nine, "xnli", 0, {"qaa": 3, "qab": 33}, collapsed=["x"], marks=[MARK]),
+        result(nine, "xnli", 1, {"qaa": 3, "qab": 57}, collapsed=[], marks=[]),
+        result(["qqp"], "xnli", 0, {"qaa": 3, "qab": 33}, collapsed=["x"], marks=[MARK]),
+        result(["old"], "xnli", 0, {"qaa": 3, "qab": 44}, collapsed=["x"]),
         result([], "xnli", 0, {"qaa": 3, "qab": 33}, weights="random"),
     ]
     text = matrix.markdown(build([*RESULTS, *more]))
-    assert "| all nine | 33.0† |" in text
+    assert "| all nine | 57.0† |" in text, "the collapsed seed is not in the mean"
+    assert "| all nine | +9.0 |" in text
+    assert "| qqp | † |" in text
+    assert text.count("| qqp |") == 2, "in the means and in the source language, and it has no gain"
+    assert "- qqp > xnli, seed 0 (33.0): x collapsed, on dev rows nothing" in text
+    assert "| old | 44.0? |" in text, "by its loss alone, which says little"
     assert "| random init, none | 33.0 |" in text
+
+
+def test_a_collapsed_baseline_gives_no_gain() -> None:
+    base = result([], "xnli", 0, {"qaa": 60, "qab": 9}, collapsed=["x"], marks=[MARK])
+    built = build([base, result(["mnli"], "xnli", 0, {"qaa": 63.5, "qab": 50}, marks=[])])
+    assert built.gain("mnli", "xnli") == {}
+    assert built.gain("mnli", "xnli", "source") == {}
+    picture = {text.get_text() for text in heatmap.figure(built).axes[0].texts}
+    assert picture == {"†", "50.0"}
 
 
 def test_gains_in_the_source_language_stand_below_its_scores() -> None:
@@ -276,7 +296,7 @@ def test_study_is_a_sweep_that_ends_in_its_matrix(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert "6 cells" in ran.stdout
     assert matrix.markdown(build(results_of(tmp_path))) in ran.stdout
-    assert " in qab, seed 0" in ran.stdout
+    assert "† Not in any mean or gain" in ran.stdout, "six steps teach nothing"
 
 
 def test_study_without_a_sweep_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from stilts_xtreme.core.apportion import portions
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import Sampling
 from stilts_xtreme.models.batch import Features
-from stilts_xtreme.report.entries import row_name
+from stilts_xtreme.report.labels import row_name
 from stilts_xtreme.training.callbacks import Select
 from stilts_xtreme.training.fit import Course, StepStream, share_steps
 from stilts_xtreme.training.parents import load_rows
