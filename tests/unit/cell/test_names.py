@@ -10,7 +10,7 @@ from support.cells import composed
 
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.plan import plan
-from stilts_xtreme.cell.run import read_test_rows
+from stilts_xtreme.cell.run import read_ahead
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 
@@ -44,7 +44,7 @@ def test_a_label_that_is_no_line_is_refused_before_training(tmp_path: Path, labe
     cfg["target"] |= {"train": ["own"], "test": "own", "languages": ["en"]}
     cell = make_cell(cfg)
     if good:
-        read_test_rows(cell, plan(cell), Store(cell.output))
+        read_ahead(plan(cell), Store(cell.output), {})
         return
     with pytest.raises(StiltsError, match=r"dataset\.own\.labels='.*' is refused: predictions are files"):
-        read_test_rows(cell, plan(cell), Store(cell.output))
+        read_ahead(plan(cell), Store(cell.output), {})
