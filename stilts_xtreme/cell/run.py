@@ -135,7 +135,7 @@ def read_ahead(planned: CellPlan, store: Store, found: dict[str, StiltsError | N
         StiltsError: Rows cannot be used, or a label cannot stand in a file of predictions.
     """
     final, ahead = planned.final, rows_ahead(planned, store)
-    if ahead and isinstance(final, Evaluation) and not planned.cell.synthetic:
+    if isinstance(final, Evaluation) and not planned.cell.synthetic and not store.done(final.key):
         labels = source_of(final.target.test, planned.cell.data).labels()
         for label in format_of(final.target.head).file_labels(labels):
             rule = "predictions are files with a label in each line, so it has no tabs, line ends or outer spaces"
