@@ -39,7 +39,10 @@ def markdown(matrix: Matrix) -> str:
             _table(matrix, "after", lambda row, column: _signed(matrix.gain(row, column).values()), False),
         ]
     else:
-        parts.append("No gains: each needs a cell with an intermediate task and one without, of one target and seed.")
+        parts.append(
+            "No gains: each needs a cell with an intermediate task and one without, of one target and seed, and none "
+            "of the two marked with †."
+        )
     if any(entry.source for entry in matrix.entries.values()):
         parts += [
             "In the source language:",

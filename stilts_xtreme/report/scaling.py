@@ -56,7 +56,10 @@ def markdown(found: Sequence[Point], grouped: Sequence[Family]) -> str:
         parts += [f"**{family.title}** ({MEANING[family.held]})", "\n".join(lines)]
     places = [place for family in grouped for curve in family.lines.values() for place in curve]
     if not any(place.gain for place in places):
-        parts.append("No gains: each needs a cell without an intermediate task, of the same target and seed.")
+        parts.append(
+            "No gains: each needs a cell without an intermediate task, of the same target and seed, and none of the "
+            "two marked with †."
+        )
     lacking = sorted({f"{p.point.model}, {p.point.intermediate}" for p in places if len(p.seeds) < len(seeds)})
     if lacking:
         parts.append(f"Means are over the seeds that have all targets; some have not: {escaped('; '.join(lacking))}.")
