@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from numbers import Integral
 from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import text_of, write_atomic
+
+UNKNOWN = ("-1", "_", "?")
+"""What files say in the place of a label that is withheld."""
+MANY = 10
+"""Rows that cannot all have one label by chance."""
 
 
 def lines_of(path: Path) -> list[str]:
@@ -64,3 +69,23 @@ def read_labels(path: Path, rows: int | None = None) -> list[str]:
             "labels, and no header."
         )
     return labels
+
+
+def withheld_labels(labels: Sequence[str | int], known: Collection[str]) -> str | None:
+    """Why labels say nothing of what is right.
+
+    Args:
+        labels: The labels of a file.
+        known: The labels that there may be; empty where that is not known.
+
+    Returns:
+        A clause; None where answers can be scored by them.
+    """
+    found = [str(label) for label in labels]
+    mark = next((mark for mark in UNKNOWN if mark in found and mark not in known), None)
+    if mark is not None:
+        return f"{found.count(mark)} of its {len(found)} labels are '{mark}'"
+    only = found[0] if len(set(found)) == 1 else None
+    if only is not None and len(found) >= MANY and only not in known:
+        return f"all of its {len(found)} labels are '{only}'"
+    return None

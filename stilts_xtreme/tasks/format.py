@@ -7,7 +7,7 @@ A format is a folder of :mod:`stilts_xtreme.tasks` whose package holds an instan
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from stilts_xtreme.core.errors import unknown
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.models.head_kind import HeadKind
-from stilts_xtreme.tasks.files import read_labels, write_labels
+from stilts_xtreme.tasks.files import read_labels, withheld_labels, write_labels
 from stilts_xtreme.tasks.metrics.metric import Metric
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
 from stilts_xtreme.tasks.outcome import alike
@@ -228,6 +228,19 @@ class TaskFormat:
     def read_gold(self, path: Path) -> Any:
         """Reads the gold in the form that the metrics take."""
         return self.read(path)
+
+    def withheld(self, gold: Any, labels: Collection[str], metric: str) -> str | None:
+        """Why a gold says nothing of what is right, as that of files whose labels are withheld.
+
+        Args:
+            gold: What :meth:`read_gold` returned.
+            labels: What a line of a file may say; empty where that is not known.
+            metric: The metric that would score it.
+
+        Returns:
+            A clause such as ``12 of its 20 labels are '-1'``; None where answers can be scored by it.
+        """
+        return withheld_labels(gold, labels)
 
     def file_labels(self, labels: Sequence[str]) -> tuple[str, ...]:
         """What a line of a file may say, by the label names of the data set; empty where it is no label."""

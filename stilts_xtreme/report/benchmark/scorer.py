@@ -25,10 +25,15 @@ def score_language(predicted: Path, labelled: Path, task: Task, language: str) -
     """The scores of one task in one language, in percent.
 
     Raises:
-        StiltsError: A file is missing or malformed, or has another number of lines than the labels.
+        StiltsError: A file is missing or malformed, has another number of lines than the labels, or its labels are
+            withheld.
     """
     reference = predictions.read_gold(labelled, task.name, language, task.format)
     format = format_of(task.format)
+    blind = format.withheld(reference, task.labels, task.metric)
+    if blind:
+        path = predictions.path_of(labelled, task.name, language, task.format)
+        raise StiltsError(f"{path} is blind, never scored: {blind}; bring the labels with what is right.")
     # where the benchmark's script ignores answers to no row, the metric says so
     like = None if format.strangers_ignored else reference
     answers = predictions.read(predicted, task.name, language, task.format, like)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +133,15 @@ class QuestionAnswering(TaskFormat):
     def read_gold(self, path: Path) -> dict[str, list[str]]:
         """Accepted answers by id."""
         return self.gold(read_squad(path), ())
+
+    def withheld(self, gold: Any, labels: Collection[str], metric: str) -> str | None:
+        """An answer without a character is none; only SQuAD 2.0 may have no other questions than those without one."""
+        blank = [texts for texts in gold.values() if texts and not any(text.strip() for text in texts)]
+        if blank:
+            return f"{len(blank)} of its {len(gold)} questions have an empty answer"
+        if gold and not any(gold.values()) and metric != "squad_v2":
+            return f"none of its {len(gold)} questions has an answer"
+        return None
 
     def refuse_submission(self, answers: Any, gold: Any) -> None:
         """Every question needs an answer.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +10,13 @@ from stilts_xtreme.core.checks import choice
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.models.head_kind import HeadKind
+from stilts_xtreme.tasks.files import MANY, withheld_labels
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
 from stilts_xtreme.tasks.outcome import alike, entropy
 from stilts_xtreme.tasks.tagging.files import read_tags, write_tags
-from stilts_xtreme.tasks.tagging.rows import ROWS
+from stilts_xtreme.tasks.tagging.rows import OUTSIDE, ROWS
 
 if TYPE_CHECKING:
     from stilts_xtreme.models.batch import Features
@@ -83,6 +84,14 @@ class Tagging(TaskFormat):
     def read(self, path: Path, like: Any = None) -> list[list[str]]:
         """Tags by sentence."""
         return read_tags(path, None if like is None else [len(sentence) for sentence in like])
+
+    def withheld(self, gold: Any, labels: Collection[str], metric: str) -> str | None:
+        """Also where all tokens are outside, or where all of many sentences have one tag."""
+        tags = [tag for sentence in gold for tag in sentence]
+        only = tags[0] if len(set(tags)) == 1 else None
+        if only is not None and (only == OUTSIDE or len(gold) >= MANY):
+            return f"all tokens of its {len(gold)} sentences have the tag '{only}'"
+        return withheld_labels(tags, labels)
 
     def file_labels(self, labels: Sequence[str]) -> tuple[str, ...]:
         """The names."""

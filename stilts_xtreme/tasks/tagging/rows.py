@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from stilts_xtreme.core.schema import Columns
+from stilts_xtreme.tasks.files import MANY
 from stilts_xtreme.tasks.rows import NO_LABEL, Finding, RowFormat
 
 OUTSIDE = "O"
 """The tag of a token that belongs to nothing that is to be found."""
-MANY = 10
-"""Sentences that cannot all have one tag by chance."""
 
 
 class TaggedRows(RowFormat):
