@@ -19,6 +19,8 @@ from stilts_xtreme.core.errors import StiltsError
 
 _AGAIN = "bring the file again"
 _POINTER, _GZIP, _PARQUET = b"version https://git-lfs", b"\x1f\x8b", b"PAR1"
+_PACKED = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+_UTF32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = "\ufeff"
 
@@ -71,6 +73,9 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
                 raise StiltsError(f"{path} is only Git LFS's pointer to the file; bring the file with 'git lfs pull'.")
             if begin.lstrip().lower().startswith((b"<!doctype html", b"<html")):
                 raise StiltsError(f"{path} is a web page and not the file; {_AGAIN}.")
+            packed = next((name for mark, name in _PACKED.items() if begin.startswith(mark)), None)
+            if packed:
+                raise StiltsError(f"{path} is packed with {packed}; unpack it.")
             if not begin:
                 raise StiltsError(f"{path} is empty; bring a file with rows.")
             file.seek(0)
@@ -128,6 +133,8 @@ def _unpacked(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
 
 def _decoded(path: Path, data: bytes, line: int) -> str:
     """The text of some bytes of a file that begin in a line, without a byte-order mark at the beginning of the file."""
+    if line == 1 and data[:4] in _UTF32:
+        raise StiltsError(f"{path} is in UTF-32; save it in UTF-8.")
     if line == 1 and (data[:2] in _UTF16 or data.count(0) * 4 > len(data)):
         raise StiltsError(f"{path} is in UTF-16; save it in UTF-8.")
     try:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -25,14 +23,9 @@ from stilts_xtreme.models import packing
 from stilts_xtreme.models.batch import Batch, padded_places, send
 from stilts_xtreme.models.dropout import dropouts, refuse_other
 from stilts_xtreme.models.packed_layout import Layout, layout
+from stilts_xtreme.models.unreadable import UNREADABLE, unloadable
 
 log = logging.getLogger(__name__)
-
-UNREADABLE = (
-    *(OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError),
-    *(SafetensorError, StrictDataclassError),
-)
-"""What the libraries raise about a missing, damaged or nonsensical checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +45,6 @@ class Source:
         return Path(self.place).is_dir()
 
 
-def unloadable(source: Source, error: Exception) -> StiltsError:
-    """The sentence for what a library raised about a checkpoint."""
-    text = " ".join(str(error).split())
-    if "trust_remote_code" in text:
-        return StiltsError(
-            f"The encoder {source.place} needs code of its own (auto_map in its config.json), which is never run here; "
-            "take an encoder of an architecture that transformers has."
-        )
-    if not source.local and ("connect" in text.lower() or "offline" in text.lower() or "resolve" in text.lower()):
-        return StiltsError(
-            f"The encoder {source.place} is not on this machine and the hub cannot be reached; run "
-            f"'hf download {source.place}' where there is a network, or give model=FOLDER."
-        )
-    return StiltsError(f"The encoder {source.place} cannot be loaded: {text[:300]}")
-
-
 def load_config(source: Source) -> Any:
     """The configuration of an encoder.
 
@@ -77,7 +54,7 @@ def load_config(source: Source) -> Any:
     try:
         config = AutoConfig.from_pretrained(source.place, revision=source.revision, trust_remote_code=False)
     except UNREADABLE as error:
-        raise unloadable(source, error) from error
+        raise unloadable(source.place, error) from error
     if getattr(config, "quantization_config", None) is not None:
         raise StiltsError(
             f"The encoder {source.place} is quantised (quantization_config in its config.json), and quantised weights "
@@ -227,7 +204,7 @@ def from_checkpoint(kind: Any, source: Source, config: Any) -> tuple[Any, dict[s
             ignore_mismatched_sizes=True,  # they are told below, in a sentence
         )
     except UNREADABLE as error:
-        raise unloadable(source, error) from error
+        raise unloadable(source.place, error) from error
     wrong = sorted(report.get("mismatched_keys", ()))
     if wrong:
         name, found, wanted = wrong[0]

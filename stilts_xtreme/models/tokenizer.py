@@ -10,11 +10,12 @@ from transformers import AutoTokenizer
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models.batch import Features
-from stilts_xtreme.models.encoder import UNREADABLE, Source, load_config, unloadable
+from stilts_xtreme.models.encoder import Source, load_config
+from stilts_xtreme.models.unreadable import UNREADABLE, unloadable
 
 log = logging.getLogger(__name__)
 
-LEAST_SHARE = 0.5
+LEAST_SHARE = 0.75
 """Share of the embedding's rows that a tokenizer must have a sub-token for; padded embeddings have a few more rows."""
 PROBED = 50
 """Units of a language whose sub-tokens are looked at."""
@@ -36,7 +37,7 @@ def load_tokenizer(source: Source) -> Any:
             source.place, revision=source.revision, add_prefix_space=True, trust_remote_code=False
         )
     except UNREADABLE as error:
-        raise unloadable(source, error) from error
+        raise unloadable(source.place, error) from error
     if not tokenizer.is_fast:
         raise StiltsError(
             f"The encoder {source.place} has no fast tokenizer; character offsets are needed for answers."
@@ -137,9 +138,19 @@ def _tell(share: float, encoder: str, what: str) -> None:
 
 
 def tell_length(tokenizer: Any, max_length: int, encoder: str) -> None:
-    """Says that rows may be longer than what a tokenizer names as the most."""
-    if max_length > tokenizer.model_max_length:
+    """Says that rows may be longer than what a tokenizer names as the most.
+
+    Raises:
+        StiltsError: What it names is no number of tokens.
+    """
+    most = tokenizer.model_max_length
+    if isinstance(most, bool) or not isinstance(most, int | float) or most < 1:
+        raise StiltsError(
+            f"The tokenizer of the encoder {encoder} gives model_max_length={most!r} in tokenizer_config.json, and a "
+            "number of tokens is needed there; write the number of tokens that the encoder takes, such as 512."
+        )
+    if max_length > most:
         log.warning(
             "max_length=%d is more than the %d tokens that the tokenizer of %s gives as the most (model_max_length)",
-            *(max_length, tokenizer.model_max_length, encoder),
+            *(max_length, most, encoder),
         )

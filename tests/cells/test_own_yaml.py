@@ -154,6 +154,19 @@ def test_what_is_wrong_with_own_yaml_is_said(
         raise StiltsError(line)
 
 
+def test_the_first_line_that_a_task_with_its_data_set_lacks_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "whole.yaml").write_text(
+        "dataset:\n  whole: {name: whole, format: classification}\n"
+        "target: {name: whole, head: classification, metric: accuracy, train: [whole], test: whole}\n"
+    )
+    assert plan([f"--config-dir={tmp_path}", "+target=whole", "model=mini"]) == 1
+    line = capsys.readouterr().err
+    assert "the YAML in target/ that says so must begin with the line '# @package _global_'" in line
+
+
 def test_fields_of_a_data_set_are_set_on_the_command_line() -> None:
     values = composed("+target=panx", "dataset.panx.label_values={B-PERS:B-PER,1:O}")["dataset"]["panx"]
     assert values["label_values"] == {"B-PERS": "B-PER", 1: "O"}

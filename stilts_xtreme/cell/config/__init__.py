@@ -177,7 +177,13 @@ def _refuse_headless(cfg: Mapping[str, Any]) -> None:
     for name, values in tasks.items():
         if not isinstance(values, Mapping):
             raise _headless("intermediate", name, values)
-    for task in (cfg.get("target") or {}, *tasks.values()):  # a data set goes into the task that names it
+    target = cfg.get("target") or {}
+    if isinstance(target.get("target"), Mapping):
+        raise StiltsError(
+            f"target.target={{name: {target['target'].get('name')}, ...}} is refused: the YAML in target/ that says so "
+            "must begin with the line '# @package _global_'."
+        )
+    for task in (target, *tasks.values()):  # a data set goes into the task that names it
         for name, value in (task.get("dataset") or {}).items():
             raise _headless("dataset", name, value)
 

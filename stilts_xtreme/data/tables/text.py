@@ -103,18 +103,10 @@ def read_separated(path: Path, between: str) -> Table:
 
 def _fielded(path: Path, records: Callable[[], Iterator[tuple[int, list[str]]]], between: str) -> Table:
     """Columns of text alone; words such as None, null, NA, 007, 1e5 are text as all others."""
-    word = {_TAB: "tabs", _COMMA: "commas"}.get(between, repr(between))
+    word = _word(between)
     rows = records()
     _, header = next(rows)
-    twice = next((name for name in header if header.count(name) > 1), None)
-    if twice is not None:
-        raise StiltsError(f"{path} line 1: the column '{twice}' occurs more than once; give each a name of its own.")
-    other = next((mark for mark in (";", _TAB, _COMMA, "|") if mark != between and mark in header[0]), None)
-    if len(header) == 1 and other is not None:
-        marks = {_TAB: "tabs", _COMMA: "commas"}.get(other, repr(other))
-        raise StiltsError(
-            f"{path} line 1: {marks} between the names of columns, where {word} are needed; save the file with {word}."
-        )
+    _refuse_header(path, header, between)
     columns: Columns = {name: [] for name in header}
     numbers = []
     for n, fields in rows:
@@ -132,6 +124,24 @@ def _fielded(path: Path, records: Callable[[], Iterator[tuple[int, list[str]]]],
         lambda at: f"{path} line {numbers[at] if at < len(numbers) else 1}",
         text=True,
     )
+
+
+def _word(mark: str) -> str:
+    return {_TAB: "tabs", _COMMA: "commas"}.get(mark, repr(mark))
+
+
+def _refuse_header(path: Path, header: list[str], between: str) -> None:
+    """Refuses names of columns that are not apart."""
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise StiltsError(f"{path} line 1: the column '{twice}' occurs more than once; give each a name of its own.")
+    other = next((mark for mark in (";", _TAB, _COMMA, "|") if mark != between and mark in header[0]), None)
+    if len(header) == 1 and other is not None:
+        word = _word(between)
+        raise StiltsError(
+            f"{path} line 1: {_word(other)} between the names of columns, where {word} are needed; save the file with "
+            f"{word}."
+        )
 
 
 def _tabbed(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -168,9 +178,15 @@ def count_txt(path: Path) -> int:
 
 def count_csv(path: Path) -> int:
     """Records without the header."""
-    return sum(1 for _ in _records(path, _COMMA)) - 1
+    return _rows(path, _records(path, _COMMA), _COMMA)
 
 
 def count_tsv(path: Path) -> int:
     """Lines without the header."""
-    return sum(1 for _ in _tabbed(path)) - 1
+    return _rows(path, _tabbed(path), _TAB)
+
+
+def _rows(path: Path, records: Iterator[tuple[int, list[str]]], between: str) -> int:
+    """How many records are below the header; a wrong header is told first, as it makes what is below look damaged."""
+    _refuse_header(path, next(records)[1], between)
+    return sum(1 for _ in records)

@@ -292,6 +292,9 @@ def test_a_text_is_what_the_file_has(tmp_path: Path, end: str, kind: Callable[[s
     ("end", "data", "words"),
     [
         ("csv", b"text;label\na;good\n", "line 1: ';' between the names of columns, where commas are needed"),
+        ("csv", b'text;label\n"a";good\n', "line 1: ';' between the names of columns, where commas are needed"),
+        ("jsonl", b"PK\x03\x04" + b"\0" * 99, "is packed with zip; unpack it"),
+        ("jsonl", '{"text": "a", "label": "good"}'.encode("utf-32"), "is in UTF-32; save it in UTF-8"),
         ("csv", b"text\tlabel\na\tgood\n", "line 1: tabs between the names of columns"),
         ("tsv", b"text,label\na,good\n", "line 1: commas between the names of columns, where tabs are needed"),
         ("csv", b'text,label\n"a"b,good\n', "line 2: not csv .*mend the line's quotes"),

@@ -14,8 +14,9 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models.encoder import Source, dropouts, load, load_config
-from stilts_xtreme.models.tokenizer import load_tokenizer
+from stilts_xtreme.models.tokenizer import load_tokenizer, tell_length
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
 TINY: dict[str, dict[str, Any]] = {
     "xlm-roberta": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48},
     "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48},
@@ -149,3 +150,47 @@ def test_gradient_checkpointing_where_there_is_none(tmp_path: Path) -> None:
     source = Source(str(saved(tmp_path / "xlm", "xlm")))
     with pytest.raises(StiltsError, match=r"trainer.gradient_checkpointing=true is refused: .* xlm"):
         load(source, gradient_checkpointing=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cause"),
+    [
+        ("tokenizer.json", b"", "tokenizer.json is empty"),
+        ("tokenizer.json", b'{"version": "1.0", "mod', "tokenizer.json is damaged"),
+        ("tokenizer.json", POINTER, "tokenizer.json is only Git"),
+        (
+            "model.safetensors",
+            POINTER,
+            "is only Git LFS's pointer",
+        ),
+        ("model.safetensors", b"\x10\x00\x00\x00\x00\x00\x00\x00{}", "model.safetensors is damaged"),
+        ("config.json", b"", "config.json is empty"),
+    ],
+)
+def test_a_damaged_file_is_named_with_its_remedy(tmp_path: Path, name: str, content: bytes, cause: str) -> None:
+    (saved(tmp_path) / name).write_bytes(content)
+    with pytest.raises(StiltsError) as caught:
+        (load if name == "model.safetensors" else load_tokenizer)(Source(str(tmp_path)))
+    assert f"{tmp_path} cannot be loaded: " in str(caught.value)
+    assert cause in str(caught.value)
+    assert "bring the file" in str(caught.value)
+
+
+def test_weights_in_a_pickle_alone_are_told_with_the_remedy(tmp_path: Path) -> None:
+    (saved(tmp_path) / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
+    with pytest.raises(StiltsError, match=r"pytorch_model\.bin, a pickle.*save_pretrained"):
+        load(Source(str(tmp_path)))
+
+
+@pytest.mark.parametrize("value", ["512", -1, 0, True])
+def test_a_most_of_tokens_that_is_no_number_of_tokens_is_refused(tmp_path: Path, value: object) -> None:
+    tokenizer = load_tokenizer(Source(str(saved(tmp_path))))
+    tokenizer.model_max_length = value
+    with pytest.raises(StiltsError, match="model_max_length="):
+        tell_length(tokenizer, 128, str(tmp_path))
+
+
+def test_a_tokenizer_much_smaller_than_the_embedding_is_of_another_encoder(tmp_path: Path) -> None:
+    """BERT's 30,522 sub-tokens beside an embedding of RoBERTa's 50,265 rows."""
+    with pytest.raises(StiltsError, match="those of another encoder"):
+        load_tokenizer(Source(str(saved(tmp_path, vocab_size=round(len(unigram()) / 0.6)))))
