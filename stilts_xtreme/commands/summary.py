@@ -17,6 +17,7 @@ from stilts_xtreme.sweep.session import Session
 def report(session: Session) -> None:
     """Ends a sweep: its matrix or its study's curves, printed and written; a single cell's table instead."""
     from stilts_xtreme.report import matrix, points, scaling
+    from stilts_xtreme.report.results import FinishedCell
 
     results = [result for result in session.results if result["target"]]
     if not session.results:
@@ -46,7 +47,8 @@ def report(session: Session) -> None:
             if axis:
                 text = scaling.write(points.points(results, axis), place)
             else:
-                text = matrix.page(matrix.write(results, place), results)
+                folders = output / "cells"
+                text = matrix.write([FinishedCell(result, folders / result["cell"]) for result in results], place)
             console.page(text)
             if place == folder:
                 out(f"{'table, points' if axis else 'matrix, rows'} and picture: {folder}")

@@ -40,6 +40,8 @@ class DatasetSpec:
             ``datasets.Dataset``.
         folder: Where relative names of files begin, beside the working folder: the folder of the YAML.
         language_column: The column of the files that holds a row's language (``codes[language]``, or the language).
+        parallel: Whether the test rows are the same items in all languages, with the same ids or in the same order, so
+            that statistics draw them together.
         notes: What a reader of the scores must know.
         licence: As the hub names licences, such as ``cc-by-4.0``; None: it is not known.
     """
@@ -66,6 +68,7 @@ class DatasetSpec:
     files: Mapping[str, Any] = field(default_factory=dict)
     folder: str | None = None
     language_column: str | None = None
+    parallel: bool = False
     licence: str | None = None
 
     def held_in(self, split: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.text import csv_table
@@ -13,6 +13,11 @@ from stilts_xtreme.report import ladder
 from stilts_xtreme.report.entries import Entry, Matrix, build
 from stilts_xtreme.report.intervals import mean_interval
 from stilts_xtreme.report.labels import tidy_rows
+from stilts_xtreme.report.results import FinishedCell
+
+if TYPE_CHECKING:
+    from stilts_xtreme.report.evidence import Findings
+    from stilts_xtreme.report.statistics.mixed import Overall
 
 MARKS = (
     "† a training collapsed or found nothing; ? an earlier version called it collapsed by its loss alone, so that it "
@@ -20,8 +25,13 @@ MARKS = (
 )
 
 
-def markdown(matrix: Matrix) -> str:
-    """The matrix as tables: zero-shot means with intervals, gains over the baseline, source-language scores."""
+def markdown(matrix: Matrix, found: Findings | None = None) -> str:
+    """The matrix as tables: zero-shot means with intervals, gains over the baseline, source-language scores.
+
+    Args:
+        matrix: The matrix.
+        found: The evidence of its gains; without it their intervals are over seeds alone.
+    """
     note = "**Synthetic data: of no meaning beyond this program.**\n\n" if matrix.synthetic else ""
     seeds = sorted({seed for entry in matrix.entries.values() for seed in entry.zero_shot})
     over = (
@@ -33,7 +43,11 @@ def markdown(matrix: Matrix) -> str:
         _table(matrix, "after", lambda row, column: _mean(matrix.entries.get((row, column)), "zero_shot"), True),
     ]
     gains = any(matrix.gain(row, column) for row in matrix.rows for column in matrix.columns)
-    if gains:
+    if found is not None and found.entries:
+        from stilts_xtreme.report.evidence_page import ABOUT, entry
+
+        parts += [ABOUT, _table(matrix, "after", lambda row, column: entry(found, (row, column)), False)]
+    elif gains:
         parts += [
             "Gain over no intermediate task, same seeds:",
             _table(matrix, "after", lambda row, column: _signed(matrix.gain(row, column).values()), False),
@@ -104,11 +118,30 @@ def _floor(matrix: Matrix, column: str) -> float | None:
     return next((e.floor for (_, c), e in matrix.entries.items() if c == column and e.floor is not None), None)
 
 
-def page(matrix: Matrix, results: Sequence[Mapping[str, Any]]) -> str:
-    """The tables of a matrix, and below them how far its baselines are above their floors."""
+def page(
+    matrix: Matrix,
+    results: Sequence[Mapping[str, Any]],
+    found: Findings | None = None,
+    means: Mapping[str, Overall] | None = None,
+) -> str:
+    """The tables of a matrix, what its gains show, and how far its baselines are above their floors.
+
+    Args:
+        matrix: The matrix.
+        results: Its cells' results.
+        found: The evidence of its gains.
+        means: Row -> its gain over all targets.
+    """
+    from stilts_xtreme.report import evidence_page
+
     rungs = ladder.markdown(results)
     about = "Without an intermediate task, by share of pretraining text; in brackets the best floor of each language:"
-    return markdown(matrix) + (f"\n{about}\n\n{rungs}\n" if rungs else "")
+    parts = [markdown(matrix, found)]
+    if found is not None and found.entries:
+        parts.append(evidence_page.markdown(found, means or {}))
+    if rungs:
+        parts.append(f"{about}\n\n{rungs}\n")
+    return "\n".join(parts)
 
 
 def tidy(results: Sequence[Mapping[str, Any]]) -> str:
@@ -118,21 +151,31 @@ def tidy(results: Sequence[Mapping[str, Any]]) -> str:
     return csv_table(list(rows[0]), rows) if rows else ""
 
 
-def write(results: Sequence[Mapping[str, Any]], folder: Path) -> Matrix:
-    """Writes ``matrix.md``, ``rows.csv`` and ``matrix.png`` of many cells.
+def write(cells: Sequence[FinishedCell], folder: Path, all_in_all: bool = False) -> str:
+    """Writes ``matrix.md``, ``rows.csv``, ``matrix.png``, ``evidence.csv`` and ``evidence.parquet`` of many cells.
 
     Args:
-        results: The cells' results.
+        cells: The cells; answers are read from their folders.
         folder: Made if it is not there.
+        all_in_all: Also fit a model of each row over all targets, which takes seconds.
 
     Returns:
-        The matrix.
+        The text of the first.
+
+    Raises:
+        StiltsError: Two arms answered other items, or files of answers are damaged.
     """
+    from stilts_xtreme.report import evidence_page
+    from stilts_xtreme.report.evidence import findings
     from stilts_xtreme.report.heatmap import draw  # matplotlib takes half a second
 
-    matrix = build(results)
+    results = [cell.result for cell in cells]
+    matrix, found = build(results), findings(cells)
+    text = page(matrix, results, found, evidence_page.over_targets(found) if all_in_all else None)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "matrix.md", page(matrix, results))
+    write_atomic(folder / "matrix.md", text)
     write_atomic(folder / "rows.csv", tidy(results))
+    if found.entries:
+        evidence_page.write(found, folder)
     draw(matrix, folder / "matrix.png")
-    return matrix
+    return text

@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.finished import is_there, read_result
 from stilts_xtreme.report.labels import tidy_rows
+
+
+@dataclass(frozen=True)
+class FinishedCell:
+    """A finished cell.
+
+    Attributes:
+        result: What its ``result.json`` holds.
+        folder: Where that is; None for results of which only the numbers are known.
+    """
+
+    result: dict[str, Any]
+    folder: Path | None = None
+
+
+def read_cells(folder: str | Path, needs: tuple[str, ...] = ("rows",)) -> list[FinishedCell]:
+    """Reads all finished cells below a folder, in the order of their names.
+
+    Args:
+        folder: An output folder, or the folder of one cell or of several.
+        needs: Fields that each result must have.
+
+    Raises:
+        StiltsError: When there is no such folder, no finished cell in it, or a result that cannot be read.
+    """
+    root = Path(folder).expanduser()
+    if not root.is_dir():
+        raise StiltsError(f"folder={folder} is not a folder; take the one that output= named.")
+    below = root / "cells" if (root / "cells").is_dir() else root
+    cells = [cell for cell in (below, *sorted(below.glob("*"))) if is_there(cell)]
+    if not cells:
+        raise StiltsError(f"folder={folder} holds no finished cell (no result.json).")
+    return [FinishedCell(read_result(cell, needs=needs), cell) for cell in cells]
 
 
 def load_results(folder: str | Path) -> list[dict[str, Any]]:
@@ -27,11 +61,4 @@ def load_results(folder: str | Path) -> list[dict[str, Any]]:
     Raises:
         StiltsError: When there is no such folder, no finished cell in it, or a result that cannot be read.
     """
-    root = Path(folder).expanduser()
-    if not root.is_dir():
-        raise StiltsError(f"folder={folder} is not a folder; take the one that output= named.")
-    below = root / "cells" if (root / "cells").is_dir() else root
-    cells = [cell for cell in (below, *sorted(below.glob("*"))) if is_there(cell)]
-    if not cells:
-        raise StiltsError(f"folder={folder} holds no finished cell (no result.json).")
-    return tidy_rows([read_result(cell, needs=("rows",)) for cell in cells])
+    return tidy_rows([cell.result for cell in read_cells(folder)])

@@ -196,3 +196,28 @@ def _gain(gains: np.ndarray, seeds: tuple[int, ...]) -> Gain:
     items = max(0.0, whole - interaction / count)
     between = float(data.var(ddof=1)) / count
     return Gain(float(data.mean()), Spread(items**0.5, between**0.5, count - 1), seeds, tuple(map(float, data)))
+
+
+def gain_of_scores(
+    scores: Mapping[int, tuple[Mapping[str, float], Mapping[str, float]]],
+    languages: Sequence[str],
+    means: Mapping[str, Iterable[str]],
+) -> dict[str, Gain]:
+    """Gains of which only the scores are known: their error is that of the seeds alone.
+
+    Args:
+        scores: Seed -> language -> score, of the cell and of its baseline.
+        languages: The languages.
+        means: Name of a mean -> its languages.
+
+    Returns:
+        As :func:`paired_gains`.
+    """
+    seeds = tuple(sorted(scores))
+    groups = {**{language: [language] for language in languages}, **{name: list(ls) for name, ls in means.items()}}
+    found = {}
+    for name, members in groups.items():
+        gains = np.array([np.mean([scores[s][0][key] - scores[s][1][key] for key in members]) for s in seeds])
+        error = float(gains.std(ddof=1)) / len(seeds) ** 0.5 if len(seeds) > 1 else 0.0
+        found[name] = Gain(float(gains.mean()), Spread(0.0, error, len(seeds) - 1), seeds, tuple(map(float, gains)))
+    return found

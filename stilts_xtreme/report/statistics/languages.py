@@ -7,10 +7,13 @@ Source: Dror, Baumer, Bogomolov and Reichart 2017, "Replicability Analysis for N
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 import numpy as np
 from scipy import stats
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 def partial_conjunction(p_values: Mapping[str, float], at_least: int, independent: bool = False) -> float:
@@ -50,7 +53,7 @@ def named(p_values: Mapping[str, float], alpha: float = 0.05) -> tuple[str, ...]
     return tuple(key for key, p in adjusted(p_values, "holm").items() if p <= alpha)
 
 
-def adjusted(p_values: Mapping[str, float], method: str) -> dict[str, float]:
+def adjusted(p_values: Mapping[Name, float], method: str) -> dict[Name, float]:
     """The ps of a family of tests, corrected for their number.
 
     Args:

@@ -303,6 +303,7 @@ DATASET: dict[str, tuple[str, bool]] = {
     "source_language": ("de ++dataset.mnli.languages=[en,de]", True),
     "files": (f"{{train: '{ROOT}/pyproject.toml'}}", True),  # of own files only their content counts
     "folder": ("/tmp", False),
+    "parallel": ("true", False),
     "language_column": ("lang", False),  # of own files alone
 }
 

@@ -20,6 +20,7 @@ from support.cells import ROOT, TINY
 from stilts_xtreme.report import heatmap, ladder, matrix
 from stilts_xtreme.report.entries import build
 from stilts_xtreme.report.intervals import mean_interval
+from stilts_xtreme.report.results import FinishedCell
 
 
 def result(intermediate: list[str], target: str, seed: int, scores: dict[str, float], **more: Any) -> dict[str, Any]:
@@ -209,7 +210,7 @@ def test_the_picture_shows_intervals_and_sets_off_those_without_zero() -> None:
 
 
 def test_files_hold_every_row_and_a_picture(tmp_path: Path) -> None:
-    matrix.write(RESULTS, tmp_path / "study")
+    matrix.write([FinishedCell(result) for result in RESULTS], tmp_path / "study")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "study" / "rows.csv").read_text())))
     assert len(rows) == sum(len(entry["rows"]) for entry in RESULTS)
     assert rows[1]["language"] == "qab"
@@ -219,7 +220,13 @@ def test_files_hold_every_row_and_a_picture(tmp_path: Path) -> None:
     width, height = struct.unpack(">II", picture[16:24])
     assert width > 600
     assert height > 200
-    assert sorted(path.name for path in (tmp_path / "study").iterdir()) == ["matrix.md", "matrix.png", "rows.csv"]
+    assert sorted(path.name for path in (tmp_path / "study").iterdir()) == [
+        "evidence.csv",
+        "evidence.parquet",
+        "matrix.md",
+        "matrix.png",
+        "rows.csv",
+    ]
 
 
 def test_two_commands_may_write_one_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,12 +236,16 @@ def test_two_commands_may_write_one_matrix(tmp_path: Path, monkeypatch: pytest.M
     def other_first(source: Path, target: Path) -> None:
         if target.name not in names:
             names.append(target.name)
-            matrix.write(RESULTS, tmp_path)
+            matrix.write([FinishedCell(result) for result in RESULTS], tmp_path)
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", other_first)
-    matrix.write(RESULTS, tmp_path)
-    assert sorted(names) == sorted(path.name for path in tmp_path.iterdir()) == ["matrix.md", "matrix.png", "rows.csv"]
+    matrix.write([FinishedCell(result) for result in RESULTS], tmp_path)
+    assert (
+        sorted(names)
+        == sorted(path.name for path in tmp_path.iterdir())
+        == ["evidence.csv", "evidence.parquet", "matrix.md", "matrix.png", "rows.csv"]
+    )
 
 
 def test_ladder_by_hand() -> None:

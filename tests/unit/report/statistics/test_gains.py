@@ -54,6 +54,7 @@ def test_a_ratio_is_resampled_as_a_ratio():
     guess = [[tag if rng.random() < 0.8 else "O" for tag in tags] for tags in gold]
     worse = [[tag if rng.random() < 0.5 else "O" for tag in tags] for tags in gold]
     metric = METRICS["chunk_f1"]
+    assert metric.items is not None
     found = paired_gains(
         {0: {"en": metric.items(guess, gold, None)}}, {0: {"en": metric.items(worse, gold, None)}}, False, draws=2000
     )["en"]
@@ -82,7 +83,8 @@ def test_intervals_cover_the_truth_as_often_as_they_say(seeds, noise, parallel):
 
 def test_languages_of_a_parallel_set_are_no_independent_draws():
     rng = np.random.default_rng(3)
-    clustered, independent = [], []
+    clustered: list[bool] = []
+    independent: list[bool] = []
     for draw in range(150):
         after, before, truth = arms(rng, 1, 4, 150, 0.1)
         for parallel, held in ((True, clustered), (False, independent)):

@@ -1,0 +1,108 @@
+"""The answers of finished evaluations, item by item, from the files beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stilts_xtreme.core.json_text import read_json
+from stilts_xtreme.data import catalogue
+from stilts_xtreme.report.labels import evaluation
+from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.tasks import format_of, predictions
+from stilts_xtreme.tasks.metrics.items import Items
+
+
+@dataclass
+class Answers:
+    """Finds the answers of evaluations by their keys, in the folders of cells and in the stages beside them."""
+
+    folders: dict[str, list[Path]] = field(default_factory=dict)
+    _read: dict[tuple[str, str], Mapping[str, Items] | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, cells: Iterable[FinishedCell]) -> Answers:
+        """The answers of cells and of what they are compared with."""
+        found = cls()
+        for cell in cells:
+            if cell.folder is None:
+                continue
+            if (key := evaluation(cell.result)) is not None:
+                found.folders.setdefault(key, []).append(cell.folder)
+            for stage in cell.result.get("stages") or ():
+                if stage["kind"] == "evaluate":
+                    place = cell.folder.parent.parent / "stages" / stage["key"]
+                    found.folders.setdefault(stage["key"], []).append(place)
+        return found
+
+    def items(self, key: str | None, target: Target, languages: Sequence[str]) -> Mapping[str, Items] | None:
+        """The items of an evaluation, or None where its files are not there, or its metric has no items.
+
+        Args:
+            key: The key of the evaluation.
+            target: Its target.
+            languages: The languages that are wanted.
+
+        Raises:
+            StiltsError: Files are there, and cannot be read.
+        """
+        metric = format_of(target.format).metric(target.metric)
+        if key is None or metric.items is None:
+            return None
+        known = key, target.name
+        if known not in self._read:
+            self._read[known] = next(
+                filter(None, (self._from(place, target) for place in self.folders.get(key, ()))), None
+            )
+        found = self._read[known]
+        if found is None or not set(languages) <= set(found):
+            return None
+        return {language: found[language] for language in languages}
+
+    def _from(self, folder: Path, target: Target) -> Mapping[str, Items] | None:
+        predicted, labelled = folder / "predictions", folder / "labels"
+        files = sorted((labelled / target.name).glob("test-*.*"))
+        if not files or not (predicted / target.name).is_dir():
+            return None
+        metric = format_of(target.format).metric(target.metric)
+        found = {}
+        for file in files:
+            language = file.stem.removeprefix("test-")
+            gold = predictions.read_gold(labelled, target.name, language, target.format)
+            answers = predictions.read(predicted, target.name, language, target.format)
+            assert metric.items is not None
+            found[language] = metric.items(answers, gold, language)
+        return found
+
+
+@dataclass(frozen=True)
+class Target:
+    """What scores a target.
+
+    Attributes:
+        name: Its name, in the names of files too.
+        format: The id of its format.
+        metric: The metric's name.
+        parallel: Whether its test rows are the same items in all languages.
+    """
+
+    name: str
+    format: str
+    metric: str
+    parallel: bool
+
+
+def target_of(cell: FinishedCell) -> Target | None:
+    """The target of a cell, from the configuration beside its result; None where there is none."""
+    path = cell.folder / "config.json" if cell.folder else None
+    if path is None or not path.is_file():
+        return None
+    cfg: dict[str, Any] = read_json(path)
+    target = cfg["target"]
+    described = (cfg.get("dataset") or {}).get(target["test"]) or {}
+    parallel = described.get("parallel")
+    if parallel is None and target["test"] in catalogue.names():  # a cell of an earlier version
+        parallel = catalogue.load_spec(target["test"]).parallel
+    return Target(target["name"], target["head"], target["metric"], bool(parallel) or bool(cell.result["synthetic"]))
