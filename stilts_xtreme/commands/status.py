@@ -49,6 +49,8 @@ def find(sweep: str) -> Path:
     for folder in (Path(sweep).expanduser(), Path("outputs") / "sweeps" / sweep):
         if (folder / "graph.json").exists():
             return folder
+    if len(Path(sweep).parts) > 1 and Path(sweep).expanduser().is_dir():
+        record.graph_of(Path(sweep).expanduser())  # which says what is missing
     place = Path(sweep).parent if Path(sweep).parent.name == "sweeps" else Path("outputs") / "sweeps"
     raise unknown(
         "SWEEP", Path(sweep).name, sorted(path.parent.name for path in place.glob("*/graph.json")) or ["none is there"]

@@ -14,27 +14,22 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tarfile
-import tempfile
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.commands.archive import IMPORTING, export, import_
 from stilts_xtreme.commands.stage_list import show
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.core.files import digest_of, disk_errors, shared, whole
 from stilts_xtreme.core.paths import unquoted
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.terminal import Plain
-from stilts_xtreme.report import finished
-from stilts_xtreme.sweep.needs import cell_keys, needed
+from stilts_xtreme.sweep.needs import needed
 
 COMMANDS = ("ls", "verify", "gc", "export", "import")
-IMPORTING = ".import-"
-"""What the folder begins with into which an import unpacks."""
 
 FLAGS = {
     "--dry-run": "gc: say what would be removed; default: remove it",
@@ -126,94 +121,6 @@ def refuse_while_running(store: Store) -> None:
             raise StiltsError(
                 f"A command is running in {store.root} (it holds {path.name}); collect when it has ended."
             )
-
-
-def export(store: Store, file: Path, cells: Sequence[str], console: Plain) -> None:
-    """Writes cells and their stages into a tar file, whole or not at all."""
-    known = sorted(path.name for path in (store.root / "cells").glob("*") if finished.is_there(path))
-    chosen = []
-    for cell in cells:
-        name = Path(cell).name  # its folder names it too
-        if name not in known or (name != cell and Path(cell).resolve() != (store.root / "cells" / name).resolve()):
-            raise unknown("CELL", cell, known or ["none is there"])
-        chosen.append(name)
-    chosen = list(dict.fromkeys(chosen)) or known
-    if not chosen:
-        raise StiltsError(f"{store.root} has no cells to export.")
-    for cell in chosen:
-        finished.refuse_damage(store.root / "cells" / cell)
-    stages = sorted({key for cell in chosen for key in cell_keys(store.root / "cells" / cell)})
-    with disk_errors(file.parent), whole(file) as scratch, tarfile.open(scratch, "w") as tar:
-        for key in stages:
-            tar.add(store.open(key), f"stages/{key}")
-        for cell in chosen:
-            tar.add(store.root / "cells" / cell, f"cells/{cell}")
-    console.line_of(f"{len(chosen)} cells and {len(stages)} stages written to {file}")
-
-
-def import_(store: Store, file: Path, console: Plain) -> None:
-    """Adds the cells and stages of a tar file; every stage is verified before it is taken.
-
-    Raises:
-        StiltsError: When the file cannot be read, a cell or a stage is damaged, a stage has another key than its
-            identity gives, holds a file that its manifest does not list, or is its own ancestor; nothing of the file
-            is used then.
-    """
-    if not file.is_file():
-        raise StiltsError(f"FILE={file} is not there.")
-    store.root.mkdir(parents=True, exist_ok=True)
-    with (
-        disk_errors(store.root),
-        store.lock("import", f"an import into {store.root}", console.line_of),
-        tempfile.TemporaryDirectory(dir=store.root, prefix=IMPORTING) as place,
-    ):
-        try:
-            with tarfile.open(file) as tar:
-                tar.extractall(place, filter="data")
-        except tarfile.TarError as error:
-            raise StiltsError(f"FILE={file} is no tar file that can be read: {error}.") from error
-        for path in Path(place).rglob("*"):  # the filter takes the group's right to write away
-            if path.is_file():
-                path.chmod(shared())
-        found = Store(place)
-        added = Counter[str]()
-        for key in keys(found):
-            if what := found.damage(key) or _foreign(found, key):
-                raise StiltsError(f"FILE={file} holds a damaged stage, {key}: {what}; nothing of it is used.")
-        for cell in sorted((Path(place) / "cells").glob("*")):
-            if what := finished.damage(cell):
-                raise StiltsError(f"FILE={file} holds a damaged cell, {cell.name}: {what}; nothing of it is used.")
-        for kind in ("stages", "cells"):  # a cell is nothing without its stages
-            for folder in sorted((Path(place) / kind).glob("*")):
-                goal = store.root / kind / folder.name
-                goal.parent.mkdir(parents=True, exist_ok=True)
-                # whoever makes this stage or this cell now holds its lock, and publishes first
-                with store.lock(folder.name, folder.name, console.line_of):
-                    if not goal.exists():
-                        folder.rename(goal)
-                        added[kind] += 1
-    console.line_of(f"{added['stages']} stages and {added['cells']} cells added to {store.root}")
-
-
-def _foreign(store: Store, key: str) -> str | None:
-    """Why a whole stage is not what its key says; None when it is."""
-    manifest = store.manifest(key) or {}
-    if digest_of(manifest.get("identity")) != key:
-        return "its key is not the digest of its identity"
-    listed = {*manifest["files"], "manifest.json"}
-    folder = store.path(key)
-    there = {
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()
-    }
-    if extra := sorted(there - listed):
-        return f"{extra[0]} is not listed in its manifest"
-    seen, parent = {key}, manifest.get("parent")
-    while parent:
-        if parent in seen:
-            return "it is its own ancestor"
-        seen.add(parent)
-        parent = (store.manifest(parent) or {}).get("parent")
-    return None
 
 
 def parser() -> Parser:

@@ -29,8 +29,20 @@ FOLDERS = ("predictions", "labels")
 PARTS = ("config.json", *FOLDERS, "layers.csv", "table.md", "model_card.md", "result.json")
 """What is published, in this order."""
 FIELDS = ("schema", "cell", "publishing", "files")
-KINDS = {"cell": str, "stages": list, "rows": list, "comparison": list, "averages": dict, "synthetic": bool}
+KINDS = {
+    "cell": str,
+    "model": str,
+    "intermediate": list,
+    "seed": int,
+    "stages": list,
+    "rows": list,
+    "comparison": list,
+    "averages": dict,
+    "synthetic": bool,
+}
 """Field of a result -> what it holds; the others may be null."""
+FRESH = ".fresh"
+"""Where parts are written before they are published."""
 PUBLISH_SECONDS = 2.0
 """A publication renames files, which takes less than this."""
 REMEDY = "give the command of the cell again: it publishes the cell from its stages, without training"
@@ -45,7 +57,7 @@ def publication(folder: Path) -> Iterator[Path]:
     Args:
         folder: The cell's folder.
     """
-    fresh = folder / ".fresh"
+    fresh = folder / FRESH
     for left in (fresh, *(folder / f".{part}" for part in FOLDERS)):  # of a killed run, also of an earlier version
         shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -53,12 +65,19 @@ def publication(folder: Path) -> Iterator[Path]:
     files = files_of(fresh, (path for path in fresh.rglob("*") if path.is_file()))
     _write(folder, {"publishing": True, "files": {}})
     for part in PARTS:
-        if (fresh / part).is_dir():
-            shutil.rmtree(folder / part, ignore_errors=True)
         if (fresh / part).exists():
+            _give_way(folder / part, (fresh / part).is_dir())
             os.replace(fresh / part, folder / part)
     _write(folder, {"publishing": False, "files": files})
     shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _give_way(path: Path, folder: bool) -> None:
+    """Removes what stands where a part is published and would not be replaced by it: a folder, or a file for one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    elif folder:
+        path.unlink(missing_ok=True)
 
 
 def _write(folder: Path, content: dict[str, Any]) -> None:

@@ -10,6 +10,9 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.finished import is_there, read_result
 from stilts_xtreme.report.labels import tidy_rows
 
+NAMED = ("rows", "model", "intermediate", "target", "seed")
+"""Fields of a result by which rows are named."""
+
 
 @dataclass(frozen=True)
 class FinishedCell:
@@ -24,15 +27,16 @@ class FinishedCell:
     folder: Path | None = None
 
 
-def read_cells(folder: str | Path, needs: tuple[str, ...] = ("rows",)) -> list[FinishedCell]:
+def read_cells(folder: str | Path, needs: tuple[str, ...] = ()) -> list[FinishedCell]:
     """Reads all finished cells below a folder, in the order of their names.
 
     Args:
         folder: An output folder, or the folder of one cell or of several.
-        needs: Fields that each result must have.
+        needs: Fields that each result must have beside those by which rows are named.
 
     Raises:
-        StiltsError: When there is no such folder, no finished cell in it, or a result that cannot be read.
+        StiltsError: When there is no such folder, no finished cell in it, a result that cannot be read, or a cell that
+            is there twice.
     """
     root = Path(folder).expanduser()
     if not root.is_dir():
@@ -41,7 +45,17 @@ def read_cells(folder: str | Path, needs: tuple[str, ...] = ("rows",)) -> list[F
     cells = [cell for cell in (below, *sorted(below.glob("*"))) if is_there(cell)]
     if not cells:
         raise StiltsError(f"folder={folder} holds no finished cell (no result.json).")
-    return [FinishedCell(read_result(cell, needs=needs), cell) for cell in cells]
+    found: dict[str, FinishedCell] = {}
+    for cell in cells:
+        result = read_result(cell, needs=(*NAMED, *needs))
+        name = str(result.get("cell", cell.name))
+        if name in found:
+            raise StiltsError(
+                f"{found[name].folder} and {cell} hold the result of one cell, {name}, which would count twice; move "
+                "the copy out of the folder."
+            )
+        found[name] = FinishedCell(result, cell)
+    return list(found.values())
 
 
 def load_results(folder: str | Path) -> list[dict[str, Any]]:
@@ -59,6 +73,7 @@ def load_results(folder: str | Path) -> list[dict[str, Any]]:
         such as two encoders of one name, what tells them apart follows the name.
 
     Raises:
-        StiltsError: When there is no such folder, no finished cell in it, or a result that cannot be read.
+        StiltsError: When there is no such folder, no finished cell in it, a result that cannot be read, or a cell that
+            is there twice.
     """
     return tidy_rows([cell.result for cell in read_cells(folder)])

@@ -15,7 +15,8 @@ CELL, SWEEP = "mini-none-xnli-seed0-0123abcd", "sweep-mini-0123abcd"
 IDENTITIES = [{"stage": name} for name in ("pretraining", "training", "evaluation")]
 KEYS = tuple(digest_of(identity) for identity in IDENTITIES)
 KINDS = ("pretrain", "train", "evaluate")
-ROWS = [{"cell": CELL, "language": "de", "metric": "accuracy", "value": 50.0, "n": 2}]
+NAMES = {"model": "mini", "intermediate": "none", "target": "xnli", "encoder": None, "setting": None}
+ROWS = [{"cell": CELL, "language": "de", "metric": "accuracy", "value": 50.0, "n": 2, **NAMES}]
 
 
 def stage(store: Store, at: int) -> bool:
@@ -40,7 +41,14 @@ def publish(folder: Path, rows: list[dict[str, Any]] = ROWS) -> None:
             (fresh / part / "xnli").mkdir(parents=True)
             (fresh / part / "xnli" / "test-de.tsv").write_text(f"entailment\nneutral{label}\n")
         (fresh / "table.md").write_text("| de | 50.0 |\n")
-        result = {"cell": CELL, "rows": rows, "stages": [{"key": KEYS[-1]}], "target": "xnli"}
+        result: dict[str, Any] = {
+            "cell": CELL,
+            "rows": rows,
+            "stages": [{"key": KEYS[-1]}],
+            "target": "xnli",
+            "collapsed": [],
+        }
+        result |= {"model": "mini", "weights": "pretrained", "intermediate": [], "seed": 0}
         (fresh / "result.json").write_text(json.dumps(result))
 
 

@@ -176,6 +176,13 @@ def test_records_of_an_earlier_version_are_read(out: Path, capsys: pytest.Captur
     assert (set(state.status.values()), state.notes) == ({"done"}, [])
 
 
+def test_a_sweep_without_a_graph_is_named_as_such(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (out / "sweeps" / SWEEP / "graph.json").unlink()
+    said = told(capsys, status.main, str(out / "sweeps" / SWEEP))
+    assert f"{out / 'sweeps' / SWEEP} is not the folder of a sweep: there is no graph.json." in said
+    assert "SWEEP=other is not known" in told(capsys, status.main, str(out / "sweeps" / "other"))
+
+
 ODD_EVENTS = [
     '{"time": 1.0, "event": "launched", "slots": 0}',
     '{"time": 1.0, "event": "launched"}',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import tarfile
@@ -168,7 +169,7 @@ def forged(store: Store, how: str) -> None:
         ("identity", "its key is not the digest of its identity"),
         ("parent", "it is its own ancestor"),
         ("extra", "models/more.py is not listed in its manifest"),
-        ("link", "link is not listed in its manifest"),
+        ("link", "link is a link"),
     ],
 )
 def test_what_is_not_as_its_key_says_is_not_imported(
@@ -184,6 +185,112 @@ def test_what_is_not_as_its_key_says_is_not_imported(
     assert not (tmp_path / "new" / "stages").exists()
     if how == "parent":  # a store that got it before: the list ends
         assert keeping.main(["ls", f"output={store.root}"]) == 0
+
+
+@pytest.mark.parametrize("mode", ["gz", "bz2", "xz"])
+@pytest.mark.parametrize("how", ["cut", "changed"])
+def test_a_compressed_export_that_is_damaged_is_refused_in_a_sentence(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str, how: str
+) -> None:
+    file = tmp_path / f"all.tar.{mode}"
+    (store.path(LEFT) / "weights").write_bytes(random.Random(0).randbytes(100_000))
+    with tarfile.open(file, f"w:{mode}") as tar:  # type: ignore[call-overload]
+        tar.add(store.path(LEFT), f"stages/{LEFT}")
+    content = bytearray(file.read_bytes())
+    half = len(content) // 2
+    content[half] ^= 255
+    file.write_bytes(content[:half] if how == "cut" else content)
+    assert keeping.main(["import", str(file), f"output={tmp_path / 'new'}"]) == 1
+    error = capsys.readouterr().err
+    assert f"FILE={file} is no tar file that can be read" in error or f"damaged stage, {LEFT}" in error
+    assert not (tmp_path / "new" / "stages").exists()
+
+
+def crafted(tar: tarfile.TarFile, store: Store, how: str) -> None:
+    """Fills a tar file with what no export holds."""
+
+    def link(name: str, to: str) -> None:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = tarfile.SYMTYPE, to
+        tar.addfile(member)
+
+    one = store.root / "cells" / "one"
+    if how == "elsewhere":
+        tar.add(store.path(LEFT), f"../{LEFT}")
+    elif how == "linked stage":
+        tar.add(store.path(ROOT), f"stages/{ROOT}")
+        link(f"stages/{LEFT}", ROOT)
+    elif how == "linked file":
+        tar.add(store.path(ROOT), f"stages/{ROOT}")
+        (store.path(LEFT) / "manifest.json").rename(store.root / "manifest.json")
+        tar.add(store.path(LEFT), f"stages/{LEFT}")
+        link(f"stages/{LEFT}/manifest.json", f"../{ROOT}/manifest.json")
+    elif how == "file for a folder":
+        tar.add(one / "result.json", "cells/one")
+    elif how == "cell without its stages":
+        tar.add(one, "cells/one")
+    elif how == "empty cell":
+        tar.add(store.root / "locks", "cells/one", recursive=False)
+    elif how == "time":
+        member = tarfile.TarInfo(f"stages/{LEFT}/weights")
+        member.pax_headers = {"mtime": "1e30"}
+        tar.addfile(member)
+    elif how == "long name":
+        tar.addfile(tarfile.TarInfo(f"stages/{LEFT}/{'a' * 300}"))
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("elsewhere", "an export holds the folders stages/KEY and cells/NAME alone"),
+        ("linked stage", "an export holds the folders stages/KEY and cells/NAME alone"),
+        ("linked file", "manifest.json is a link"),
+        ("file for a folder", "an export holds the folders stages/KEY and cells/NAME alone"),
+        ("cell without its stages", f"its stage {ROOT} is neither in the file nor in"),
+        ("empty cell", "there is no result.json"),
+        ("nothing", "it holds nothing"),
+        ("time", "is no tar file that can be read"),
+        ("long name", "is no tar file that can be read"),
+    ],
+)
+def test_what_no_export_holds_is_not_imported(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str, said: str
+) -> None:
+    file = tmp_path / "all.tar"
+    with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
+        crafted(tar, store, how)
+    assert keeping.main(["import", str(file), f"output={tmp_path / 'new'}"]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert {path.name for path in (tmp_path / "new").iterdir()} <= {"locks"}
+
+
+def test_links_of_loggers_stay_at_home_and_linked_files_travel(store: Store, tmp_path: Path) -> None:
+    cell, place = store.root / "cells" / "one", tmp_path / "disk"
+    (cell / "wandb" / "run").mkdir(parents=True)
+    (cell / "wandb" / "run" / "log").write_text("kept")
+    (cell / "wandb" / "latest").symlink_to("run")
+    (cell / "wandb" / "core").symlink_to("/nowhere/core.log")
+    (store.path(LEFT) / "weights").rename(place)  # a disk was full
+    (store.path(LEFT) / "weights").symlink_to(place)
+    file, goal = tmp_path / "one.tar", Store(tmp_path / "elsewhere")
+    assert keeping.main(["export", str(file), "one", f"output={store.root}"]) == 0
+    assert keeping.main(["import", str(file), f"output={goal.root}"]) == 0
+    there = goal.root / "cells" / "one"
+    assert sorted(path.relative_to(there).as_posix() for path in there.rglob("*") if not path.is_dir()) == [
+        "result.json",
+        "wandb/run/log",
+    ]
+    assert goal.damage(LEFT) is None
+    assert not (goal.path(LEFT) / "weights").is_symlink()
+    (cell / "result.json").write_text(json.dumps({"stages": [{"key": ROOT}]}))
+    old = Store(tmp_path / "old")
+    with tarfile.open(file, "w") as tar:  # as an earlier version wrote it
+        tar.add(store.path(ROOT), f"stages/{ROOT}")
+        tar.add(cell, "cells/one")
+    assert keeping.main(["import", str(file), f"output={old.root}"]) == 0
+    assert not [path for path in old.root.rglob("*") if path.is_symlink()]
 
 
 def test_an_import_waits_for_whoever_makes_the_stage(store: Store, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from support.records import CELL, ROWS, publish
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report import finished
+from stilts_xtreme.report.results import load_results
 
 OTHER = [{**ROWS[0], "value": 70.0}]
 
@@ -169,3 +171,36 @@ def test_one_of_a_newer_version_is_refused(cell: Path) -> None:
     (cell / "manifest.json").write_text('{"schema": 99}')
     with pytest.raises(StiltsError, match="newer version"):
         finished.read_result(cell)
+
+
+def test_what_stands_in_the_place_of_a_part_gives_way(cell: Path) -> None:
+    shutil.rmtree(cell / "labels")
+    (cell / "labels").write_text("a file for a folder")
+    (cell / "result.json").unlink()
+    (cell / "result.json").mkdir()
+    (cell / "result.json" / "more").touch()
+    (cell / "table.md").unlink()
+    (cell / "table.md").symlink_to("/nowhere/table.md")
+    publish(cell)
+    assert finished.damage(cell) is None
+    assert finished.read_result(cell)["rows"] == ROWS
+    assert not (cell / "table.md").is_symlink()
+    other = cell.parent / "disk"
+    (cell / "labels").rename(other)
+    (cell / "labels").symlink_to(other)
+    publish(cell)
+    assert finished.damage(cell) is None
+    assert (cell / "labels").is_dir()
+    assert not (cell / "labels").is_symlink()
+
+
+def test_a_cell_that_is_there_twice_is_not_counted_twice(cell: Path) -> None:
+    assert load_results(cell.parent) == ROWS
+    copy = cell.with_name(f"{CELL}.bak")
+    shutil.copytree(cell, copy)
+    with pytest.raises(StiltsError, match="hold the result of one cell") as error:
+        load_results(cell.parent)
+    assert str(cell) in str(error.value)
+    assert str(copy) in str(error.value)
+    shutil.rmtree(cell)  # a cell under another name is still one
+    assert load_results(copy.parent) == ROWS
