@@ -58,10 +58,12 @@ def read(
                 found[name] = place
                 break
     lacking = [name for name in wanted if name not in found and _needed(rows, name, found, trained, columns)]
-    if lacking:
+    if lacking and there:
         raise _lacks(path, rows, wanted, lacking, list(there))
     if not len(table):
         raise StiltsError(f"{path} has no rows; bring a file with rows.")
+    if lacking:
+        raise _lacks(path, rows, wanted, lacking, ())
     table = with_lists(table, [found[name] for name in rows.lists if name in found])
     spec = DatasetSpec(name=path.name, format=format, columns=found)
     raw = Raw(table.columns, table.features, [str(at) for at in range(len(table))], str(path), table.at)

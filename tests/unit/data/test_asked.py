@@ -132,6 +132,8 @@ def test_ids_by_which_answers_are_told_apart(tmp_path: Path) -> None:
     [
         ("a.jsonl", b"", "is empty"),
         ("a.csv", b"text_a\n", "has no rows"),
+        ("a.json", b"[]", "has no rows"),
+        ("a.json", b"[{}]", "the file has none"),
         ("a.xlsx", b"PK", "no known format"),
         ("a.jsonl", "text_a: ä".encode("latin-1"), "not UTF-8"),
         ("a.parquet", b"PAR1", "cannot be read as parquet"),
