@@ -103,9 +103,14 @@ def _from_hub(src: layout.Source, raw_split: str, limit: int | None) -> Any:
     try:
         with contextlib.nullcontext() if reachable else _offline(), _quiet():
             if limit is None:
-                return datasets.load_dataset(src.id, src.config, verification_mode="no_checks", **options)
+                whole = datasets.load_dataset(src.id, src.config, verification_mode="no_checks", **options)
+                _refuse_guessed(src.id, whole.info)
+                return whole
             stream = datasets.load_dataset(src.id, src.config, streaming=True, **options)
+            _refuse_guessed(src.id, stream.info)
             return datasets.Dataset.from_list(list(stream.take(limit)), features=stream.features)
+    except StiltsError:
+        raise
     except (ConnectionError, FileNotFoundError) as error:
         if isinstance(error, ConnectionError) or not reachable:
             raise _unreachable(src.id) from error
@@ -116,6 +121,20 @@ def _from_hub(src: layout.Source, raw_split: str, limit: int | None) -> Any:
         if "script" in str(error).lower():
             raise layout.script_refused(src.id) from error
         raise StiltsError(f"'{src.id}' cannot be read from the hub: {first_line(error)}.") from error
+
+
+def _refuse_guessed(repo: str, info: Any) -> None:
+    """Refuses files of text without types, in which the library takes words such as NA for nothing and 007 for 7.
+
+    Raises:
+        StiltsError: The rows are from such files.
+    """
+    if info.builder_name == "csv":
+        raise StiltsError(
+            f"The rows of '{repo}' are in csv or tsv files, of which the library datasets changes texts such as NA and "
+            "007: bring them into a folder (python -m stilts_xtreme.fetch ... data.root=FOLDER) and pass "
+            "data.root=FOLDER, where a text is what the file has."
+        )
 
 
 def _reachable(repo: str, revision: str | None) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -125,6 +127,27 @@ def test_the_hub_is_asked_for_the_pinned_rows(
     assert asked["revision"] == spec.revision
     assert "trust_remote_code" not in asked
     assert "1 rows read, 1000 declared" in caplog.text
+
+
+@pytest.mark.parametrize("end", ["csv", "tsv"])
+@pytest.mark.parametrize("split", ["test", "test[:1]"])
+def test_texts_that_the_library_would_change_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: str, split: str
+) -> None:
+    """It reads the words NA and 007 of such files as nothing and as 7."""
+    mark = {"csv": ",", "tsv": "\t"}[end]
+    (tmp_path / f"test.{end}").write_text(f"sentence1{mark}sentence2\nNA{mark}007\nein{mark}one\n")
+    real = datasets.load_dataset
+
+    def fake(path: str, name: str, **options: Any) -> Any:
+        asked = {key: options[key] for key in ("split", "streaming") if key in options}
+        return real(str(tmp_path), cache_dir=str(tmp_path / "cache"), **asked)
+
+    monkeypatch.setattr(datasets, "load_dataset", fake)
+    monkeypatch.setattr(hub, "_reachable", lambda repo, revision: True)
+    spec = replace(catalogue.load_spec("tatoeba"), splits={"test": split})
+    with pytest.raises(StiltsError, match=r"in csv or tsv files.*stilts_xtreme\.fetch .*data\.root=FOLDER"):
+        source_of(spec, DataSpec("hub")).rows("test", "de")
 
 
 def test_what_the_hub_answers_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
