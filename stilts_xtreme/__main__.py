@@ -87,6 +87,8 @@ def _main(session: Session) -> int:
     try:
         import hydra
 
+        if any(argument.startswith("-") for argument in sys.argv[1:]):
+            sys.argv[1:] = flags.ordered(sys.argv[1:])
         if (page := flags.answer(sys.argv[1:])) is not None:
             sys.stdout.write(page)
             return 0

@@ -11,6 +11,31 @@ ALONE = {name: f"--{name.replace('_', '-')}" for name in ("run", "multirun", "cf
 """Flags that say what is to be done, of which a command has one."""
 
 
+def ordered(arguments: Sequence[str]) -> list[str]:
+    """A command line with its flags first: Hydra takes options of a run in one place only, before or after all flags.
+
+    Args:
+        arguments: The command line without the program's name.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    valued = {flag: action.nargs for action in get_args_parser()._actions for flag in action.option_strings}
+    flags: list[str] = []
+    options: list[str] = []
+    owed = False  # whether the flag before this argument may take it as its value
+    for argument in arguments:
+        if argument.startswith("-"):
+            flags.append(argument)
+            owed = argument in valued and valued[argument] != 0
+        elif owed and (valued[flags[-1]] is None or "=" not in argument):
+            flags.append(argument)
+            owed = False
+        else:
+            options.append(argument)
+            owed = False
+    return [*flags, *options]
+
+
 def answer(arguments: Sequence[str]) -> str | None:
     """The page that a command line asks for; None where Hydra has something to do.
 

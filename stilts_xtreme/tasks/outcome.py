@@ -72,7 +72,8 @@ def judge(
     elif guessing and (why or (floor is not None and score <= floor)):
         verdict = COLLAPSED
         why = why or f"it scores {score:.1f}, no more than the same answer everywhere ({floor:.1f})"
-        why += f"; its loss of {loss:.3g} is not below that of guessing ({guess:.3g})"
+        how = "hardly below" if f"{loss:.3g}" != f"{guess:.3g}" and loss < guess else "not below"
+        why += f"; its loss of {loss:.3g} is {how} that of guessing ({guess:.3g})"
     else:
         verdict = NOTHING if why else LEARNT
     return {"verdict": verdict, "why": why, "score": score, "floor": floor, "loss": loss, "guess": guess}

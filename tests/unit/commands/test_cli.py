@@ -19,6 +19,7 @@ from support.cells import ROOT, TINY, cell_of, composed
 from stilts_xtreme.__main__ import main
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.run import run as cell_run
+from stilts_xtreme.commands import flags
 from stilts_xtreme.commands.plan import main as plan_main
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
@@ -383,3 +384,26 @@ def test_a_page_that_cannot_be_printed_is_an_error(redirection: str, why: str, o
     )
     assert done.returncode == 1
     assert done.stderr == f"error: The standard output could not be written ({why}); send it elsewhere.\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (["a=1", "--config-dir", "my", "b=2"], ["--config-dir", "my", "a=1", "b=2"]),
+        (["a=1", "--config-dir=my", "b=2", "-m"], ["--config-dir=my", "-m", "a=1", "b=2"]),
+        (["--config-dir", "x=1", "b=2"], ["--config-dir", "x=1", "b=2"]),
+        (["a=1", "--cfg", "job", "~b"], ["--cfg", "job", "a=1", "~b"]),
+        (["--info", "a=1"], ["--info", "a=1"]),
+        (["a=1", "--info", "defaults", "b=2"], ["--info", "defaults", "a=1", "b=2"]),
+        (["-m", "--flag", "a=1"], ["-m", "--flag", "a=1"]),
+    ],
+)
+def test_flags_may_stand_between_options(given: list[str], wanted: list[str]) -> None:
+    assert flags.ordered(given) == wanted
+
+
+def test_a_folder_between_options_is_taken(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stilts_xtreme", "seed=3", "--config-dir", str(tmp_path), "+target=xnli"]
+    done = subprocess.run([*command, "--cfg", "job"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "seed: 3" in done.stdout

@@ -60,6 +60,14 @@ def test_two_classes_of_which_one_has_88_percent(answers: list[str], loss: float
     assert (found["why"] is None) == (verdict == LEARNT)
 
 
+def test_a_loss_near_that_of_guessing_is_not_called_higher() -> None:
+    gold = ["a", "b"] * 50
+    near = said("classification", "accuracy", ["a"] * 100, gold, 0.682, math.log(2))
+    assert near["why"].endswith("its loss of 0.682 is hardly below that of guessing (0.693)")
+    above = said("classification", "accuracy", ["a"] * 100, gold, 0.706, math.log(2))
+    assert above["why"].endswith("its loss of 0.706 is not below that of guessing (0.693)")
+
+
 def test_a_high_loss_alone_is_no_collapse() -> None:
     gold = ["a", "b"] * 50
     found = said("classification", "accuracy", gold[:88] + ["a"] * 12, gold, 0.69, math.log(2))
