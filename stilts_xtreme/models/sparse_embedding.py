@@ -118,6 +118,8 @@ def shrink(encoder: Encoder, ids: Sequence[np.ndarray]) -> bool:
         Whether there is anything to leave out.
     """
     whole = cast(nn.Embedding, encoder.base.get_input_embeddings())
+    if getattr(type(whole), "forward", None) is not nn.Embedding.forward:
+        return False  # such as I-BERT's, which computes something else of its weights: it stays as it is
     occur = np.zeros(whole.num_embeddings, bool)
     for some in ids:
         occur[some] = True

@@ -109,3 +109,16 @@ def test_an_embedding_that_is_met_whole_stays():
     rows = encoder.base.get_input_embeddings().num_embeddings
     assert not sparse_embedding.shrink(encoder, [np.arange(rows)])
     assert not isinstance(encoder.base.get_input_embeddings(), CompactEmbedding)
+
+
+def test_an_embedding_that_computes_something_else_stays():
+    """I-BERT's QuantEmbedding is no ``nn.Embedding``, and a subclass may compute something else of its weights."""
+
+    class Scaled(torch.nn.Embedding):
+        def forward(self, ids):
+            return 2 * super().forward(ids)
+
+    for own in (Scaled(40, 8), torch.nn.Linear(40, 8)):
+        base = torch.nn.Module()
+        base.get_input_embeddings = lambda own=own: own
+        assert not sparse_embedding.shrink(type("Bare", (), {"base": base})(), [np.array([1, 2])])
