@@ -66,14 +66,16 @@ def judge(
     floors = [metric.main_score(same, gold, language) for same in format.constants(rows, gold)]
     floor = max(floors, default=None)
     why = format.shows_nothing(answers, gold) or _nothing_right(score, gold)
-    guessing = loss is not None and guess is not None and guess > 0 and not loss < AT_GUESS * guess
+    guessing, near = False, ""
+    if loss is not None and guess is not None and guess > 0:
+        guessing = not loss < AT_GUESS * guess
+        near = "hardly below" if f"{loss:.3g}" != f"{guess:.3g}" and loss < guess else "not below"
     if not finite:
         verdict, why = COLLAPSED, "what the model gives out are no numbers"
     elif guessing and (why or (floor is not None and score <= floor)):
         verdict = COLLAPSED
         why = why or f"it scores {score:.1f}, no more than the same answer everywhere ({floor:.1f})"
-        how = "hardly below" if f"{loss:.3g}" != f"{guess:.3g}" and loss < guess else "not below"
-        why += f"; its loss of {loss:.3g} is {how} that of guessing ({guess:.3g})"
+        why += f"; its loss of {loss:.3g} is {near} that of guessing ({guess:.3g})"
     else:
         verdict = NOTHING if why else LEARNT
     return {"verdict": verdict, "why": why, "score": score, "floor": floor, "loss": loss, "guess": guess}
