@@ -15,6 +15,7 @@ import argparse
 import ast
 import contextlib
 import importlib
+import importlib.util
 import io
 import os
 import re
@@ -137,6 +138,8 @@ def _cell(_: str, words: Sequence[str]) -> None:
 def _parsed(module: str, words: Sequence[str]) -> None:
     """A command with a parser of its own; the options of a run among its words are composed too."""
     found = importlib.import_module(module)
+    if hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.__main__"):  # a package that is run
+        found = importlib.import_module(f"{module}.__main__")
     if not hasattr(found, "parser"):
         _stopped(module, words)
         return
