@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import Evaluation, Floors, Pretraining, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Pretraining, Stage, Training
 from stilts_xtreme.models.flops import step_flops
 from stilts_xtreme.tasks import format_of
 
@@ -51,7 +52,7 @@ def flops(cell: Cell, stage: Stage) -> float:
         tokens = min(format_of(stage.target.head).tokens_per_row, 2 * stage.target.recipe.max_length)
         return 2 * body * sum(stage.rows.values()) * tokens
     if not isinstance(stage, Training):
-        return 0.0  # floors need no encoder
+        return 0.0  # floors need no encoder, and to choose weights takes a pass over dev rows alone
     total = 0.0
     for task in stage.tasks:
         tokens = format_of(task.head).tokens_per_row

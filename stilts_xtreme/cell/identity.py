@@ -13,7 +13,7 @@ from stilts_xtreme.core.conf import CONF
 from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.core.inputs import RowSet
 from stilts_xtreme.core.specs import Cell, ModelSpec
-from stilts_xtreme.core.stage import Evaluation, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Selected, Stage, Training
 from stilts_xtreme.data.sources import source_of
 
 ELSEWHERE = ("parent", "weights", "seed", "volume", "volume_steps")
@@ -37,19 +37,19 @@ def identity_of(planned: CellPlan) -> dict[str, Any]:
         that its gain is a gain over; None where there is none.
     """
     cell, chain = planned.cell, planned.final.chain()
-    trainings = [stage for stage in chain if isinstance(stage, Training)]
-    before = next((stage for stage in trainings if stage.phase == "intermediate"), None)
+    learnt = [stage for stage in chain if isinstance(stage, Training | Selected)]
+    before = [stage for stage in learnt if stage.phase == "intermediate"]
     encoder, encoder_from = _encoder(cell, chain[0])
     found = {
         "encoder": encoder,
         "encoder_from": encoder_from,
         "catalogued": _catalogued(cell.model),
-        "before": _alone([before]) if before is not None else None,
+        "before": _alone(before) if before else None,
     }
     if not isinstance(planned.final, Evaluation):
         return found | dict.fromkeys(("task", "task_from", "rest", "evaluation", "baseline"))
-    own = [stage for stage in trainings if stage is not before]
-    task, task_from = _task(planned.final, own)
+    own = [stage for stage in learnt if stage.phase != "intermediate"]
+    task, task_from = _task(planned.final, [stage for stage in own if isinstance(stage, Training)])
     return {
         **found,
         "task": task,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.cell.plan import CellPlan
-from stilts_xtreme.core.stage import Evaluation, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Selected, Stage, Training
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks import format_of, predictions
 from stilts_xtreme.tasks.outcome import COLLAPSED, NOTHING
@@ -32,8 +32,15 @@ def marks_of(planned: CellPlan, store: Store, manifests: Mapping[str, Mapping[st
         (``collapsed``, ``found nothing``, ``unknown``), ``why`` in words, and ``of``: ``cell`` or ``baseline``. What a
         training says of itself, its evaluation does not say again.
     """
+    return marks_between(planned.final, planned.baseline, store, manifests)
+
+
+def marks_between(
+    own: Stage, baseline: Stage | None, store: Store, manifests: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The same for one stage of a cell and what it is compared with; None where it is compared with nothing."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for whose, end in (("cell", planned.final), ("baseline", planned.baseline)):
+    for whose, end in (("cell", own), ("baseline", baseline)):
         said: list[dict[str, Any]] = []
         for stage in end.chain() if end is not None else ():
             about = {"stage": stage.key, "label": stage.label, "of": whose}
@@ -48,7 +55,8 @@ def _marks(stage: Stage, store: Store, manifests: Mapping[str, Mapping[str, Any]
     if isinstance(stage, Evaluation):
         why = _of_evaluation(stage, store)
         return [_mark("evaluate", stage.target.name, NOTHING, why)] if why else []
-    if not isinstance(stage, Training):
+    # a training that keeps the weights of its evaluation points comes to nothing itself: those that are chosen do
+    if not isinstance(stage, Training | Selected) or (isinstance(stage, Training) and stage.keeps_points):
         return []
     info = manifests[stage.key]["info"]
     if "outcome" not in info:
@@ -102,7 +110,7 @@ def settle(result: dict[str, Any], marks: list[dict[str, Any]]) -> None:
     """Puts marks into a result, and takes out the gains that mean nothing.
 
     Args:
-        result: What ``result.json`` is to hold; changed.
+        result: What ``result.json`` is to hold of a cell, or of one rule; changed.
         marks: What :func:`marks_of` gave.
     """
     known = [mark for mark in marks if mark["verdict"] != UNKNOWN]
@@ -110,7 +118,7 @@ def settle(result: dict[str, Any], marks: list[dict[str, Any]]) -> None:
     for name, whose in (("collapsed", "cell"), ("baseline_collapsed", "baseline")):
         result[name] = list(dict.fromkeys(mark["label"] for mark in known if mark["of"] == whose))
     nothing = bool(result["collapsed"])
-    for row in result["rows"]:
+    for row in result.get("rows", ()):
         row["collapsed"] = nothing or row.get("collapsed", False)
     if nothing or result["baseline_collapsed"]:
         for line in result["comparison"]:

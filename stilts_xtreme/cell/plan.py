@@ -6,16 +6,17 @@ whoever has a :class:`CellPlan` hands it on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from stilts_xtreme.cell import rows
 from stilts_xtreme.cell.encoder_identity import origin, pretraining
 from stilts_xtreme.core.apportion import portions
+from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.inputs import StageTask
 from stilts_xtreme.core.specs import Cell, Target, TrainTask
-from stilts_xtreme.core.stage import Evaluation, Floors, Pretraining, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Pretraining, Selected, Stage, Training
 from stilts_xtreme.tasks import format_of
 
 
@@ -32,19 +33,24 @@ class CellPlan:
         random: The evaluation after the target training of an encoder with random weights, the last of the floors.
         compared: The evaluation that a gain is a gain over, whether the cell makes it or not: without the intermediate
             task; of a control with random weights, of the pretrained encoder. None of a baseline itself.
+        rules: Rule -> the same with the weights that the rule chooses, and its baseline by the same rule; empty where
+            ``evaluation.rules`` names none, or nothing is trained on.
     """
 
     cell: Cell
-    final: Training | Evaluation
+    final: Training | Selected | Evaluation
     baseline: Evaluation | None = None
     missing: tuple[str, ...] = ()
     floors: Floors | None = None
     random: Evaluation | None = None
     compared: Evaluation | None = None
+    rules: Mapping[str, tuple[Evaluation, Evaluation | None]] = field(default_factory=dict)
 
     def stages(self) -> list[Stage]:
         """All distinct stages, parents before children."""
-        ends = [stage for stage in (self.random, self.baseline, self.final, self.floors) if stage is not None]
+        by_rule = [stage for pair in self.rules.values() for stage in pair]
+        every = (self.random, self.baseline, self.final, *by_rule, self.floors)
+        ends = [stage for stage in every if stage is not None]
         return list({stage.key: stage for end in ends for stage in end.chain()}.values())
 
 
@@ -62,7 +68,7 @@ def _start(cell: Cell, parent: Stage | None) -> dict[str, Any]:
 def _learns(cell: Cell, task: TrainTask) -> StageTask:
     if cell.model.weights == "random":  # to freeze what knows nothing would only make a lower floor of it
         task = replace(task, recipe=replace(task.recipe, freeze=None))
-    own, selects = format_of(task.head), task.recipe.selection == "best"
+    own, selects = format_of(task.head), task.recipe.selects
     settings = own.training_settings(cell, task.recipe)
     if selects:
         settings = {**settings, **own.selection_settings(cell, task.recipe)}
@@ -76,8 +82,12 @@ def _train(
     parent: Stage | None,
     tasks: Sequence[TrainTask],
     label: str,
+    keeps: bool = False,
     **more: Any,
 ) -> Training:
+    """A training; one that ``keeps`` leaves the weights of all its evaluation points for rules to choose from."""
+    if keeps:
+        tasks = [replace(task, recipe=replace(task.recipe, selection="points", patience=None)) for task in tasks]
     learns = tuple(_learns(cell, task) for task in tasks)
     return Training(
         phase=phase,
@@ -91,10 +101,14 @@ def _train(
     )
 
 
-def _intermediate(cell: Cell, parent: Stage | None, label: str) -> Training:
+def _selected(training: Training, rule: str) -> Selected:
+    return Selected(phase=training.phase, label=f"{training.label} [{rule}]", parent=training, rule=rule)
+
+
+def _intermediate(cell: Cell, parent: Stage | None, label: str) -> Training | Selected:
     """The intermediate training, which alone has a volume, translations and masked language modelling."""
     tasks = cell.intermediate_tasks
-    translations = rows.translated_rows(cell, tasks)
+    translations, averages = rows.translated_rows(cell, tasks), tasks[0].recipe.selection == "average"
     stage = _train(
         cell,
         "intermediate",
@@ -106,12 +120,14 @@ def _intermediate(cell: Cell, parent: Stage | None, label: str) -> Training:
         sampling=cell.sampling,
         translated=translations,
         mlm=rows.mixed_mlm(cell),
+        keeps=averages,
     )
     times = 1
     if translations is not None:
         times = len(translations.rows[0][0].languages) + (translations.options.mode == "add")
     counts = portions([times * count for count in stage.rows.values()], cell.volume)
-    return replace(stage, rows=dict(zip(stage.rows, counts, strict=True)))
+    stage = replace(stage, rows=dict(zip(stage.rows, counts, strict=True)))
+    return _selected(stage, "average") if averages else stage
 
 
 def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Floors:
@@ -127,7 +143,9 @@ def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Floors:
     )
 
 
-def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple[str, ...], label: str) -> Evaluation:
+def _evaluate(
+    cell: Cell, parent: Stage | None, target: Target, languages: tuple[str, ...], label: str, oracle: bool = False
+) -> Evaluation:
     test, candidates = rows.rows_in(cell, target.test, "test", languages), rows.candidate_rows(cell, target)
     counts = rows.counts(test)
     if candidates is not None:
@@ -138,9 +156,10 @@ def _evaluate(cell: Cell, parent: Stage | None, target: Target, languages: tuple
         target=target,
         test=test,
         settings=format_of(target.head).evaluation_settings(cell, target.recipe),
-        dev=rows.dev_rows(cell, target, languages),
+        dev=rows.dev_rows(cell, target, languages, oracle),
         candidates=candidates,
         rows=counts,
+        oracle=oracle,
     )
 
 
@@ -171,12 +190,19 @@ def plan(cell: Cell) -> CellPlan:
         return CellPlan(cell, intermediate)
     languages, missing = rows.target_languages(cell, target)
 
-    def chain(start: Stage | None, prefix: str, weights: str = cell.model.weights) -> Evaluation:
+    rules = cell.evaluation["rules"] if target.train else ()
+
+    def chain(start: Stage | None, prefix: str, weights: str = cell.model.weights, rule: str = "") -> Evaluation:
         stage = start
         own = replace(cell, model=replace(cell.model, weights=weights))
         for at, task in enumerate(target.train):
-            stage = _train(own, "target", stage, (task,), f"{prefix}{task.name}", continues_head=at > 0)
-        return _evaluate(own, stage, target, languages, f"{prefix}{target.name}")
+            last, name = at == len(target.train) - 1, f"{prefix}{task.name}"
+            keeps = task.recipe.selection == "average" or (last and bool(rules))
+            stage = _train(own, "target", stage, (task,), name, keeps, continues_head=at > 0)
+            if keeps and not (last and rule == "oracle"):
+                stage = _selected(stage, rule if last and rule else task.recipe.selection)
+        label = f"{prefix}{target.name}" + (f" [{rule}]" if rule else "")
+        return _evaluate(own, stage, target, languages, label, rule == "oracle")
 
     floors = _floors(cell, target, languages) if cell.evaluation["floors"] else None
     random = None
@@ -184,8 +210,14 @@ def plan(cell: Cell) -> CellPlan:
         random = chain(pretrained, "random > ", "random")
     # every label is its own within a cell, whatever the tasks: a logger tells the curves apart by it
     without = chain(pretrained, "none > ")
+    by_rule = {rule: chain(pretrained, "none > ", rule=rule) for rule in rules}
     if intermediate is None:
+        alone: dict[str, tuple[Evaluation, Evaluation | None]] = {rule: (own, None) for rule, own in by_rule.items()}
         compared = chain(pretrained, "none > ", "pretrained") if cell.model.weights == "random" else None
-        return CellPlan(cell, without, None, missing, floors, random, compared)
+        return CellPlan(cell, without, None, missing, floors, random, compared, alone)
     baseline = without if cell.baseline else None
-    return CellPlan(cell, chain(intermediate, f"{names} > "), baseline, missing, floors, random, without)
+    pairs = {
+        rule: (chain(intermediate, f"{names} > ", rule=rule), base if cell.baseline else None)
+        for rule, base in by_rule.items()
+    }
+    return CellPlan(cell, chain(intermediate, f"{names} > "), baseline, missing, floors, random, without, pairs)

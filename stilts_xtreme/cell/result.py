@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from stilts_xtreme.cell.by_rule import by_rules
 from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.marks import marks_of, nothing_in, settle
 from stilts_xtreme.cell.plan import CellPlan, experiment
@@ -272,6 +273,9 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
                 result["averages"][f"{label}_{column}"] = sum(values) / len(values)
     settle(result, marks)
     result |= {part: value for part, value in after.items() if part not in ("task", "metric", "languages")}
+    if planned.rules:
+        result["rule"] = cell.target.recipe.selection
+        result["rules"] = by_rules(planned, store, manifests, source)
     return result
 
 

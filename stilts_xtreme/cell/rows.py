@@ -106,17 +106,22 @@ def candidate_rows(cell: Cell, target: Target) -> RowSet | None:
     return rows_in(cell, spec, "test", languages)
 
 
-def dev_rows(cell: Cell, target: Target, languages: Sequence[str]) -> RowSet | None:
-    """The dev rows that an evaluation chooses a threshold on; None where it reads none.
+def dev_rows(cell: Cell, target: Target, languages: Sequence[str], oracle: bool = False) -> RowSet | None:
+    """The dev rows that an evaluation chooses a threshold on, or an oracle its weights; None where it reads none.
 
     Raises:
         StiltsError: When a language has none.
     """
     own = format_of(target.head)
-    if not own.reads_dev(cell):
+    if not own.reads_dev(cell) and not oracle:
         return None
     present = source_of(target.test, cell.data).languages("validation")
     lacking = [language for language in languages if language not in present]
+    if lacking and oracle:
+        raise StiltsError(
+            f"evaluation.rules: the oracle chooses on dev rows of each language, and {target.name} has none in "
+            f"{', '.join(lacking)}; leave the oracle out, or give languages=[...] without these."
+        )
     if lacking:
         raise StiltsError(f"{target.name}: no dev rows for {', '.join(lacking)} {own.dev_advice}.")
     return rows_in(cell, target.test, "validation", languages)

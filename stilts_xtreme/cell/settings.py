@@ -8,7 +8,7 @@ from typing import Any
 
 from stilts_xtreme.core.specs import OPTIMISER_FIELDS, Cell, TrainTask
 
-LEAVE_SCORES = ("evaluation.floors", "evaluation.random_init", "data.root")
+LEAVE_SCORES = ("evaluation.floors", "evaluation.random_init", "evaluation.rules", "data.root")
 """Options that add something beside the scores, or say where rows are."""
 
 

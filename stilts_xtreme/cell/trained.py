@@ -35,6 +35,11 @@ def find(place: str, head: str | None = None, format: str | None = None) -> tupl
         folder = _of_stage(folder, head)
     elif head is not None:
         raise StiltsError(f"--head {head}: {place} is not the folder of a training, which may have several heads.")
+    elif (folder / "points").is_dir():
+        raise StiltsError(
+            f"{place} holds the weights of the evaluation points of a training, which are no model yet: name the cell, "
+            "or the folder of the stage that a rule chose weights in."
+        )
     elif folder.is_dir() and not (folder / "config.json").is_file():
         raise StiltsError(f"{place} is not a model: name {KINDS}.")
     elif folder.is_file():

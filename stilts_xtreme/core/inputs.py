@@ -74,7 +74,7 @@ class StageTask:
 
     def identity(self) -> dict[str, Any]:
         """What of it changes a training; the metric and the dev rows only where weights are selected by them."""
-        selects = self.task.recipe.selection == "best"
+        selects = self.task.recipe.selects
         parts = zip(self.train, self.dev, strict=True) if selects else ((train,) for train in self.train)
         found = {
             "head": self.task.head,

@@ -53,7 +53,9 @@ class Recipe:
             trainings before had.
         freeze: What of the encoder is not trained: None is nothing, ``embeddings``, or how many of the lowest layers
             together with them. An encoder with random weights is trained whole all the same.
-        selection: ``last`` or ``best``: the weights of the last step or of the best score on English dev rows.
+        selection: The weights of the last step (``last``), of the best score on English dev rows (``best``), or the
+            mean of the weights at all evaluation points (``average``). A training whose weights are chosen afterwards
+            keeps those of all points (``points``).
         eval_every: Optimiser steps between two dev scores; None: once an epoch.
         patience: Dev scores without a new best after which training ends.
         dev_rows: Dev rows used for selection, the first ones in file order.
@@ -78,12 +80,17 @@ class Recipe:
     patience: int | None = None
     dev_rows: int = 500
 
+    @property
+    def selects(self) -> bool:
+        """Whether dev scores or the points at which they are made change what a training leaves."""
+        return self.selection in ("best", "points")
+
     def identity(self) -> dict[str, Any]:
         """What of it changes a training: all but how weights are selected where the last ones are taken."""
         found = asdict(self)
         if self.freeze is None:  # as it was before there was a choice
             del found["freeze"]
-        if self.selection != "best":
+        if not self.selects:
             for name in ("eval_every", "patience", "dev_rows"):
                 del found[name]
         return found

@@ -30,7 +30,7 @@ class Stage:
     """One training, one evaluation, or the floors of a target.
 
     Attributes:
-        kind: ``pretrain``, ``train``, ``evaluate`` or ``floors``; in manifests, events and the names of files.
+        kind: ``pretrain``, ``train``, ``select``, ``evaluate`` or ``floors``; in manifests, events and names of files.
         phase: What it is for; not keyed.
         label: What people call it; not keyed.
         parent: The stage whose encoder it starts from; None for an encoder from outside, and for floors.
@@ -122,7 +122,8 @@ class _Continuing(Stage):
 
     def __post_init__(self) -> None:
         assert (self.parent is None) != (self.origin is None), "an encoder comes from a parent or from outside"
-        assert not (self.fresh_weights and isinstance(self.parent, Training)), "what was trained is not drawn anew"
+        trained = isinstance(self.parent, Training | Selected)
+        assert not (self.fresh_weights and trained), "what was trained is not drawn anew"
 
     def _start(self) -> dict[str, Any]:
         start: Any = self.parent.key if self.parent else self.origin and self.origin.identity()
@@ -190,7 +191,14 @@ class Training(_Continuing):
     @property
     def head(self) -> str | None:
         """The parent's head that goes on; None where all heads are fresh."""
-        return self.parent.tasks[-1].name if self.continues_head and isinstance(self.parent, Training) else None
+        if self.continues_head and isinstance(self.parent, Training | Selected):
+            return self.parent.tasks[-1].name
+        return None
+
+    @property
+    def keeps_points(self) -> bool:
+        """Whether it leaves the weights of its evaluation points, and no model."""
+        return self.tasks[0].recipe.selection == "points"
 
     def reads(self) -> tuple[RowSet, ...]:
         """Training rows, dev rows, translations, and the text of masked language modelling."""
@@ -203,14 +211,48 @@ class Training(_Continuing):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Selected(Stage):
+    """The weights that a rule chooses among those of the evaluation points of a training, which several rules share.
+
+    Attributes:
+        rule: ``best`` (on English dev rows), ``last`` or ``average`` (the mean of the weights of all points).
+    """
+
+    kind = "select"
+    rule: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The training and the rule."""
+        return {"schema": SCHEMA, "kind": self.kind, "parent": self.training.key, "rule": self.rule}
+
+    @property
+    def training(self) -> Training:
+        """The training."""
+        assert isinstance(self.parent, Training)
+        return self.parent
+
+    @property
+    def tasks(self) -> tuple[TrainTask, ...]:
+        """The tasks of the training."""
+        return self.training.tasks
+
+    def reads(self) -> tuple[RowSet, ...]:
+        """The dev rows of the training, for the scores of the weights."""
+        return tuple(rows for part in self.training.learns for rows in part.dev)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation(_Continuing):
     """An evaluation of a target.
 
     Attributes:
+        oracle: Whether the parent is a training that kept the weights of its evaluation points, and each language is
+            predicted with those that score best on its own dev rows. An upper bound, and no zero-shot score.
         target: The target, its name included: it is that of the predictions' folder.
         test: The rows that are predicted.
         settings: What else predictions and scores depend on because of the format.
-        dev: The dev rows that a threshold is chosen on; None where none is.
+        dev: The dev rows that a threshold, or the oracle's weights, are chosen on; None where none are.
         candidates: What a ranking chooses from; None for other formats.
     """
 
@@ -221,11 +263,12 @@ class Evaluation(_Continuing):
     settings: Mapping[str, Any]
     dev: RowSet | None = None
     candidates: RowSet | None = None
+    oracle: bool = False
 
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that its result depends on."""
-        settings = dict(self.settings)
+        settings = {**self.settings, "rule": "oracle"} if self.oracle else dict(self.settings)
         for name, rows in (("dev", self.dev), ("candidates", self.candidates)):
             if rows is not None:
                 settings[name] = rows.content
@@ -255,48 +298,3 @@ class Evaluation(_Continuing):
     def reads(self) -> tuple[RowSet, ...]:
         """Test rows, dev rows and candidates."""
         return tuple(rows for rows in (self.test, self.dev, self.candidates) if rows is not None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Floors(Stage):
-    """The scores of a target that need no model.
-
-    Attributes:
-        target: The target; its name is not keyed.
-        train: The rows that the floors learn from.
-        test: The rows that they are scored on.
-        candidates: What a ranking chooses from; None for other formats.
-        settings: What else they depend on because of the format.
-    """
-
-    kind = "floors"
-    phase: Phase = "floors"
-    target: Target
-    train: tuple[RowSet, ...]
-    test: RowSet
-    candidates: RowSet | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Everything that its result depends on."""
-        found = {
-            "schema": SCHEMA,
-            "kind": self.kind,
-            "head": self.target.head,
-            "metric": self.target.metric,
-            "train": [rows.content for rows in self.train],
-            "test": self.test.content,
-            "languages": list(self.languages),
-            **self.settings,
-        }
-        return found if self.candidates is None else {**found, "candidates": self.candidates.content}
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """The languages that are scored."""
-        return self.test.languages
-
-    def reads(self) -> tuple[RowSet, ...]:
-        """Training rows, test rows and candidates."""
-        return (*self.train, self.test, *([self.candidates] if self.candidates else ()))

@@ -107,6 +107,18 @@ class CompactEmbedding(nn.Module):
         return whole
 
 
+def rows_of(encoder: Encoder) -> torch.Tensor | None:
+    """The rows that are trained, of an encoder that trains some; None of one that trains all."""
+    compact = encoder.base.get_input_embeddings()
+    return compact.rows if isinstance(compact, CompactEmbedding) else None
+
+
+def shrink_to(encoder: Encoder, rows: torch.Tensor) -> None:
+    """Makes an encoder train some rows of its embedding alone."""
+    whole = cast(nn.Embedding, encoder.base.get_input_embeddings())
+    encoder.base.set_input_embeddings(CompactEmbedding(whole, rows))
+
+
 def shrink(encoder: Encoder, ids: Sequence[np.ndarray]) -> bool:
     """Makes an encoder train only the rows of its embedding that occur.
 
@@ -127,7 +139,7 @@ def shrink(encoder: Encoder, ids: Sequence[np.ndarray]) -> bool:
         occur[whole.padding_idx] = True
     if occur.all() or not whole.weight.requires_grad:
         return False
-    encoder.base.set_input_embeddings(CompactEmbedding(whole, torch.from_numpy(np.flatnonzero(occur))))
+    shrink_to(encoder, torch.from_numpy(np.flatnonzero(occur)))
     return True
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from stilts_xtreme.core.terminal import Plain, table
 from stilts_xtreme.core.text import csv_table, markdown_table, visible
 from stilts_xtreme.core.text import markdown as escaped
+from stilts_xtreme.report import rules
 from stilts_xtreme.report.benchmark import published
 
 
@@ -95,6 +96,7 @@ def notes(result: Mapping[str, Any]) -> list[str]:
         chosen = {"dev": "chosen on dev rows", "test": "CHOSEN ON THE SCORED ROWS, which flatters"}
         shown = ", ".join(f"{language} {value:.4f}" for language, value in result["bitext"]["thresholds"].items())
         found.append(f"Margin thresholds {chosen.get(result['bitext']['chosen_on'], 'as given')}: {shown}.")
+    found += rules.notes(result)
     found += [published.sentence(line) for line in result.get("published", ())]
     if result.get("unverified"):
         found.append(f"Unverified values of recipe={result['recipe']}: {', '.join(result['unverified'])}.")
@@ -131,6 +133,8 @@ def markdown(result: Mapping[str, Any]) -> str:
     parts = [f"# {escaped(_title(result))}"]
     if result["comparison"]:
         parts.append("\n".join(markdown_table([title for title, _ in _columns(result)], _lines(result))))
+    if by_rule := rules.lines(result):
+        parts.append("\n".join(markdown_table(rules.TITLES, by_rule)))
     return "\n\n".join([*parts, *map(escaped, _dev_scores(result)), *map(escaped, notes(result))]) + "\n"
 
 
@@ -155,9 +159,16 @@ def show(result: Mapping[str, Any], folder: Path, console: Plain) -> None:
         for at, line in enumerate(_lines(result)):
             drawn.add_row(*map(visible, line), end_section=at == len(result["comparison"]) - 1)
         console.print(drawn)
+    if by_rule := rules.lines(result):
+        drawn = table(*rules.TITLES, right=rules.TITLES[1:], title=rules.CAPTION)
+        for line in by_rule:
+            drawn.add_row(*map(visible, line))
+        console.print(drawn)
     for sentence in (*_dev_scores(result), *notes(result), f"result, table, predictions and curves: {folder}"):
         console.line_of(sentence)
-    trained = [stage for stage in result["stages"] if stage["kind"] == "train"]
-    if trained:
-        place = folder.parent.parent / "stages" / trained[-1]["key"] / "models"
+    models = [stage["key"] for stage in result["stages"] if stage["kind"] in ("train", "select")]
+    if result["rows"]:  # there may be those of other rules beside
+        models = [key for key in models if key == result["rows"][0]["trained"]]
+    if models:
+        place = folder.parent.parent / "stages" / models[-1] / "models"
         console.line_of(f"trained model: {place}")

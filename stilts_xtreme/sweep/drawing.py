@@ -14,8 +14,22 @@ from stilts_xtreme.core.text import visible
 from stilts_xtreme.sweep.state import State
 from stilts_xtreme.sweep.trace import Span
 
-FILL = {"pretrain": "#b9a5d6", "train": "#8fb8de", "evaluate": "#a9d3a6", "floors": "#e3cf9b", "cell": "#c9c9c9"}
-WORDS = {"pretrain": "pretraining", "train": "training", "evaluate": "evaluation", "floors": "floors", "cell": "cell"}
+FILL = {
+    "pretrain": "#b9a5d6",
+    "train": "#8fb8de",
+    "select": "#d9b8c4",
+    "evaluate": "#a9d3a6",
+    "floors": "#e3cf9b",
+    "cell": "#c9c9c9",
+}
+WORDS = {
+    "pretrain": "pretraining",
+    "train": "training",
+    "select": "selection",
+    "evaluate": "evaluation",
+    "floors": "floors",
+    "cell": "cell",
+}
 RED, INK, PALE, LINE = "#c8402f", "#333333", "#8a8a8a", "#c4c8cc"
 WIDTH, MARGIN = 1120, 24
 BOX, GAP, ROW = 164, 26, 19

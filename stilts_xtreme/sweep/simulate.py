@@ -25,8 +25,9 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.schema import DataSpec
-from stilts_xtreme.core.stage import Evaluation, Floors, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Stage, Training
 from stilts_xtreme.core.terminal import Plain, out, say, table
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.sweep import planning

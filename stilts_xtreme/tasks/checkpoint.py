@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from stilts_xtreme.core.inputs import Origin
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import Pretraining, Training
+from stilts_xtreme.core.stage import Pretraining, Selected, Training
 from stilts_xtreme.models.encoder import Encoder, Source
 from stilts_xtreme.models.hf_heads import assemble
 from stilts_xtreme.tasks.card import About, card
@@ -128,7 +128,7 @@ def _plain(value: torch.Tensor) -> torch.Tensor:
     return value.detach().float().cpu().contiguous() if value.is_floating_point() else value.detach().cpu()
 
 
-def lineage(cell: Cell, stage: Pretraining | Training) -> list[dict[str, Any]]:
+def lineage(cell: Cell, stage: Pretraining | Training | Selected) -> list[dict[str, Any]]:
     """What an encoder went through, one entry per training, the first one first.
 
     Args:
@@ -145,6 +145,8 @@ def lineage(cell: Cell, stage: Pretraining | Training) -> list[dict[str, Any]]:
             if ancestor.origin is not None:
                 steps.append(_origin(ancestor.origin, stage.from_fresh_weights()))
             what = _trained(ancestor, cell.recipe_name)
+        elif isinstance(ancestor, Selected):
+            what = f"weights chosen by the rule {ancestor.rule} among those of the evaluation points"
         else:
             continue
         steps.append({"key": ancestor.key, "synthetic": synthetic, "what": what + suffix})

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import Training
+from stilts_xtreme.core.stage import Selected, Training
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks.card import OURS, UNKNOWN, About, Learnt
 
 
-def about(cell: Cell, stage: Training, rows: Mapping[str, int], dev: Mapping[str, float] | None) -> About:
+def about(cell: Cell, made: Training | Selected, rows: Mapping[str, int], dev: Mapping[str, float] | None) -> About:
     """What a training was.
 
     Args:
         cell: A cell that needs it.
-        stage: The training.
+        made: The training, or the weights that a rule chose among those of its evaluation points.
         rows: Task -> training rows.
         dev: Task -> its dev score; None: there is none.
     """
+    stage, rule = (made.training, made.rule) if isinstance(made, Selected) else (made, None)
     spoken: list[str] = []
     for task in stage.tasks:
         spoken += [source_of(spec, cell.data).source_language for spec in task.datasets]
@@ -34,16 +36,28 @@ def about(cell: Cell, stage: Training, rows: Mapping[str, int], dev: Mapping[str
         licence=OURS if shipped else cell.model.licence or UNKNOWN,
         seed=stage.seed,
         precision=stage.precision,
-        command=command_of(cell, stage),
+        command=command_of(cell, stage, rule),
         heads={
-            task.name: Learnt(task.metric, task.datasets, task.recipe, rows[task.name], (dev or {}).get(task.name))
+            task.name: Learnt(
+                task.metric,
+                task.datasets,
+                task.recipe if rule is None else replace(task.recipe, selection=rule),
+                rows[task.name],
+                (dev or {}).get(task.name),
+            )
             for task in stage.tasks
         },
     )
 
 
-def command_of(cell: Cell, stage: Training) -> str:
-    """A command line that makes a training, without the paths of this machine."""
+def command_of(cell: Cell, stage: Training, rule: str | None = None) -> str:
+    """A command line that makes a training, without the paths of this machine.
+
+    Args:
+        cell: A cell that needs it.
+        stage: The training.
+        rule: What chooses the weights; None for what the recipe says.
+    """
     trained = [one for one in stage.chain() if isinstance(one, Training)]
     after = any(one.phase == "intermediate" for one in trained)
     words = ["python -m stilts_xtreme"]
@@ -56,6 +70,8 @@ def command_of(cell: Cell, stage: Training) -> str:
     known = model.name != "custom" and _ours("model", model.name)
     words.append(f"model={model.name if known else model.id or 'FOLDER'}")
     words.append(f"recipe={cell.recipe_name}")
+    if rule is not None:
+        words.append(f"recipe.{stage.phase}.selection={rule}")
     words.append(f"data={cell.data.kind}" + (" data.root=FOLDER" if cell.data.root else ""))
     words.append(f"seed={stage.seed}")
     if after and cell.volume is not None:

@@ -120,8 +120,7 @@ class Select(pl.Callback):
         if mean > self.best:
             self.best, self.best_step, self.stale = mean, done, 0
             scratch = self.folder / "best.tmp"
-            weights = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-            save_file(_unshared(weights), scratch)
+            save_file(weights_of(module), scratch)
             self.digest = digest(scratch)
             os.replace(scratch, self.path)
         else:
@@ -152,8 +151,12 @@ class Select(pl.Callback):
             raise DamagedCheckpoint(self.path, str(error)) from error
 
 
-def _unshared(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Each tensor once: safetensors refuses two names for one memory, and loading sets both by either."""
+def weights_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The weights of a module, each tensor once.
+
+    safetensors refuses two names for one memory, and loading sets both by either.
+    """
+    weights = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     seen: set[int] = set()
     kept = {}
     for name, value in weights.items():

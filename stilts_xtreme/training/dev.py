@@ -69,7 +69,7 @@ class Dev:
             try:
                 loaded = load_rows(cell, task, "validation")
             except StiltsError as error:
-                if task.recipe.selection == "best" or cell.data.bad_rows == "refuse":
+                if task.recipe.selects or cell.data.bad_rows == "refuse":
                     raise
                 say(f"  no dev score: {error}")
                 on, loaded = "training", dict(trained[task.name])
@@ -90,14 +90,25 @@ class Dev:
         """Task -> headline score on its dev rows, in percent."""
         return {name: self._score(asked, self._answers(asked)[0]) for name, asked in self.asked.items()}
 
+    def guesses(self, courses: Mapping[str, Course]) -> dict[str, float | None]:
+        """Task -> the loss of the best guess that does not look at a row; None where it is not known.
+
+        Args:
+            courses: Task -> what it was trained on.
+        """
+        return {
+            name: format_of(asked.task.head).guess_loss(courses[name].features, courses[name].batch_size)
+            for name, asked in self.asked.items()
+        }
+
     def outcome(
-        self, courses: Mapping[str, Course], losses: Mapping[str, float]
+        self, losses: Mapping[str, float], guesses: Mapping[str, float | None]
     ) -> tuple[dict[str, float] | None, dict[str, dict[str, Any]]]:
         """What the training came to.
 
         Args:
-            courses: Task -> what it was trained on.
             losses: Task -> its loss at the end of the training.
+            guesses: Task -> the loss of guessing, as of :meth:`guesses`.
 
         Returns:
             The dev scores, None where a task has no dev rows; and for each task what :func:`tasks.outcome.judge` says,
@@ -108,7 +119,6 @@ class Dev:
             answers, finite = self._answers(asked)
             scores[name] = self._score(asked, answers)
             format = format_of(asked.task.head)
-            course = courses[name]
             said = judge(
                 format,
                 format.metric(asked.task.metric),
@@ -117,7 +127,7 @@ class Dev:
                 format.gold(asked.rows, self.heads[name].labels),
                 self.language,
                 losses.get(name),
-                format.guess_loss(course.features, course.batch_size),
+                guesses[name],
                 finite,
             )
             found[name] = {"on": asked.on, **said}
@@ -135,3 +145,14 @@ class Dev:
         format = format_of(asked.task.head)
         gold = format.gold(asked.rows, self.heads[asked.task.name].labels)
         return format.metric(asked.task.metric).main_score(answers, gold, self.language)
+
+
+def tell(outcome: Mapping[str, Mapping[str, Any]]) -> None:
+    """Says which heads have learnt nothing.
+
+    Args:
+        outcome: As of :meth:`Dev.outcome`.
+    """
+    for name, said in outcome.items():
+        if said["why"]:
+            say(f"  {name} {said['verdict'].upper()}: on {said['on']} rows {said['why']}")

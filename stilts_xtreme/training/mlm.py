@@ -45,9 +45,7 @@ def mixed_in(
         StiltsError: For a checkpoint without such a head, or text that is not there.
     """
     assert mlm.batch_size is not None
-    assert mlm.max_length is not None
-    options = HeadOptions(max_length=mlm.max_length)
-    head = MLMModule(encoder, tokenizer, options, mlm.mask_probability, None if source.random else source)
+    head = head_of(mlm, encoder, tokenizer, source)
     steps, batch = max(1, round(mlm.weight * task_steps)), mlm.batch_size
     texts = unlabelled.texts(mlm, data)
     drawn = draw(texts, steps * batch, mlm.exponent, seed)
@@ -56,6 +54,17 @@ def mixed_in(
     features = head.features({"text": [text for language in sorted(drawn) for text in drawn[language]]}, tokenizer)
     refuse_unknown(features, tokenizer, source.place, f"the text of {NAME}")
     return head, Course(NAME, features, batch, steps)
+
+
+def head_of(mlm: Mlm, encoder: Encoder, tokenizer: Any, source: Source) -> MLMModule:
+    """The head before its first step.
+
+    Raises:
+        StiltsError: For a checkpoint without such a head.
+    """
+    assert mlm.max_length is not None
+    options = HeadOptions(max_length=mlm.max_length)
+    return MLMModule(encoder, tokenizer, options, mlm.mask_probability, None if source.random else source)
 
 
 def draw(texts: Mapping[str, list[str]], wanted: int, exponent: float, seed: int) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from huggingface_hub import constants
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.core.specs import Cell, Target, TrainTask, Translation
-from stilts_xtreme.core.stage import Evaluation, Pretraining, Training
+from stilts_xtreme.core.stage import Evaluation, Pretraining, Selected, Training
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data import translated as translations
 from stilts_xtreme.data.checks import Report
@@ -31,7 +31,7 @@ OFFLINE = constants.HF_HUB_OFFLINE
 
 def encoder_source(stage: Training | Evaluation, folder_of: FolderOf) -> Source:
     """Where the encoder of a stage comes from: its parent's folder, verified, or the model from outside."""
-    if isinstance(stage.parent, Training):
+    if isinstance(stage.parent, Training | Selected):
         return Source(str(model_folder(folder_of(stage.parent.key), stage.head)))
     return pretrained_source(stage, folder_of)
 

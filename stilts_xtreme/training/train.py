@@ -16,38 +16,30 @@ from transformers.utils import logging as transformers_logging
 
 from stilts_xtreme.core.apportion import portions
 from stilts_xtreme.core.files import RESUME
+from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.instantiate import instantiate
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import Evaluation, Floors, Pretraining, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Pretraining, Selected, Stage, Training
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.models.batch import order
-from stilts_xtreme.models.encoder import load
-from stilts_xtreme.models.freezing import freeze
-from stilts_xtreme.models.tokenizer import load_tokenizer, refuse_unknown, tell_length
-from stilts_xtreme.tasks import format_of
+from stilts_xtreme.models.tokenizer import refuse_unknown, tell_length
 from stilts_xtreme.tasks.checkpoint import lineage, save
-from stilts_xtreme.tasks.head import HeadModule
-from stilts_xtreme.tasks.joint import JointModule
-from stilts_xtreme.tasks.module import Optimisation, StageModule
+from stilts_xtreme.tasks.module import Optimisation
 from stilts_xtreme.training import checkpoints, mlm
 from stilts_xtreme.training.about import about
 from stilts_xtreme.training.callbacks import Guard, Select
 from stilts_xtreme.training.checkpoints import DamagedCheckpoint
-from stilts_xtreme.training.dev import Dev
+from stilts_xtreme.training.dev import Dev, tell
 from stilts_xtreme.training.evaluate import evaluate, make_floors
 from stilts_xtreme.training.fit import Course, StepStream, fit, share_steps, steps_of, write_curve
-from stilts_xtreme.training.parents import (
-    FolderOf,
-    encoder_source,
-    load_rows,
-    pretrained_source,
-    task_labels,
-)
+from stilts_xtreme.training.parents import FolderOf, load_rows
+from stilts_xtreme.training.points import KeepPoints, select
 from stilts_xtreme.training.pretrain import pretrain
+from stilts_xtreme.training.setup import build
 
 log = logging.getLogger(__name__)
 transformers_logging.set_verbosity_error()
@@ -85,35 +77,30 @@ def make(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point:
 
 
 def _make(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point: PointSink) -> dict[str, Any]:
-    if isinstance(stage, Training | Evaluation):
-        cell = replace(cell, trainer=replace(cell.trainer, precision=stage.precision))
+    of = stage.training if isinstance(stage, Selected) else stage
+    if isinstance(of, Training | Evaluation):
+        cell = replace(cell, trainer=replace(cell.trainer, precision=of.precision))
     if isinstance(stage, Pretraining):
         return pretrain(cell, stage, scratch, on_point)
     if isinstance(stage, Training):
         return train(cell, stage, folder_of, scratch, on_point)
     if isinstance(stage, Floors):
         return make_floors(cell, stage, scratch)
+    if isinstance(stage, Selected):
+        return select(cell, stage, folder_of, scratch)
     assert isinstance(stage, Evaluation)
     return evaluate(cell, stage, folder_of, scratch)
 
 
 def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_point: PointSink) -> dict[str, Any]:
-    """Trains the encoder on the stage's tasks, jointly if there are several, and saves a model per head."""
+    """Trains the encoder on the stage's tasks, jointly if there are several, and saves a model per head.
+
+    A training whose weights are chosen afterwards leaves those of its evaluation points instead.
+    """
     added = [instantiate(f"callbacks.{spec.name}", spec.options, pl.Callback) for spec in cell.callbacks]
-    source = encoder_source(stage, folder_of)
     first = stage.tasks[0].recipe
-    origin = pretrained_source(stage, folder_of)
-    encoder = load(
-        source,
-        cell.trainer.gradient_checkpointing,
-        first.dropout,
-        None if origin.random else origin,
-        cell.trainer.packing,
-    )
-    freeze(encoder, first.freeze, f"recipe.{stage.phase}.freeze")
-    tokenizer = load_tokenizer(source)
-    torch.manual_seed(stage.seed)  # the fresh heads' weights
-    heads: dict[str, HeadModule] = {}
+    parts = build(cell, stage, folder_of)
+    encoder, heads, tokenizer, place = parts.encoder, parts.heads, parts.tokenizer, parts.source.place
     courses, rows_of, trained = [], {}, {}
     translation = stage.translated.options if stage.translated else None
     read = [load_rows(cell, task, "train", translation) for task in stage.tasks]
@@ -121,20 +108,16 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
     loaded = _volume(read, stage)
     del read
     for task, rows, count in zip(stage.tasks, loaded, whole, strict=True):
-        continues = source if stage.head is not None else None
-        format = format_of(task.head)
-        options = format.head_options(cell, task.recipe, task.metric)
-        head = format.module()(encoder, task_labels(cell, task), options, continues)
         say(f"  {task.name}: {len(rows['id']):,} rows")
+        head = heads[task.name]
         features = head.features(rows, tokenizer)
         language = source_of(task.datasets[0], cell.data).source_language
-        refuse_unknown(features, tokenizer, source.place, f"{task.name} in {language}")
-        tell_length(tokenizer, options.max_length, source.place)
+        refuse_unknown(features, tokenizer, place, f"{task.name} in {language}")
+        tell_length(tokenizer, head.options.max_length, place)
         units = len(features)
         if stage.volume_steps == "whole":  # of questions and of words, windows in the same proportion
             units = round(units * count / len(rows["id"]))
         steps = steps_of(units, task.recipe.batch_size, task.recipe.epochs, task.recipe.max_steps)
-        heads[task.name] = head
         courses.append(Course(task.name, features, task.recipe.batch_size, steps))
         rows_of[task.name] = len(rows["id"])
         trained[task.name] = {name: values[: task.recipe.dev_rows] for name, values in rows.items()}
@@ -144,7 +127,7 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
     if stage.mlm is not None:
         task_steps = sum(course.steps for course in courses)
         heads[mlm.NAME], course = mlm.mixed_in(
-            stage.mlm.options, cell.data, stage.seed, encoder, tokenizer, source, task_steps
+            stage.mlm.options, cell.data, stage.seed, encoder, tokenizer, parts.source, task_steps
         )
         courses.append(course)
     elif cell.trainer.compact_embedding:  # masked language modelling moves every row, as output and at random
@@ -152,7 +135,7 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
     steps_stream = StepStream(courses, stage.seed)
     total = len(steps_stream)
     warmup = first.warmup_steps if first.warmup_steps is not None else int(first.warmup_ratio * total)
-    module: StageModule = JointModule(encoder, heads) if len(heads) > 1 else next(iter(heads.values()))
+    module = parts.module()
     module.optimisation = Optimisation(
         learning_rate=first.learning_rate,
         steps=total,
@@ -168,33 +151,37 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
     with phase(f"training {stage.label}", total, cell.trainer.progress) as bar:
         guard = Guard(bar, stage.label, on_point)
         callbacks: list[Any] = [guard]
-        if first.selection == "best":
+        if first.selects:
             every = first.eval_every or math.ceil(total / max(1.0, first.epochs))
-            callbacks.append(Select(guard, scratch / RESUME, dev.scores, every, first.patience))
+            if stage.keeps_points:
+                callbacks.append(KeepPoints(guard, scratch / RESUME, dev.scores, every))
+            else:
+                callbacks.append(Select(guard, scratch / RESUME, dev.scores, every, first.patience))
         trainer = fit(module, steps_stream, cell.trainer, callbacks, scratch / RESUME, added)
     chosen = None
     if first.selection == "best":
         callbacks[1].load_best(module)
         chosen = {"step": callbacks[1].best_step, "dev": callbacks[1].best}
-    sparse_embedding.restore(encoder)
     loss = _last_tenth([point["loss"] for point in guard.curve if "loss" in point])
-    scores, outcome = dev.outcome({course.task: course for course in courses}, _losses(guard.curve, list(heads), loss))
-    save(scratch, encoder, heads, tokenizer, lineage(cell, stage), about(cell, stage, rows_of, scores))
+    losses, guesses = _losses(guard.curve, list(heads), loss), dev.guesses({course.task: course for course in courses})
     write_curve(scratch, guard.curve)
-    for name, said in outcome.items():
-        if said["why"]:
-            say(f"  {name} {said['verdict'].upper()}: on {said['on']} rows {said['why']}")
-    return {
+    found: dict[str, Any] = {
         "tasks": list(heads),
         "rows": rows_of,
         "features": {course.task: len(course.features) for course in courses},
         "steps": trainer.global_step,
         "steps_of": {course.task: course.steps for course in courses},
         "loss": loss,
-        "selected": chosen,
-        "dev": scores,
-        "outcome": outcome,
     }
+    if stage.keeps_points:
+        trained_to = {"rows": rows_of, "losses": losses, "guesses": guesses}
+        callbacks[1].leave(scratch, sparse_embedding.rows_of(encoder), trained_to)
+        return found
+    sparse_embedding.restore(encoder)
+    scores, outcome = dev.outcome(losses, guesses)
+    save(scratch, encoder, heads, tokenizer, lineage(cell, stage), about(cell, stage, rows_of, scores))
+    tell(outcome)
+    return {**found, "selected": chosen, "dev": scores, "outcome": outcome}
 
 
 def _last_tenth(losses: list[float]) -> float:

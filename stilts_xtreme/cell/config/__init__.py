@@ -31,11 +31,13 @@ OPTIONS = (
     *("seed", "volume", "volume_steps", "sampling", "mlm", "translation", "languages", "baseline", "output"),
     *("evaluation", "store", "study", "sweep"),
 )
+RULES = ("best", "last", "average", "oracle")
+"""What may choose the weights that are evaluated among those of a training's evaluation points."""
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "sampling": ("kind", "temperature", "cap"),
     "mlm": tuple(field.name for field in dataclasses.fields(Mlm)),
     "translation": tuple(field.name for field in dataclasses.fields(Translation)),
-    "evaluation": ("floors", "random_init"),
+    "evaluation": ("floors", "random_init", "rules"),
     "store": ("damaged",),
     "sweep": ("objective",),
     "study": ("name", "controls", "axis"),
@@ -105,6 +107,10 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     choice("store.damaged", cfg["store"]["damaged"], ("refuse", "retrain"))
     _check_names(cfg, model.name)
     evaluation, options = _evaluation(cfg, groups, synthetic)
+    if evaluation["rules"] and target is not None and target.train:
+        every = "evaluation.rules need all evaluation points, and patience would end the training before the last ones"
+        option = option_of("recipe.target", recipe["target"], target.name, "patience")
+        check(target.recipe.patience is None, option, target.recipe.patience, every)
     return Cell(
         model=model,
         data=data,
@@ -208,4 +214,15 @@ def _evaluation(
     values = found.pop("evaluation")
     floors, random = switch("evaluation.floors", values["floors"]), values["random_init"]
     random = synthetic and floors if random == "auto" else switch("evaluation.random_init", random)
-    return {**values, "random_init": random}, found
+    return {**values, "random_init": random, "rules": _rules(values.get("rules"))}, found
+
+
+def _rules(asked: Any) -> tuple[str, ...]:
+    """The rules that choose weights, each once."""
+    if asked is None:
+        return ()
+    expected = f"it must be null or a list of {', '.join(RULES)}"
+    check(isinstance(asked, list | tuple), "evaluation.rules", asked, expected)
+    for rule in asked:
+        choice("evaluation.rules", rule, RULES)
+    return tuple(dict.fromkeys(asked))

@@ -19,10 +19,11 @@ from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.requirements import Needs
 from stilts_xtreme.cell.run import run
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.inputs import MixedMlm, Origin, RowSet, StageTask, Translated
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import Cell, Mlm, Recipe, Sampling, Target, Translation
-from stilts_xtreme.core.stage import Evaluation, Floors, Pretraining, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Pretraining, Selected, Stage, Training
 from stilts_xtreme.data.catalogue import load_spec
 from stilts_xtreme.sweep import job, planning, record
 from stilts_xtreme.sweep.executors import worker
@@ -66,8 +67,10 @@ def stages() -> dict[str, Any]:
         test=rows(XNLI, "test", "sw"),
         settings={},
     )
+    selected = Selected(phase="intermediate", label="mnli [best]", parent=training, rule="best")
     floors = Floors(label="xnli", target=target, train=(), test=rows(XNLI, "test", "sw"))
-    found = (first, training, evaluation, floors, part, mixed, translated, Origin("a/b", "1"), target, RECIPE, Mlm(1.0))
+    made = (first, training, selected, evaluation, floors)
+    found = (*made, part, mixed, translated, Origin("a/b", "1"), target, RECIPE, Mlm(1.0))
     return {
         type(one).__name__: one for one in (*found, Sampling("temperature"), Translation("synthetic"), part.train[0])
     }
@@ -116,6 +119,12 @@ FIELDS: dict[str, dict[str, tuple[Any, bool]]] = {
         "settings": ({"max_length": 1}, True),
         "dev": (OTHER, True),
         "candidates": (OTHER, True),
+        "oracle": (True, True),
+    },
+    "Selected": {
+        **COMMON,
+        "parent": (dataclasses.replace(STAGES["Training"], seed=9), True),
+        "rule": ("average", True),
     },
     "Floors": {
         **COMMON,
@@ -300,7 +309,7 @@ def test_stages_are_made_from_their_fields(pretrained: Path, monkeypatch: pytest
             read.setdefault(type(stage).__name__, set()).add(name)
         return object.__getattribute__(stage, name)
 
-    for kind in (Pretraining, Training, Evaluation, Floors):
+    for kind in (Pretraining, Training, Selected, Evaluation, Floors):
         monkeypatch.setattr(kind, "identity", property(look))
         monkeypatch.setattr(kind, "__getattribute__", record)
     with pytest.raises(Looked):
