@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
@@ -218,8 +218,7 @@ def _trained(learnt: Learnt, about: About, synthetic: bool) -> list[str]:
         f"| {as_cell(name)} | {as_cell(place)} | {as_cell(terms[name])} |" for name, place in where.items()
     )
     recipe = "\n".join(
-        f"| {field} | {as_cell('null' if value is None else value)} |"
-        for field, value in learnt.recipe.identity().items()
+        f"| {field} | {as_cell('null' if value is None else value)} |" for field, value in asdict(learnt.recipe).items()
     )
     spoken = ", ".join(about.languages) or UNKNOWN
     dev = "None: there were no dev rows." if learnt.dev is None else f"{learnt.metric} {learnt.dev:.2f} on dev rows."

@@ -59,10 +59,10 @@ def command_of(cell: Cell, stage: Training, rule: str | None = None) -> str:
         rule: What chooses the weights; None for what the recipe says.
     """
     trained = [one for one in stage.chain() if isinstance(one, Training)]
-    after = any(one.phase == "intermediate" for one in trained)
+    before = next((one for one in trained if one.phase == "intermediate"), None)
+    names = cell.intermediate or (tuple(task.name for task in before.tasks) if before is not None else ())
     words = ["python -m stilts_xtreme"]
-    if after:
-        names = cell.intermediate
+    if before is not None:
         words.append(f"+intermediate={names[0]}" if len(names) == 1 else f"'+intermediate=[{','.join(names)}]'")
     if stage.phase == "target" and cell.target is not None:
         words.append(f"+target={cell.target.name}")
@@ -74,14 +74,14 @@ def command_of(cell: Cell, stage: Training, rule: str | None = None) -> str:
         words.append(f"recipe.{stage.phase}.selection={rule}")
     words.append(f"data={cell.data.kind}" + (" data.root=FOLDER" if cell.data.root else ""))
     words.append(f"seed={stage.seed}")
-    if after and cell.volume is not None:
-        words.append(f"volume={cell.volume}")
-    if after and cell.mlm.weight:
-        words.append(f"mlm.weight={cell.mlm.weight}")
+    if before is not None and before.volume is not None:
+        words.append(f"volume={before.volume}")
+    if before is not None and before.mlm is not None:
+        words.append(f"mlm.weight={before.mlm.options.weight}")
     if stage.phase == "target" and cell.target is not None:
         own = not _ours("target", cell.target.name)
     else:
-        own = not all(_ours("intermediate", name) for name in cell.intermediate)
+        own = not all(_ours("intermediate", name) for name in names)
     return " ".join(words) + (" --config-dir FOLDER" if own else "")
 
 

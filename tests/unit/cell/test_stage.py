@@ -278,11 +278,12 @@ class Looked(Exception):
 
 
 def test_no_module_looks_into_an_identity() -> None:
-    """But for the one that makes it."""
+    """But for the one that makes it, and the one that says of its parts whether they are those of another cell."""
     pattern = re.compile(r"\.identity(\(\))?(\[|\.get\b)|\bin [\w.]*\.identity\b")
     found = [
         f"{path.relative_to(ROOT)}: {line.strip()}"
         for path in sorted((ROOT / "stilts_xtreme").rglob("*.py"))
+        if path != ROOT / "stilts_xtreme" / "cell" / "identity.py"
         for line in path.read_text(encoding="utf-8").splitlines()
         if pattern.search(line)
     ]
