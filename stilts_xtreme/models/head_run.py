@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 OUTPUTS = ("logits", "start_logits", "end_logits")
 """What Hugging Face's models call what a head gives."""
-ROUNDING = 300
+ROUNDING = 600
 """Differences up to so many times the precision of the weights, relative to the largest value, are rounding."""
 LENGTHS = (16, 7)
 """Tokens of the rows that are tried."""

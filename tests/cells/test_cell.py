@@ -378,7 +378,10 @@ def test_mnli_to_xnli_on_real_rows(tmp_path: Path) -> None:
         labels = predictions.gold("classification", rows, cell.target.test.labels)
         right = sum(answer == label for answer, label in zip(answers, labels, strict=True))
         assert line["value"] == pytest.approx(100 * right / len(answers))
-        assert line["gain"] == pytest.approx(line["value"] - line["baseline"])
+        if line["gain"] is None:  # so short a training may have learnt nothing
+            assert result["collapsed"] or result["baseline_collapsed"]
+        else:
+            assert line["gain"] == pytest.approx(line["value"] - line["baseline"])
     assert "en" in present
     assert result["comparison"][0]["language"] == "en"
 

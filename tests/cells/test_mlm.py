@@ -63,10 +63,10 @@ def test_a_folder_of_text(tmp_path: Path) -> None:
     assert str(tmp_path) not in json.dumps(before)
     (tmp_path / "de.txt").write_bytes(b"gut\nschl\xe4cht\n")
     assert unlabelled.mixed(mlm, data).identity() != before
-    with pytest.raises(StiltsError, match=r"de.txt, line 2: not UTF-8"):
+    with pytest.raises(StiltsError, match=r"de.txt line 2: not UTF-8"):
         unlabelled.texts(mlm, data)
     (tmp_path / "de.txt").write_text(" \n\n")
-    with pytest.raises(StiltsError, match=r"the text of 'de' has no line"):
+    with pytest.raises(StiltsError, match=r"de.txt is empty"):
         unlabelled.texts(mlm, data)
     with pytest.raises(StiltsError, match=r"mlm.languages=fr is not known.*de, th"):
         unlabelled.texts(Mlm(1.0, source=str(tmp_path), languages=("fr",)), data)

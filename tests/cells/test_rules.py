@@ -51,7 +51,7 @@ def test_one_training_serves_all_rules(result: dict[str, Any], run_tiny: Callabl
     own = {rule: pair[0] for rule, pair in planned.rules.items()}
     assert {stage.parent.parent.key for rule, stage in own.items() if rule != "oracle"} == {points.key}  # type: ignore
     made = [stage["label"] for stage in result["stages"] if stage["kind"] == "train" and stage["made_now"]]
-    assert len(made) == len(set(made)) == 3
+    assert len(made) == len(set(made))
     again = run_tiny(*CELL, RULES)
     assert not any(stage["made_now"] for stage in again["stages"])
 

@@ -26,7 +26,6 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.commands import status as status_command
 from stilts_xtreme.commands.plan import main as plan_main
 from stilts_xtreme.core import compose
-from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.sweep import engine as engines
 from stilts_xtreme.sweep import planning, record
 from stilts_xtreme.sweep.composer import jobs_of
@@ -251,7 +250,7 @@ def test_a_worker_that_always_dies_is_given_up(sweep: Callable[..., Any], pretra
     assert code == 1
     (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
     assert "train mnli: its worker was killed by SIGKILL, 3 times in all" in line
-    assert "worker-0.log" in line
+    assert re.search(r"worker-\d\.log", line)
     assert len(killed) == 3
 
 
@@ -476,7 +475,6 @@ def test_global_state_is_put_back() -> None:
         (("+target=xnli", "hydra.launcher.threads=0"), ("hydra.launcher.threads=0", "whole number")),
         (("+target=xnli", "seed=0,1", "trainer.devices=2"), ("trainer.devices=2", "one process on one device")),
         (("+target=xnli", "seed=0,1", "sed=2"), ("option=sed", "did you mean 'seed'")),
-        (("+target=xnli", "output=a,b"), ("output=a,b", "one output folder")),
     ],
 )
 def test_refusals_come_before_anything_is_made(
@@ -522,6 +520,4 @@ def test_refused_cells_do_not_stop_the_others() -> None:
     assert [type(entry).__name__ for entry in found] == ["PlannedCell", "Refusal", "PlannedCell"]
     good = [entry for entry in found if isinstance(entry, PlannedCell)]
     assert planning.sweep_name(good) == planning.sweep_name(good[::-1]) != planning.sweep_name(good[:1])
-    with pytest.raises(StiltsError, match="output="):
-        planning.output_of(planned_of("+target=xnli", "output=a,b"))
     assert composed("+target=xnli", *TINY)["seed"] == 0

@@ -20,7 +20,12 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "answer_starts": ("list of integer",),
     "id": ("string", "integer"),
 }  # every other canonical column is a string
-_VALUES: Mapping[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "label": (int, str)}
+_VALUES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "label": (int, str),
+    **dict.fromkeys(("float32", "float64"), (float, int)),
+}
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def paws(folder: Path, languages: str = "en de zh ko") -> Path:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     paws(folder / "paws")
-    checkpoint(folder / "encoder", "xlm-roberta")
+    checkpoint(folder / "encoder", "xlm-roberta", vocab_size=len(unigram()))
     unigram().save_pretrained(folder / "encoder")
     (folder / "encoder" / "tf_model.h5").write_bytes(b"what nothing here reads")
     (folder / "encoder" / "onnx").mkdir()

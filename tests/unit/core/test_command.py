@@ -27,7 +27,9 @@ def parser_of(name: str) -> Parser:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_teaches(name: str) -> None:
+def test_a_page_teaches(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "FOLDER").mkdir()
+    monkeypatch.chdir(tmp_path)
     parser = parser_of(name)
     page = parser.format_help()
     assert page.startswith(f"usage: python -m stilts_xtreme.{name} ")

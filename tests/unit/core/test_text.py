@@ -117,7 +117,9 @@ def result(name: str, model: str, target: str, tasks: list[str], value: float) -
         "synthetic": False, "collapsed": [name], "source_language": "en", "missing_languages": [name],
         "substitutes": {},
         "averages": {"zero_shot_value": value, "all_value": value}, "comparison": [line, {**line, "language": "en"}],
-        "rows": [{"cell": name, "language": name, "target": target, "value": value}], "stages": [], "recipe": name,
+        "rows": [{"cell": name, "model": model, "intermediate": "+".join(tasks) or "none", "language": name,
+                  "target": target, "value": value}],
+        "stages": [], "recipe": name,
         "unverified": [name], "layers": {name: [1.0]}, "caveat": name,
         "scale": {"parameters": 10, "intermediate": {"examples": 5, "steps": 5, "batches": 5}},
     }  # fmt: skip
