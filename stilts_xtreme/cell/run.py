@@ -24,7 +24,7 @@ from stilts_xtreme.core.files import copy_folder, disk_errors, write_atomic
 from stilts_xtreme.core.inputs import RowSet
 from stilts_xtreme.core.progress import closing, phases
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import Evaluation, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Stage
 from stilts_xtreme.core.terminal import Plain, say
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report import finished
@@ -106,7 +106,7 @@ def rows_ahead(planned: CellPlan, store: Store) -> list[RowSet]:
         return []
     found = {json.dumps(rows.content): rows for stage in todo if stage is not first for rows in stage.reads()}
     checked = (
-        first.reads() if isinstance(first, Training) else ()
+        first.reads() if first.kind == "train" else ()
     )  # a pretraining reads text alone, whatever its labels
     return [
         rows

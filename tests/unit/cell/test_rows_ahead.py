@@ -48,6 +48,8 @@ def test_only_what_is_read_later_is_read_ahead(tmp_path: Path) -> None:
     assert ahead() == [second, test], "no rows of the world, none twice, none that decide nothing"
     assert ahead("a") == [test]
     assert ahead("a", "b") == [], "nothing is trained any more"
+    stages.insert(0, stage("e", "pretrain", first, test))
+    assert ahead() == [first, second, test], "a pretraining reads their text alone, whatever their labels"
 
 
 def test_rows_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
