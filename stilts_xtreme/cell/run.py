@@ -105,9 +105,7 @@ def rows_ahead(planned: CellPlan, store: Store) -> list[RowSet]:
     if first is None:
         return []
     found = {json.dumps(rows.content): rows for stage in todo if stage is not first for rows in stage.reads()}
-    checked = (
-        first.reads() if first.kind == "train" else ()
-    )  # a pretraining reads text alone, whatever its labels
+    checked = first.reads() if first.kind == "train" else ()  # a pretraining reads text alone, whatever its labels
     return [
         rows
         for rows in found.values()
