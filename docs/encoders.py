@@ -151,6 +151,7 @@ def module_of(head: str, source: Source) -> Any:
 
 def outcome(head: str, source: Source) -> str:
     """``works``, or why the head is refused: it is made, trained for a step and asked for its outputs."""
+    torch.manual_seed(0)  # the weights of fresh heads
     try:
         module = module_of(head, source)
         features = module.features(ROWS[head], load_tokenizer(source))
