@@ -229,7 +229,9 @@ def _rows_in(path: Path, size: int, mtime_ns: int) -> int | None:
 
         with read_as(path, "parquet"):
             return pq.read_metadata(path).num_rows
-    return sum(1 for _ in lines_of(path)) if suffix == "jsonl" else None
+    if suffix not in ("jsonl", "tsv"):
+        return None
+    return sum(1 for _ in lines_of(path)) - (suffix == "tsv")  # the first line of a tsv names its columns
 
 
 def place(paths: Sequence[Path], row: int) -> str:
