@@ -48,7 +48,8 @@ def spec_from_mapping(mapping: Mapping[str, Any]) -> DatasetSpec:
         mapping: Plain containers with the fields of :class:`DatasetSpec`.
 
     Raises:
-        StiltsError: If a field, the format, the reader or a split is not known, or name or format is missing.
+        StiltsError: If a field, the format, the reader, a split or the source language is not known, or name or format
+            is missing.
     """
     name = mapping.get("name") or "?"
     option = f"dataset.{name}"
@@ -86,7 +87,10 @@ def spec_from_mapping(mapping: Mapping[str, Any]) -> DatasetSpec:
     if "files" in values:
         values["files"] = check_files(option, values["files"])
         values.setdefault("languages", ())
-    return DatasetSpec(**values)
+    spec = DatasetSpec(**values)
+    if spec.source_language and spec.languages and spec.source_language not in spec.languages:
+        raise unknown(f"{option}.source_language", spec.source_language, spec.languages)
+    return spec
 
 
 def _words(option: str, values: Iterable[object]) -> list[str]:

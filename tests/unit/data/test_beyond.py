@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.cells import cell_of
 from support.loading import load
+from support.rows import INT, TEXT, pairs, write
 
+from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data import catalogue
@@ -81,3 +84,86 @@ def test_sib200_has_each_language_of_flores_once() -> None:
     others = ("xnli", "panx", "udpos", "tatoeba", "tydiqa_goldp", "xquad", "paws_x")
     known = {language for name in others for language in catalogue.load_spec(name).languages}
     assert known - set(spec.languages) == {"qu"}, "FLORES has Ayacucho Quechua, WikiANN the macrolanguage"
+
+
+def test_americas_nli_has_numbers_for_labels_and_no_english(tmp_path: Path) -> None:
+    columns, features = pairs(labels=[2, 0, 1])
+    columns["language"] = ["aym"] * 3
+    write(tmp_path, "nala-cub/americas_nli", "aym", "test", columns,
+          {**features, "label": INT, "language": TEXT})  # fmt: skip
+    assert load("americas_nli", "test", "ay", tmp_path)["label"] == [2, 0, 1]
+    source = source_of(catalogue.load_spec("americas_nli"), DataSpec("hub", str(tmp_path)))
+    assert (source.languages("test"), source.languages("train"), source.source_language) == (("ay",), (), "en")
+    columns["label"] = [2, 3, 1]
+    write(tmp_path, "nala-cub/americas_nli", "bzd", "test", columns,
+          {**features, "label": INT, "language": TEXT})  # fmt: skip
+    with pytest.raises(StiltsError, match=r"no label '3'.*it holds: entailment, neutral, contradiction"):
+        load("americas_nli", "test", "bzd", tmp_path)
+
+
+@pytest.mark.parametrize("recipe", ["mini", "phang2020", "xtreme"])
+def test_americas_nli_shares_the_training_of_xnli(recipe: str) -> None:
+    one, other = (
+        plan(cell_of(f"+target={name}", "data=hub", "model=xlmr_base", f"recipe={recipe}")).final.chain()
+        for name in ("xnli", "americas_nli")
+    )
+    assert [stage.key for stage in one][:-1] == [stage.key for stage in other][:-1]
+    assert one[-1].key != other[-1].key
+
+
+PLACES = ("local/masakhaner2", "github/masakhane-io/masakhane-ner/MasakhaNER2.0/data")
+TAGGED = "Rais O\r\nWilliam B-PER\r\nRuto I-PER\r\n\r\n\r\nJumatatu\tB-DATE\r\n. O"
+
+
+def masakhaner(root: Path, place: str, language: str, text: str, split: str = "test") -> None:
+    path = root / place / language / f"{SPLITS[split]}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_masakhaner_is_read_from_files_of_its_repository(tmp_path: Path, place: str) -> None:
+    masakhaner(tmp_path, place, "swa", TAGGED)
+    masakhaner(tmp_path, place, "hau", "Abuja B-LOC\n", "train")
+    rows = load("masakhaner2", "test", "sw", tmp_path)
+    assert rows["tokens"] == [["Rais", "William", "Ruto"], ["Jumatatu", "."]]
+    assert rows["tags"] == [[0, 1, 2], [7, 0]]
+    source = source_of(catalogue.load_spec("masakhaner2"), DataSpec("hub", str(tmp_path)))
+    assert (source.languages("test"), source.languages("train"), source.count("test", "sw")) == (("sw",), ("ha",), 2)
+    with pytest.raises(StiltsError, match=rf"There is no .*{place}/swa/train.txt of masakhaner2/train/sw"):
+        load("masakhaner2", "train", "sw", tmp_path)
+
+
+def test_masakhaner_is_read_from_the_hub_s_layout_without_them(tmp_path: Path) -> None:
+    columns = {"tokens": [["Abuja"]], "ner_tags": [["B-LOC"]]}
+    write(tmp_path, "masakhane/masakhaner2", "hau", "test", columns, None)
+    assert load("masakhaner2", "test", "ha", tmp_path)["tags"] == [[5]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Rais O\nRuto\n", r"swa/test.txt line 2: 1 fields with spaces between them, and a token and its tag"),
+        ("Rais O\nRuto Rais O\n", r"swa/test.txt line 2: 3 fields"),
+        ("Rais O\n\nRuto B-MISC\n", r"no label 'B-MISC'.*mend the sentence in .*swa/test.txt from line 3 on"),
+    ],
+)
+def test_masakhaner_names_the_line_of_a_fault(tmp_path: Path, text: str, words: str) -> None:
+    masakhaner(tmp_path, PLACES[0], "swa", text)
+    with pytest.raises(StiltsError, match=words):
+        load("masakhaner2", "test", "sw", tmp_path)
+
+
+def test_the_language_that_is_trained_on_is_an_option(tmp_path: Path) -> None:
+    for language in ("swa", "hau"):
+        for split in SPLITS:
+            masakhaner(tmp_path, PLACES[0], language, f"{language} O\nAbuja B-LOC\n", split)
+    common = ("+target=masakhaner2", "data=hub", f"data.root={tmp_path}", "model=xlmr_base")
+    swahili, named, hausa = (
+        plan(cell_of(*common, *more)).final.chain()
+        for more in ((), ("dataset.masakhaner2.source_language=sw",), ("dataset.masakhaner2.source_language=ha",))
+    )
+    assert [stage.key for stage in swahili] == [stage.key for stage in named]
+    assert not {stage.key for stage in swahili} & {stage.key for stage in hausa}
+    with pytest.raises(StiltsError, match=r"dataset.masakhaner2.source_language=swa is not known"):
+        plan(cell_of(*common, "dataset.masakhaner2.source_language=swa"))

@@ -24,6 +24,7 @@ from stilts_xtreme.data.synthetic import World
 from stilts_xtreme.tasks import row_format_of
 
 NAMES = [
+    "americas_nli",
     "anli",
     "bucc2018",
     "ccg",
@@ -33,6 +34,7 @@ NAMES = [
     "hellaswag",
     "lareqa",
     "lareqa_candidates",
+    "masakhaner2",
     "mewsli_x",
     "mewsli_x_candidates",
     "mewsli_x_pairs",
@@ -58,7 +60,7 @@ NAMES = [
 ]
 PARTS = ("lareqa_candidates", "mewsli_x_candidates", "mewsli_x_pairs", "squad_sentences")
 """Parts of a data set, or one told in another way: the facts have them under its own name."""
-BEYOND = ("sib200",)
+BEYOND = ("americas_nli", "masakhaner2", "sib200")
 """Data sets of no benchmark of the facts."""
 HUB = DataSpec("hub")
 OWN = ("ccg", "ud_tags")  # read from the user's own files, which hold their labels too
