@@ -91,14 +91,42 @@ class Guard(pl.Callback):
             self.on_point(point)
 
 
-class Select(pl.Callback):
-    """Scores dev rows now and then, keeps the best weights, and ends a training that has stopped improving."""
+class AtPoints(pl.Callback):
+    """Scores dev rows now and then, and does something with every such point."""
+
+    def __init__(self, guard: Guard, folder: Path, score: Callable[[], dict[str, float]], every: int):
+        self.guard, self.folder, self.score, self.every = guard, folder, score, every
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
+        """Scores at every ``every``-th and at the last step."""
+        done = batch.index + 1
+        if done % self.every and done != module.steps:
+            return
+        scores = self.score()
+        mean = sum(scores.values()) / len(scores)
+        self.guard.point({"step": done, "dev": mean, **{f"dev_{name}": value for name, value in scores.items()}})
+        self.at(done, mean, trainer, module)
+
+    def at(self, step: int, mean: float, trainer: Any, module: StageModule) -> None:
+        """What is done at a point.
+
+        Args:
+            step: The steps so far.
+            mean: The mean score on dev rows.
+            trainer: Lightning's trainer.
+            module: The module that is trained.
+        """
+        raise NotImplementedError
+
+
+class Select(AtPoints):
+    """Keeps the weights with the best score on dev rows, and ends a training that has stopped improving."""
 
     def __init__(
         self, guard: Guard, folder: Path, score: Callable[[], dict[str, float]], every: int, patience: int | None
     ):
-        self.guard, self.folder, self.score = guard, folder, score
-        self.every, self.patience = every, patience
+        super().__init__(guard, folder, score, every)
+        self.patience = patience
         self.best = -math.inf
         self.best_step = 0
         self.stale = 0
@@ -109,20 +137,11 @@ class Select(pl.Callback):
         """The file of the best weights so far."""
         return self.folder / "best.safetensors"
 
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
-        """Scores at every ``every``-th and at the last step."""
-        done = batch.index + 1
-        if done % self.every and done != module.steps:
-            return
-        scores = self.score()
-        mean = sum(scores.values()) / len(scores)
-        self.guard.point({"step": done, "dev": mean, **{f"dev_{name}": value for name, value in scores.items()}})
+    def at(self, step: int, mean: float, trainer: Any, module: StageModule) -> None:
+        """Keeps the weights if they are better than all before."""
         if mean > self.best:
-            self.best, self.best_step, self.stale = mean, done, 0
-            scratch = self.folder / "best.tmp"
-            save_file(weights_of(module), scratch)
-            self.digest = digest(scratch)
-            os.replace(scratch, self.path)
+            self.best, self.best_step, self.stale = mean, step, 0
+            self.digest = keep(module, self.path)
         else:
             self.stale += 1
             if self.patience is not None and self.stale >= self.patience:
@@ -164,6 +183,15 @@ def weights_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
             seen.add(value.data_ptr())
             kept[name] = value
     return kept
+
+
+def keep(module: torch.nn.Module, path: Path) -> str:
+    """Writes the weights of a module into a file, whole or not at all, and gives the digest of the file."""
+    scratch = path.with_suffix(".tmp")
+    save_file(weights_of(module), scratch)
+    found = digest(scratch)
+    os.replace(scratch, path)
+    return found
 
 
 class Checkpoint(pl.Callback):

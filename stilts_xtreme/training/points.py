@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -22,10 +21,10 @@ from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Selected, Training
 from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.tasks.checkpoint import lineage, save
-from stilts_xtreme.tasks.module import Step
+from stilts_xtreme.tasks.module import StageModule
 from stilts_xtreme.training import mlm
 from stilts_xtreme.training.about import about
-from stilts_xtreme.training.callbacks import Guard, weights_of
+from stilts_xtreme.training.callbacks import AtPoints, Guard, keep
 from stilts_xtreme.training.checkpoints import DamagedCheckpoint
 from stilts_xtreme.training.dev import Dev, tell
 from stilts_xtreme.training.parents import FolderOf
@@ -36,26 +35,18 @@ LIST = "points.json"
 ROWS = "rows.safetensors"
 
 
-class KeepPoints(pl.Callback):
-    """Scores dev rows now and then, and keeps the trained weights of every such point."""
+class KeepPoints(AtPoints):
+    """Keeps the trained weights of every evaluation point."""
 
     def __init__(self, guard: Guard, folder: Path, score: Callable[[], dict[str, float]], every: int):
-        self.guard, self.folder, self.score, self.every = guard, folder / FOLDER, score, every
+        super().__init__(guard, folder / FOLDER, score, every)
         self.points: list[dict[str, Any]] = []
 
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Step, index: int) -> None:
-        """Keeps the weights at every ``every``-th and at the last step."""
-        done = batch.index + 1
-        if done % self.every and done != module.steps:
-            return
-        scores = self.score()
-        mean = sum(scores.values()) / len(scores)
-        self.guard.point({"step": done, "dev": mean, **{f"dev_{name}": value for name, value in scores.items()}})
+    def at(self, step: int, mean: float, trainer: Any, module: StageModule) -> None:
+        """Keeps the weights."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        scratch = self.folder / "point.tmp"
-        save_file(weights_of(module), scratch)
-        self.points.append({"step": done, "dev": mean, "sha256": digest(scratch)})
-        os.replace(scratch, self.folder / f"{done}.safetensors")
+        sha256 = keep(module, self.folder / f"{step}.safetensors")
+        self.points.append({"step": step, "dev": mean, "sha256": sha256})
 
     def state_dict(self) -> dict[str, Any]:
         """The points so far, as text so that a checkpoint stays plain."""
