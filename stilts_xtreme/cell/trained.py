@@ -8,6 +8,7 @@ from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import digest
+from stilts_xtreme.core.paths import home
 from stilts_xtreme.models.encoder import Source
 from stilts_xtreme.models.naming import source_named
 from stilts_xtreme.report import finished
@@ -28,7 +29,7 @@ def find(place: str, head: str | None = None, format: str | None = None) -> tupl
     Raises:
         StiltsError: It is no model, is damaged, or has not the head.
     """
-    folder = Path(place).expanduser()
+    folder = home(place)
     if (folder / "result.json").is_file():
         return _of_cell(folder, head, format)
     if (folder / "models").is_dir():

@@ -17,6 +17,7 @@ from typing import Any
 
 from stilts_xtreme.core.checks import check, choice
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.paths import home
 
 OPTIONS = {"project": "project", "entity": "entity", "group": "run_group", "mode": "mode", "tags": "run_tags"}
 """Option of the group ``logger`` -> its name among W&B's settings."""
@@ -90,7 +91,7 @@ def check_settings(options: Mapping[str, Any], cells: int = 1) -> None:
             _refuse(name, value, partial(Settings().update_from_env_vars, {name: value}))
     settings = Settings()
     folder = os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb"
-    settings.settings_system = str(Path(folder).expanduser() / "settings")
+    settings.settings_system = str(home(folder) / "settings")
     files = settings.read_system_settings()
     for name, value in files.all().items():
         if name not in ("anonymous", "root_dir", "settings_system"):  # W&B says itself that it passes over these

@@ -27,7 +27,7 @@ from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import shared
-from stilts_xtreme.core.paths import unquoted
+from stilts_xtreme.core.paths import home, unquoted
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.terminal import ERRORS, Plain, out, say, table
 from stilts_xtreme.core.text import visible
@@ -70,7 +70,7 @@ def _root_of(options: Sequence[str]) -> Path:
         raise StiltsError("Where to? Give data.root=FOLDER; --help shows how.")
     if any(re.fullmatch(r"\+*data=(?!hub$).*", option) for option in options):
         raise StiltsError("Only data=hub is fetched; the synthetic data are made where they are used.")
-    root = Path(unquoted(given[-1]) if given else os.environ["STILTS_DATA_ROOT"]).expanduser()
+    root = home(unquoted(given[-1]) if given else os.environ["STILTS_DATA_ROOT"])
     if root.exists() and not root.is_dir():
         raise StiltsError(f"data.root={root} is a file; a folder is needed.")
     return root

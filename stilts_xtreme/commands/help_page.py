@@ -123,7 +123,8 @@ def _about(topic: str, words: Sequence[str], folders: Sequence[Path]) -> str:
         for path in descriptions.files(topic, folders):
             parts += _entry(path.stem, descriptions.first_sentence(descriptions.read(path).about))
         if topic in compose.ADDED or topic == "dataset":
-            words = [*words, *_shown(topic, folders)]
+            group = topic if topic in compose.ADDED else "target"
+            words = [*words, f"+{group}={compose.ADDED[group]}"]
     options = dict(_options(_composed(words)))
     own = [option for option in options if option == group or option.startswith(f"{group}.")]
     if not own and not parts:
@@ -146,12 +147,6 @@ def _of_hydra(topic: str) -> str:
     for name, options in compose.of_hydra(group).items():
         lines += _entry(name, ", ".join(options))
     return "\n".join([*lines, "", "docs/sweeps.md explains them; --hydra-help lists all that is Hydra's own."])
-
-
-def _shown(topic: str, folders: Sequence[Path]) -> list[str]:
-    """A choice that has most of the options of a group which is empty by default."""
-    example = {"target": "+target=lareqa", "intermediate": "+intermediate=ud_tags", "study": "+study=volumes"}
-    return [example.get(topic, "+target=xnli")]
 
 
 def _choice(word: str, folders: Sequence[Path]) -> str | None:

@@ -72,7 +72,7 @@ def _work(options: Namespace) -> None:
     if not all(columns.values()):
         raise StiltsError(f"--column {' '.join(options.column)} is refused: write COLUMN=NAME, as in text_a=review.")
     for path in (options.file, options.against):  # before the seconds that torch takes
-        if path is not None and not path.expanduser().exists():
+        if path is not None and not path.exists():
             raise StiltsError(f"{path} does not exist; name a file of rows.")
     if options.output is not None and options.output.is_dir():
         raise StiltsError(f"--output {options.output} is a folder; name a file.")
@@ -94,8 +94,7 @@ def _work(options: Namespace) -> None:
         precision=told.precision if gpu else "32-true",
         micro_batch_tokens=options.batch_tokens // 2,  # of a training, whose gradients take as much again
     )
-    against = options.against.expanduser() if options.against is not None else None
-    records = answer(source, told, Question(options.file.expanduser(), against, columns), machine)
+    records = answer(source, told, Question(options.file, options.against, columns), machine)
     try:
         text = "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in records)
     except ValueError as error:

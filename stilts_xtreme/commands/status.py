@@ -24,6 +24,7 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import disk_errors, write_atomic
+from stilts_xtreme.core.paths import home
 from stilts_xtreme.core.terminal import Plain, out, table
 from stilts_xtreme.core.text import visible
 from stilts_xtreme.report.labels import labels
@@ -46,11 +47,11 @@ def find(sweep: str) -> Path:
     Raises:
         StiltsError: When there is none.
     """
-    for folder in (Path(sweep).expanduser(), Path("outputs") / "sweeps" / sweep):
+    for folder in (home(sweep), Path("outputs") / "sweeps" / sweep):
         if (folder / "graph.json").exists():
             return folder
-    if len(Path(sweep).parts) > 1 and Path(sweep).expanduser().is_dir():
-        record.graph_of(Path(sweep).expanduser())  # which says what is missing
+    if len(Path(sweep).parts) > 1 and home(sweep).is_dir():
+        record.graph_of(home(sweep))  # which says what is missing
     place = Path(sweep).parent if Path(sweep).parent.name == "sweeps" else Path("outputs") / "sweeps"
     raise unknown(
         "SWEEP", Path(sweep).name, sorted(path.parent.name for path in place.glob("*/graph.json")) or ["none is there"]

@@ -11,7 +11,6 @@ import FILE              adds the stages and cells of such a file; what is there
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from argparse import Namespace
@@ -24,7 +23,7 @@ from stilts_xtreme.commands.archive import IMPORTING, export, import_
 from stilts_xtreme.commands.stage_list import show
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.core.paths import unquoted
+from stilts_xtreme.core.paths import home, unquoted
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.terminal import Plain
 from stilts_xtreme.sweep.needs import needed
@@ -142,9 +141,9 @@ def _work(options: Namespace) -> int:
         raise unknown("COMMAND", command, COMMANDS)
     for word in options.words:
         if word.startswith("output="):
-            output = os.path.expanduser(unquoted(word.removeprefix("output=")))
+            output = str(home(unquoted(word.removeprefix("output="))))
         else:
-            names.append(os.path.expanduser(word))
+            names.append(str(home(word)))
     if command != "gc" and (options.dry_run or options.yes):
         raise StiltsError(f"{', '.join(FLAGS)} are options of store gc alone, not of {command}.")
     if names and command not in ("export", "import"):

@@ -14,7 +14,7 @@ from typing import NoReturn
 from stilts_xtreme.core import streams, terminal
 from stilts_xtreme.core.compose import as_option, sentence
 from stilts_xtreme.core.errors import StiltsError, near
-from stilts_xtreme.core.paths import refuse_bytes
+from stilts_xtreme.core.paths import home, refuse_bytes
 
 RUN = "the options of a run, such as +target=xnli seed=1; python -m stilts_xtreme --help lists them"
 
@@ -60,9 +60,9 @@ class Parser(argparse.ArgumentParser):
             raise StiltsError(f"{rest[0]} is not an option of {self.name}{hint}; choose one of: {', '.join(flags)}.")
         for name, value in vars(found).items():  # the shell expands no '~' in --output=~/folder
             if isinstance(value, Path):
-                setattr(found, name, value.expanduser())
+                setattr(found, name, home(value))
             elif isinstance(value, list) and all(isinstance(part, Path) for part in value):
-                setattr(found, name, [part.expanduser() for part in value])
+                setattr(found, name, [home(part) for part in value])
         return found
 
     def error(self, message: str) -> NoReturn:

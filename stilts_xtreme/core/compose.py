@@ -16,7 +16,8 @@ from stilts_xtreme.core.errors import StiltsError, unknown
 T = TypeVar("T")
 
 GROUPS = ("intermediate", "target", "study", "model", "data", "benchmark", "recipe", "trainer", "logger", "callbacks")
-ADDED = ("intermediate", "target", "study")
+ADDED = {"intermediate": "ud_tags", "target": "lareqa", "study": "volumes"}
+"""Groups that are empty unless a choice is added, each with one that has most of the group's options."""
 
 
 def choices(group: str, folders: Iterable[Path] = ()) -> list[str]:
@@ -50,7 +51,7 @@ def prepare(arguments: Sequence[str], many: bool = False) -> list[str]:
     folders = search_folders(arguments)
     many = many or bool({"-m", "--multirun"} & set(arguments))
     rest, named = _split(arguments)
-    prepared += [f"--config-dir={Path(name).expanduser().absolute()}" for name in named]
+    prepared += [f"--config-dir={paths.home(name).absolute()}" for name in named]
     for argument in rest:
         if re.match(r"\+{0,2}(model|target|study)\.name=.*\$\{", argument, flags=re.DOTALL):
             raise StiltsError(
@@ -108,7 +109,7 @@ def search_folders(arguments: Sequence[str]) -> list[Path]:
         named += [
             part.removeprefix("file://") for part in parts if part and not part.startswith(("pkg://", "structured:"))
         ]
-    found = [Path(name).expanduser().absolute() for name in named]
+    found = [paths.home(name).absolute() for name in named]
     for folder, name in zip(found, named, strict=True):
         if not folder.is_dir():
             raise StiltsError(
@@ -202,8 +203,13 @@ def sentence(error: Exception) -> StiltsError | None:
         return _plugin_option(plugin[1], plugin[2])
     if missing:
         option, there = missing.group(1), _options(missing.group(1))
+        group = option.lstrip("+").partition(".")[0]
+        if group in ADDED and option != group and any(option in names for names in there):
+            return StiltsError(
+                f"option={option} is refused: the command names no {group} that has it; give +{group}=NAME too, with "
+                f"one of: {', '.join(choices(group))}."
+            )
         if any(option in names for names in there):
-            group = option.partition(".")[0]
             return StiltsError(
                 f"option={option} is one of another choice of {group} than this command has; give {group}=CHOICE too. "
                 "A model of your own brings data=hub and recipe=phang2020."
@@ -265,7 +271,8 @@ def _options(option: str) -> tuple[list[str], list[str]]:
             else:
                 names.append(name)
 
-    walk(compose([], raw=True), "")
+    group = option.lstrip("+").partition(".")[0]
+    walk(compose([f"+{group}={ADDED[group]}"] if group in ADDED else [], raw=True), "")
     names += ADDED
     group = option.lstrip("+").rpartition(".")[0]
     while group and not any(name.startswith(f"{group}.") for name in names):  # up to one that exists

@@ -20,28 +20,46 @@ def read_json(path: Path) -> Any:
     return parse_json(str(path), text_of(path).removeprefix("\ufeff"))  # a byte-order mark, which no JSON has
 
 
+class Twice(ValueError):
+    """A key occurs more than once in one object.
+
+    Attributes:
+        key: The first such key.
+        extra: How many keys are too many.
+    """
+
+    def __init__(self, key: str, extra: int):
+        super().__init__(key)
+        self.key, self.extra = key, extra
+
+
+def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; ``json`` keeps the last of equal keys without a word.
+
+    Raises:
+        Twice: A key occurs more than once.
+    """
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [key for key, _ in pairs]
+        raise Twice(next(name for name in names if names.count(name) > 1), len(pairs) - len(found))
+    return found
+
+
 def parse_json(where: str, text: str) -> Any:
     """The content of a JSON text; ``where`` is the name of its place in an error.
 
     Raises:
         StiltsError: No JSON, or a key that occurs twice in one object.
     """
-
-    def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        # json keeps the last of equal keys without a word; a score of such a file would be wrong in silence.
-        keys = dict(pairs)
-        if len(keys) != len(pairs):
-            names = [key for key, _ in pairs]
-            first = next(name for name in names if names.count(name) > 1)
-            lines = lines_of(text, first, before="", after=r"\s*:")
-            place = f"{where} line {lines[1]}" if len(lines) > 1 and "\n" in text else where
-            raise StiltsError(
-                f"{place}: {len(pairs) - len(keys)} keys occur more than once, first {first!r}; keep one of each."
-            )
-        return keys
-
     try:
         return json.loads(text, object_pairs_hook=table)
+    except Twice as error:
+        lines = lines_of(text, error.key, before="", after=r"\s*:")
+        place = f"{where} line {lines[1]}" if len(lines) > 1 and "\n" in text else where
+        raise StiltsError(
+            f"{place}: {error.extra} keys occur more than once, first {error.key!r}; keep one of each."
+        ) from error
     except json.JSONDecodeError as error:
         place = where if "line" in where.rpartition("/")[2] else f"{where} line {error.lineno}"
         raise StiltsError(f"{place}: not JSON ({error.msg}).") from error

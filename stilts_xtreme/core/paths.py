@@ -22,6 +22,20 @@ OPTION = re.compile(
 _FUNCTION = re.compile(r"(choice|glob|range|interval|shuffle|sort|tag|str|int|float|bool|json_str)\(.*\)", re.DOTALL)
 
 
+def home(path: str | Path) -> Path:
+    """A path whose ``~`` or ``~user`` at the beginning is the folder of that user; any other as it is.
+
+    Raises:
+        StiltsError: No folder of that user is known, and nothing is there that is called so.
+    """
+    found = os.path.expanduser(path)
+    if str(found).startswith("~") and not os.path.lexists(path):
+        user = str(path).partition("/")[0][1:]
+        whose = f"there is no user '{user}'" if user else "the folder of this user is not known"
+        raise StiltsError(f"{path} is refused: {whose}; write ./{path} for a file or folder that is called so.")
+    return Path(found)
+
+
 def quoted(value: str) -> str:
     """A value in Hydra's quotes, whatever characters a path may have; what looks like a reference stays a text."""
     doubled = re.sub(r"(\\+)(?='|$)", r"\1\1", value)  # Hydra reads a backslash as one unless a quote follows
@@ -62,9 +76,9 @@ def values(option: str, value: str, many: bool) -> list[str] | None:
     whole = unquoted(value)
     if not many or len(parts) < 2 or whole != value or option == "output":  # a sweep has one output folder
         return [whole]
-    if not Path(value).expanduser().exists():
+    if not home(value).exists():
         return parts
-    if all(Path(part).expanduser().exists() for part in parts):
+    if all(home(part).exists() for part in parts):
         raise StiltsError(
             f"{option}={value} is refused with -m: it is a path that is there, and so are the parts between its "
             f"commas; for the one path write {option}={quoted(value)}, for the others "
@@ -93,7 +107,7 @@ def prepared(argument: str, many: bool) -> str | None:
     if found is None:
         return None
     if option == "output":  # Hydra, too, writes below it
-        found = [os.path.expanduser(path) for path in found]
+        found = [str(home(path)) for path in found]
     return f"{plus}{option}={','.join(map(quoted, found))}"
 
 
@@ -122,7 +136,7 @@ def encoders(value: str, known: Sequence[str], many: bool) -> list[str]:
 
 def _name_of(place: str) -> str:
     """What an encoder is called by its folder or hub id."""
-    return Path(place).expanduser().resolve().name if _is_folder(place) else Path(place).name
+    return home(place).resolve().name if _is_folder(place) else Path(place).name
 
 
 def _is_folder(value: str) -> bool:

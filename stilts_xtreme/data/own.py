@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.paths import home
 from stilts_xtreme.core.schema import Columns, DatasetSpec
 from stilts_xtreme.data import tables
 from stilts_xtreme.data.checks import check
@@ -51,7 +52,7 @@ def table(rows: Any, where: str, split: str = "train") -> Table:
         raise StiltsError(
             f"{where} is a {type(rows).__name__}; take a mapping of lists, a datasets.Dataset or the path of a file."
         )
-    path = Path(rows).expanduser()
+    path = home(rows)
     if not path.exists():
         raise StiltsError(f"{where}={path} is not a file.")
     return saved.read(path, split) if path.is_dir() else tables.read(path)

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from stilts_xtreme.core import files
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.json_text import Twice, table
 
 _AGAIN = "bring the file again"
 _POINTER, _GZIP, _PARQUET = b"version https://git-lfs", b"\x1f\x8b", b"PAR1"
@@ -197,10 +198,13 @@ def json_in(text: str, where: str) -> Any:
         where: Where it is, in words.
 
     Raises:
-        StiltsError: It is no JSON, or has half a character, which no tokenizer and no file takes.
+        StiltsError: It is no JSON, has a key twice in one object, or half a character, which no tokenizer and no file
+            takes.
     """
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=table)
+    except Twice as error:
+        raise StiltsError(f"{where}: the key '{error.key}' occurs twice in one object; keep one of them.") from error
     except (ValueError, RecursionError) as error:
         raise StiltsError(f"{where}: not JSON ({first_line(error)}); mend it.") from error
     if "\\ud" in text.lower():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.paths import home
 from stilts_xtreme.models import shipped
 from stilts_xtreme.models.encoder import Source
 
@@ -18,8 +18,8 @@ def source_named(place: str) -> Source:
     """
     if place in shipped.names():
         return Source(str(shipped.FOLDER / place))
-    if Path(place).expanduser().is_dir():
-        return Source(str(Path(place).expanduser()))
+    if home(place).is_dir():
+        return Source(str(home(place)))
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", place):
         return Source(place)
     raise StiltsError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.paths import home
 from stilts_xtreme.report.finished import is_there, read_result
 from stilts_xtreme.report.labels import tidy_rows
 
@@ -38,7 +39,7 @@ def read_cells(folder: str | Path, needs: tuple[str, ...] = ()) -> list[Finished
         StiltsError: When there is no such folder, no finished cell in it, a result that cannot be read, or a cell that
             is there twice.
     """
-    root = Path(folder).expanduser()
+    root = home(folder)
     if not root.is_dir():
         raise StiltsError(f"folder={folder} is not a folder; take the one that output= named.")
     below = root / "cells" if (root / "cells").is_dir() else root

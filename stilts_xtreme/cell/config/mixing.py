@@ -11,6 +11,7 @@ from typing import Any
 from stilts_xtreme.cell.config.phases import make_recipe
 from stilts_xtreme.core.checks import check, choice, is_number, make, number, refused, whole
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.paths import home
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import Languages, Mlm, Sampling, Translation
 from stilts_xtreme.data.sources import generated
@@ -61,7 +62,7 @@ def make_mlm(values: Mapping[str, Any], phase: Mapping[str, Any] | None) -> Mlm:
     number("mlm.mask_probability", mlm.mask_probability, 0, strict=True)
     check(mlm.mask_probability < 1, "mlm.mask_probability", mlm.mask_probability, "it must be below 1")
     number("mlm.exponent", mlm.exponent, 0)
-    source, languages = os.path.expanduser(mlm.source), _languages("mlm.languages", mlm.languages)
+    source, languages = str(home(mlm.source)), _languages("mlm.languages", mlm.languages)
     mlm = dataclasses.replace(mlm, weight=float(mlm.weight), source=source, languages=languages)
     if not mlm.weight or phase is None:
         return mlm
@@ -82,7 +83,7 @@ def make_translation(values: Mapping[str, Any], data: DataSpec) -> Translation:
     source, option = translation.source, "translation"
     if source is not None:
         check(isinstance(source, str), option, source, "take a folder, owner/name on the hub, or synthetic")
-        source = os.path.expanduser(source)
+        source = str(home(source))
         folder = os.path.isdir(source)
         hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source) is not None
         if generated(data):

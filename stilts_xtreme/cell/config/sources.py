@@ -12,6 +12,7 @@ from typing import Any
 
 from stilts_xtreme.core.checks import check, choice, known, make, number, whole
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.paths import home
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import ModelSpec
 from stilts_xtreme.data.corpus import world_key
@@ -40,7 +41,7 @@ def make_data(values: Mapping[str, Any]) -> DataSpec:
     choice("data.bad_rows", data.bad_rows, ("skip", "refuse"))
     if data.root is None:
         return data
-    root = os.path.expanduser(str(data.root))
+    root = str(home(str(data.root)))
     if not os.path.isdir(root):
         raise StiltsError(f"data.root={data.root} is not a folder; it must hold data sets as <owner>/<name>/....")
     return dataclasses.replace(data, root=root)
@@ -60,7 +61,7 @@ def make_model(values: Mapping[str, Any], data: DataSpec, own_text: bool) -> Mod
     """
     model = make(ModelSpec, "model", values)
     if model.path is not None:
-        path = os.path.expanduser(str(model.path))
+        path = str(home(str(model.path)))
         if not os.path.isfile(os.path.join(path, "config.json")):
             raise StiltsError(f"model={model.path} is not a saved encoder: there is no config.json in it.")
         model = dataclasses.replace(model, path=path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.paths import home
 from stilts_xtreme.core.schema import SPLITS, DatasetSpec
 from stilts_xtreme.data.local.saved import SAVED
 
@@ -105,7 +106,7 @@ def resolve(spec: DatasetSpec, split: str, name: str) -> Path:
 
 
 def _candidates(spec: DatasetSpec, name: str) -> list[Path]:
-    path = Path(name).expanduser()
+    path = home(name)
     folders = [Path(spec.folder)] if spec.folder and not path.is_absolute() else []
     return list(dict.fromkeys((folder / path).absolute() for folder in (*folders, Path())))
 

@@ -20,19 +20,22 @@ class TaggedRows(RowFormat):
         return not any(token.strip() for token in columns["tokens"][at])
 
     def review(self, columns: Columns, labels: int, train: bool) -> tuple[Columns, list[Finding]]:
-        """Sentences without tags, with a tag too many or too few, or with one that the data set does not have."""
-        none, beyond, uneven = [], [], []
+        """Sentences without tags, with a word without one, with another number of tags, or with an unknown one."""
+        none, some, beyond, uneven = [], [], [], []
         for at, (tokens, tags) in enumerate(zip(columns["tokens"], columns["tags"], strict=True)):
             if tokens and all(tag is None or tag == -1 for tag in tags):
                 none.append(at)
             elif len(tokens) != len(tags):
                 uneven.append(at)
-            elif any(tag is None or not 0 <= tag < labels for tag in tags):
+            elif any(tag is None or tag == -1 for tag in tags):
+                some.append(at)
+            elif any(not 0 <= tag < labels for tag in tags):
                 beyond.append(at)
         empty = [at for at, tokens in enumerate(columns["tokens"]) if any(not token.strip() for token in tokens)]
         return columns, [
             Finding("empty token", empty),
             Finding(NO_LABEL, none, drop=True),
+            Finding("token without a tag", some, drop=True),
             Finding("label out of range", beyond, drop=True),
             Finding("tokens and tags of different length", uneven, drop=True),
         ]

@@ -243,6 +243,23 @@ def test_a_mistyped_option_gets_a_short_list(cli: Callable[..., Any], argument: 
     assert said == f"error: option={name} is not known (did you mean '{near}'?); choose one of: {listed}"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["+target=xnli", "study.name=x"], ("names no study that has it", "+study=NAME", "sizes, volumes.")),
+        (["target.languages=[qab]"], ("names no target that has it", "+target=NAME", "xnli")),
+        (["+target=xnli", "target.candidates=x"], ("names no target that has it", "lareqa")),
+        (["+target=xnli", "target.nme=x"], ("target.nme is not known (did you mean 'target.name'?)",)),
+        (["+study=volumes", "study.nme=x"], ("study.nme is not known (did you mean 'study.name'?)",)),
+    ],
+)
+def test_an_option_of_a_group_that_the_command_does_not_name(
+    cli: Callable[..., Any], arguments: list[str], words: tuple[str, ...]
+) -> None:
+    said = refused(cli(*arguments))
+    assert all(word in said for word in words), said
+
+
 def test_mistakes_are_refused_in_a_fresh_process(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "stilts_xtreme", "+target=xnly"], cwd=ROOT, capture_output=True, text=True, timeout=60

@@ -11,12 +11,20 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from support.cells import TINY, cell_of
+from support.cells import ROOT, TINY, cell_of
 
+from stilts_xtreme.commands.fetch import main as fetch
 from stilts_xtreme.commands.plan import main as plan
+from stilts_xtreme.commands.predict import main as predict
+from stilts_xtreme.commands.status import main as status
+from stilts_xtreme.commands.store import main as store
 from stilts_xtreme.core import compose, paths
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.paths import home
+from stilts_xtreme.models.naming import source_named
 from stilts_xtreme.models.shipped import FOLDER
+from stilts_xtreme.report.__main__ import main as report
+from stilts_xtreme.report.results import load_results
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 
@@ -152,3 +160,45 @@ def test_own_yaml_in_any_folder(tmp_path: Path, capsys: pytest.CaptureFixture[st
     text = (compose.conf_dir() / "target" / "xnli.yaml").read_text(encoding="utf-8")
     (folder / "target" / "mine.yaml").write_text(text.replace("target.xnli", "target"), encoding="utf-8")
     assert plan([f"--config-dir={folder}", "+target=mine", f"output={tmp_path / 'o'}"]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["~nobody-here", "~nobody-here/o"])
+def test_the_folder_of_a_user_who_is_not_there_is_refused(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = (
+        f"{place} is refused: there is no user 'nobody-here'; write ./{place} for a file or folder that is called so."
+    )
+    for option in ("output", "data.root", "translation", "mlm.source"):
+        with pytest.raises(StiltsError) as error:
+            cell_of("+intermediate=mnli", "+target=xnli", "data=hub", "mlm.weight=0.1", f"{option}={place}")
+        assert str(error.value) == said, option
+    for work in (
+        lambda: compose.prepare([f"model={place}"]),
+        lambda: compose.prepare(["--config-dir", place]),
+        lambda: load_results(place),
+        lambda: source_named(place),
+    ):
+        with pytest.raises(StiltsError) as error:
+            work()
+        assert str(error.value) == said
+    for main, arguments in (
+        (store, ("ls", f"output={place}")),
+        (status, (place,)),
+        (report, ("outputs", "--output", place)),
+        (predict, (place, __file__)),
+        (predict, ("mini", place)),
+        (fetch, ("+target=xnli", f"data.root={place}")),
+    ):
+        assert main(arguments) == 1
+        assert capsys.readouterr().err == f"error: {said}\n"
+    Path(place).mkdir(parents=True)
+    assert home(place) == Path(place)
+    assert home("~/x") == Path.home() / "x"
+
+
+def test_homes_are_found_in_one_place() -> None:
+    """Python's own ways leave the folder of an unknown user as it is, or fail with a traceback."""
+    for path in (ROOT / "stilts_xtreme").rglob("*.py"):
+        assert path.name == "paths.py" or "expanduser" not in path.read_text(encoding="utf-8"), path

@@ -116,7 +116,8 @@ def test_tags_and_choices() -> None:
     assert kept["id"] == ["0"]
     assert report.problems["tokens and tags of different length"] == (1, ("1",))
     assert report.problems["no label"] == (1, ("2",))
-    assert report.problems["label out of range"] == (2, ("3", "4"))
+    assert report.problems["label out of range"] == (1, ("3",))
+    assert report.problems["token without a tag"] == (1, ("4",))
     columns = {"id": list("0123"), "context": ["c", "", "c", "c"], "question": [""] * 4, "label": [0] * 4}
     columns["choices"] = [["a", "b"], ["a", "b"], ["a", ""], ["a"]]
     kept, report = check(columns, CHOICE, "train", "skip")

@@ -241,6 +241,8 @@ def test_a_key_holds_what_is_read_and_no_path(tmp_path: Path) -> None:
         ("x.csv", b"text,text\na,good\n", "x.csv line 1: the column 'text' occurs more than once"),
         ("x.tsv", b"text\tstars\na\n", "x.tsv line 2: 1 fields with tabs"),
         ("x.json", b"null", "x.json holds a null, and rows are a list of objects"),
+        ("x.jsonl", b'{"text": "a", "stars": "bad", "text": "b"}', "x.jsonl line 1: the key 'text' occurs twice"),
+        ("x.json", b'[{"text": "a", "stars": {"a": 1, "a": 1}}]', "x.json: the key 'a' occurs twice in one object"),
         ("x.json", b"[" * 100_000, "x.json: not JSON"),
         ("x.jsonl", b"[" * 100_000, "x.jsonl line 1: not JSON"),
         ("x.jsonl", b'{"text": "\\ud800", "stars": "bad"}', "x.jsonl line 1: half a character"),
