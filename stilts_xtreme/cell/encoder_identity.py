@@ -28,7 +28,7 @@ def origin(model: ModelSpec) -> Origin:
             if file.suffix in (".json", ".safetensors", ".model", ".txt") and file.is_file():
                 stat = file.stat()
                 files[file.name] = _file_digest(str(file), stat.st_size, stat.st_mtime_ns)
-    return Origin(model.id, model.revision, model.path, files, model.shipped is not None)
+    return Origin(model.id, model.revision, model.path, files, model.shipped is not None, model.layers)
 
 
 def pretraining(cell: Cell) -> Pretraining | None:

@@ -82,12 +82,12 @@ def _trained(planned: CellPlan, manifests: Mapping[str, Mapping[str, Any]]) -> d
 def name_of(cell: Cell, planned: CellPlan) -> str:
     """The cell's name: what it is, and eight digits of its stages' keys, so that two settings never share a folder."""
     digest = hashlib.sha256(" ".join(stage.key for stage in planned.stages()).encode()).hexdigest()[:8]
-    middle = "+".join(cell.intermediate) or "none"
+    model, middle = cell.model.label.replace("/", "-"), "+".join(cell.intermediate) or "none"
     if len(cell.intermediate) > 3:
         middle = f"{len(cell.intermediate)}tasks"
     if cell.intermediate:
         middle += "+mlm" * bool(cell.mlm.weight) + "+translated" * bool(cell.translation.source)
-    return "-".join([cell.model.name, middle, cell.target.name if cell.target else "only", f"seed{cell.seed}", digest])
+    return "-".join([model, middle, cell.target.name if cell.target else "only", f"seed{cell.seed}", digest])
 
 
 def unverified(cell: Cell, recipe: Mapping[str, Any]) -> list[str]:
@@ -157,7 +157,7 @@ def about(cell: Cell, planned: CellPlan, name: str) -> dict[str, Any]:
     """
     return {
         "cell": name,
-        "model": cell.model.name,
+        "model": cell.model.label,
         "intermediate": list(cell.intermediate),
         "target": cell.target.name if cell.target else None,
         "seed": cell.seed,
@@ -233,7 +233,7 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
         entry, nothing = after["languages"][language], nothing_in(planned.final, store, language)
         common = {
             "cell": name,
-            "model": cell.model.name,
+            "model": cell.model.label,
             "intermediate": experiment(cell) if cell.intermediate else "none",
             "target": cell.target.name,
             "seed": cell.seed,

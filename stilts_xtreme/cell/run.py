@@ -64,7 +64,7 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: Cell
         job_type = "intermediate"
     else:
         job_type = "cell" if cell.intermediate else "baseline"
-    tags = [cell.model.name, cell.data.kind, *cell.intermediate, *([cell.target.name] if cell.target else [])]
+    tags = [cell.model.label, cell.data.kind, *cell.intermediate, *([cell.target.name] if cell.target else [])]
     with disk_errors(store.root):
         found = reading.finished(planned, store, name)
     if found is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,9 @@ def _of_cell(cell: Path, head: str | None, format: str | None) -> tuple[Source, 
         shared = sorted(entry.name for entry in (stage / "models").iterdir())[0]  # all of them have the encoder
         source = Source(str(_of_stage(stage, head or (target.train[-1].name if target.train else shared))))
     elif made.model.shipped or made.model.path:
-        source = source_named(str(made.model.path or made.model.shipped))
+        source = replace(source_named(str(made.model.path or made.model.shipped)), layers=made.model.layers)
     else:
-        source = Source(str(made.model.id), made.model.revision)
+        source = Source(str(made.model.id), made.model.revision, layers=made.model.layers)
     own = format_of(target.head)
     options = own.head_options(made, target.recipe, target.metric)
     found = told(source, format or target.head)

@@ -28,7 +28,9 @@ def report(session: Session) -> None:
         say(f"{len(every)} distinct stages: {len(made)} made, {len(every - made)} found.")
     console = Plain()
     output = Path(session.output)
-    name = "-".join([session.study or "sweep", *sorted({result["model"] for result in session.results})])
+    name = "-".join(
+        [session.study or "sweep", *sorted({result["model"].replace("/", "-") for result in session.results})]
+    )
     own = {result["identity"]["encoder"] for result in session.results if not result["identity"]["catalogued"]}
     if session.study and own:  # another encoder may have the same name
         name += "-" + digest_of(sorted(own))[:8]

@@ -92,6 +92,12 @@ def freezable(option: str, part: str | int | None, layers: int) -> None:
         raise refused(option, part, f"the encoder has {layers} layers, of which one at least is trained; take {most}")
 
 
+def cuttable(option: str, kept: int, layers: int, place: str) -> None:
+    """Refuses to keep more layers of an encoder than it has."""
+    if kept > layers:
+        raise refused(option, kept, f"the encoder {place} has {layers} layers; take 1 to {layers}, or null for all")
+
+
 def switch(option: str, value: object) -> bool:
     """Refuses what is neither true nor false."""
     check(isinstance(value, bool), option, value, "it must be true or false")

@@ -43,6 +43,7 @@ class Origin:
         path: The folder that it is in; None: the hub's client finds it. Not keyed.
         files: File name -> digest of a folder's files; empty with an id, also where its files are in a folder.
         shipped: Whether it comes with the package and knows synthetic languages only. Not keyed.
+        layers: How many of its lowest layers are kept; None: all of them.
     """
 
     id: str | None = None
@@ -50,10 +51,14 @@ class Origin:
     path: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     shipped: bool = False
+    layers: int | None = None
 
     def identity(self) -> dict[str, Any]:
-        """Hub id and revision, or the digests of a folder's files."""
-        return {"files": dict(self.files)} if self.id is None else {"hub": self.id, "revision": self.revision}
+        """Hub id and revision, or the digests of a folder's files; and the number of layers where it is cut."""
+        found: dict[str, Any] = {"files": dict(self.files)}
+        if self.id is not None:
+            found = {"hub": self.id, "revision": self.revision}
+        return found if self.layers is None else {**found, "layers": self.layers}
 
 
 @dataclass(frozen=True)

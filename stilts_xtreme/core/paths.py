@@ -14,7 +14,7 @@ from pathlib import Path
 from stilts_xtreme.core.errors import StiltsError
 
 OPTION = re.compile(
-    r"(\+{0,2})(data\.root|output|model\.path|translation|translation\.source|mlm\.source|dataset\.\w+\.files[.\w]*)=(.*)",
+    r"(\+{0,2})(data\.root|output|model\.(?:path|root)|translation|translation\.source|mlm\.source|dataset\.\w+\.files[.\w]*)=(.*)",
     re.DOTALL,
 )
 """An option whose value is a path: its plus signs, its name and its value."""

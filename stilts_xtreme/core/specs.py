@@ -20,6 +20,8 @@ class ModelSpec:
     ``shipped`` names an encoder of the package with this architecture, pretrained on the synthetic world already.
     ``licence`` is named as the hub does, such as ``mit``; None: it is not known. Not keyed.
     ``weights`` is ``pretrained``, or ``random`` for a floor: the same training from an encoder that knows nothing.
+    ``layers`` is the number of its lowest layers that are kept; None: all of them.
+    ``root`` is a folder in which an encoder with an id is looked for, as ``OWNER/NAME``. Not keyed.
     """
 
     name: str
@@ -33,6 +35,13 @@ class ModelSpec:
     shipped: str | None = None
     weights: str = "pretrained"
     licence: str | None = None
+    layers: int | None = None
+    root: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called in results: its name, and how many layers are kept where some are left out."""
+        return self.name if self.layers is None else f"{self.name}/{self.layers}"
 
 
 @dataclass(frozen=True)

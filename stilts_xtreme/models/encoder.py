@@ -21,6 +21,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models import packing
 from stilts_xtreme.models.batch import Batch, padded_places, send
+from stilts_xtreme.models.depth import above, cut
 from stilts_xtreme.models.dropout import dropouts, refuse_other
 from stilts_xtreme.models.packed_layout import Layout, layout
 from stilts_xtreme.models.unreadable import UNREADABLE, unloadable
@@ -32,12 +33,14 @@ log = logging.getLogger(__name__)
 class Source:
     """Where an encoder is loaded from: a folder or a hub id with its revision.
 
-    With ``random`` only its shape and tokenizer are taken; the weights are drawn anew, always the same ones.
+    With ``random`` only its shape and tokenizer are taken; the weights are drawn anew, always the same ones. Of its
+    layers the lowest ``layers`` are kept; None: all of them.
     """
 
     place: str
     revision: str | None = None
     random: bool = False
+    layers: int | None = None
 
     @property
     def local(self) -> bool:
@@ -46,10 +49,10 @@ class Source:
 
 
 def load_config(source: Source) -> Any:
-    """The configuration of an encoder.
+    """The configuration of an encoder, of the layers that are kept.
 
     Raises:
-        StiltsError: When it cannot be had, or is not an encoder with a masked-language-model head.
+        StiltsError: When it cannot be had, has no such layers, or is not an encoder with a masked-language-model head.
     """
     try:
         config = AutoConfig.from_pretrained(source.place, revision=source.revision, trust_remote_code=False)
@@ -78,7 +81,7 @@ def load_config(source: Source) -> Any:
             f"The checkpoint {source.place} is a {kind} model and made of several models ({', '.join(parts)}); "
             "take an encoder of text alone."
         )
-    return config
+    return config if source.layers is None else cut(config, source.layers, source.place)
 
 
 class Encoder(nn.Module):
@@ -252,7 +255,8 @@ def load(
             f"{len(unfilled)} weights are missing, such as {unfilled[0]}."
         )
     unused = sorted(name for name in report["unexpected_keys"] if name.startswith(f"{base.base_model_prefix}."))
-    unused = [name for name in unused if "pooler" not in name and not name.endswith("position_ids")]
+    left_out = above(unused, source.layers)
+    unused = [n for n in unused if "pooler" not in n and not n.endswith("position_ids") and n not in left_out]
     if unused:
         log.warning(
             "%d weights of the encoder %s have no place in its architecture and are not used, such as %s",

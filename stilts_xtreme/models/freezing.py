@@ -7,11 +7,8 @@ side by side; with the embedding, or lower layers too, left alone more of it is 
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import nn
-
 from stilts_xtreme.core.checks import freezable, refused
+from stilts_xtreme.models.depth import layers_of
 from stilts_xtreme.models.encoder import Encoder
 
 
@@ -39,18 +36,3 @@ def freeze(encoder: Encoder, part: str | int | None, option: str) -> None:
         frozen += [module for parts in layers for module in parts[: int(part)]]
     for module in frozen:
         module.requires_grad_(False)
-
-
-def layers_of(base: Any) -> list[nn.ModuleList]:
-    """The layers of a base model, the lowest first, wherever its architecture keeps them.
-
-    Returns:
-        One list of layers; several where an architecture keeps the parts of its layers apart, as XLM does with
-        attention, norms and feed-forward parts; none where layers share their weights, as ALBERT's do.
-    """
-    count = base.config.num_hidden_layers
-    for module in base.modules():
-        lists = [child for child in module.children() if isinstance(child, nn.ModuleList) and len(child) == count]
-        if lists:
-            return lists
-    return []

@@ -120,7 +120,7 @@ def controls(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def sweep_name(planned: Sequence[PlannedCell]) -> str:
     """The name of a sweep: its study, its encoders, and eight digits of its cells' names."""
     study = (planned[0].config.get("study") or {}).get("name", "sweep")
-    models = sorted({entry.cell.model.name for entry in planned})
+    models = sorted({entry.cell.model.label.replace("/", "-") for entry in planned})
     digest = hashlib.sha256(" ".join(sorted({entry.name for entry in planned})).encode()).hexdigest()[:8]
     return "-".join([study, *models[:3], digest])
 

@@ -155,6 +155,8 @@ def lineage(cell: Cell, stage: Pretraining | Training | Selected) -> list[dict[s
 
 def _origin(origin: Origin, fresh_weights: bool) -> dict[str, Any]:
     place = origin.id or Path(str(origin.path)).name
+    if origin.layers is not None:
+        place += f", its lowest {origin.layers} layers"
     if fresh_weights:
         place += ", its weights drawn anew"
     return {"what": f"pretrained: {place}", "revision": origin.revision, "synthetic": origin.shipped}

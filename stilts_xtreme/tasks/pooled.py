@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stilts_xtreme.core.checks import choice, whole
+from stilts_xtreme.core.checks import choice, refused, whole
 from stilts_xtreme.core.errors import unknown
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
@@ -56,5 +56,7 @@ class PooledFormat(TaskFormat):
 
     def _layer(self, cell: Cell) -> int | None:
         """The layer that is asked for, else the model's own; None: a share of its depth."""
-        layer = cell.options["retrieval"]["layer"]
+        layer, kept = cell.options["retrieval"]["layer"], cell.model.layers
+        if layer is not None and kept is not None and layer > kept:
+            raise refused("retrieval.layer", layer, f"model.layers={kept} keeps the layers up to {kept}")
         return layer if layer is not None else cell.model.retrieval_layer

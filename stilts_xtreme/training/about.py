@@ -69,6 +69,8 @@ def command_of(cell: Cell, stage: Training, rule: str | None = None) -> str:
     model = cell.model
     known = model.name != "custom" and _ours("model", model.name)
     words.append(f"model={model.name if known else model.id or 'FOLDER'}")
+    if model.layers is not None:
+        words.append(f"model.layers={model.layers}")
     words.append(f"recipe={cell.recipe_name}")
     if rule is not None:
         words.append(f"recipe.{stage.phase}.selection={rule}")

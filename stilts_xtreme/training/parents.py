@@ -43,10 +43,11 @@ def pretrained_source(stage: Training | Evaluation, folder_of: FolderOf) -> Sour
         return Source(str(model_folder(folder_of(first.key))), random=random)
     assert isinstance(first, Training | Evaluation)
     assert first.origin is not None
-    if first.origin.path is not None:
-        return Source(first.origin.path, first.origin.revision if first.origin.id else None, random)
+    origin = first.origin
+    if origin.path is not None:
+        return Source(origin.path, origin.revision if origin.id else None, random, origin.layers)
     _offline_if_unreachable()
-    return Source(str(first.origin.id), first.origin.revision, random)
+    return Source(str(origin.id), origin.revision, random, origin.layers)
 
 
 def _offline_if_unreachable() -> None:

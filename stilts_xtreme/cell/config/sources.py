@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.core.checks import check, choice, known, make, number, whole
+from stilts_xtreme.core.checks import check, choice, cuttable, known, make, number, refused, whole
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.paths import home
 from stilts_xtreme.core.schema import DataSpec
@@ -48,7 +48,7 @@ def make_data(values: Mapping[str, Any]) -> DataSpec:
 
 
 def make_model(values: Mapping[str, Any], data: DataSpec, own_text: bool) -> ModelSpec:
-    """The encoder, with the folder of a shipped one, or of one that was brought into ``data.root``.
+    """The encoder, with the folder of a shipped one, or of one that is in ``model.root`` or ``data.root``.
 
     Args:
         values: Its options.
@@ -73,11 +73,48 @@ def make_model(values: Mapping[str, Any], data: DataSpec, own_text: bool) -> Mod
     one = sum(value is not None for value in (model.id, model.path, model.architecture)) == 1
     check(one, "model", model.name, "it needs exactly one of a hub id, a folder or an architecture")
     model = _with_pretraining(model)
-    brought = mirror.encoder(data.root, model.id, model.revision) if data.root and model.id else None
+    model = _placed(model, data)
+    return model if model.layers is None else _cut(model)
+
+
+def _placed(model: ModelSpec, data: DataSpec) -> ModelSpec:
+    """An encoder with an id, with the folder that it is in: below ``model.root``, or brought into ``data.root``.
+
+    What :mod:`stilts_xtreme.commands.fetch` has brought is known by id and commit. Any other folder is known by its
+    files, as one that ``model.path`` names: nobody has compared it with the hub's.
+    """
+    if model.id is None or model.path is not None:
+        return model
+    brought = None
+    if model.root is not None:
+        root = os.path.expanduser(str(model.root))
+        check(os.path.isdir(root), "model.root", model.root, "it is not a folder; it must hold encoders as OWNER/NAME")
+        brought = mirror.encoder(root, model.id, model.revision)
+        folder = os.path.join(root, model.id)
+        if brought is None and os.path.isfile(os.path.join(folder, "config.json")):
+            return dataclasses.replace(model, id=None, revision=None, path=folder)
+    brought = brought or (mirror.encoder(data.root, model.id, model.revision) if data.root else None)
     return dataclasses.replace(model, path=brought[0], revision=brought[1]) if brought else model
 
 
+def _cut(model: ModelSpec) -> ModelSpec:
+    """An encoder of which some layers are kept; the layer for retrieval that was chosen for all of them is not."""
+    whole("model.layers", model.layers, 1)
+    assert model.layers is not None
+    if model.architecture is not None:
+        how = f"{model.name} is pretrained here; set model.architecture.num_hidden_layers={model.layers} instead"
+        raise refused("model.layers", model.layers, how)
+    if (depth := depth_of(model)) is not None:
+        cuttable("model.layers", model.layers, depth, str(model.path))
+    return dataclasses.replace(model, retrieval_layer=None)
+
+
 def layers_of(model: ModelSpec) -> int | None:
+    """How many layers of the encoder are used, where that is known before it is loaded."""
+    return depth_of(model) if model.layers is None else model.layers
+
+
+def depth_of(model: ModelSpec) -> int | None:
     """How many layers the encoder has, where that is known before it is loaded."""
     shape: Any = model.architecture
     if model.path is not None:

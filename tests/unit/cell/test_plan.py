@@ -12,9 +12,11 @@ import pytest
 from hydra import initialize_config_dir
 from support.cells import ROOT, cell_of, composed
 
-from stilts_xtreme.cell.estimate import estimate
+from stilts_xtreme.cell.estimate import estimate, flops
+from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.python import plan as planned
+from stilts_xtreme.cell.result import about, name_of
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.commands.plan import main
 from stilts_xtreme.core import compose
@@ -22,7 +24,7 @@ from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Recipe
-from stilts_xtreme.core.stage import Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Stage, Training
 from stilts_xtreme.report.benchmark.averages import load as load_benchmark
 
 
@@ -91,6 +93,8 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "model.corpus": ((), None),  # test_corpus
     "model.shipped": ((), None),  # test_shipped
     "model.licence": (("model.licence=mit",), None),
+    "model.layers": ((), None),  # test_lowest_layers
+    "model.root": (("model.root=.",), None),  # test_folder_of_encoders
     "model.weights": (("model.weights=random",), "intermediate"),
     "model.retrieval_layer": (("model.retrieval_layer=1",), None),  # also test_settings_of_one_format
     "data.kind": ((), None),  # test_dataset_fields, test_corpus
@@ -268,6 +272,69 @@ def test_encoder_from_outside(tmp_path: Path) -> None:
         (tmp_path / folder / "notes.log").write_text(folder)
     same, moved, other = (keys(f"model={tmp_path / name}", "+target=xnli", "trainer=cpu") for name in "abc")
     assert same == moved != other
+
+
+def folder_with(root: Path, name: str, layers: int = 12) -> Path:
+    folder = root / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(f'{{"num_hidden_layers": {layers}}}')
+    (folder / "model.safetensors").write_bytes(b"1")
+    return folder
+
+
+def test_lowest_layers(tmp_path: Path) -> None:
+    """They are keyed where they are set, and nothing else of the identity changes by them."""
+    hub = ("model=xlmr_large", "+target=tatoeba", "trainer=cpu", "data.root=null", "evaluation.random_init=true")
+    assert first_changed(hub, "model.layers=6") == "evaluation"
+    assert first_changed((*hub, "model.layers=6"), "model.layers=7") == "evaluation"
+    whole, cut = plan(cell_of(*hub)), plan(cell_of(*hub, "model.layers=12"))
+    assert isinstance(whole.final, Evaluation)
+    assert isinstance(cut.final, Evaluation)
+    assert cut.random is not None
+    assert cut.final.identity["parent"] == {**whole.final.identity["parent"], "layers": 12}
+    assert cut.random.identity["parent"] == cut.final.identity["parent"]
+    layers = whole.final.settings["layer"], cut.final.settings["layer"]
+    assert layers == (14, None), "14 of 24 are no 14 of 12"
+    assert identity_of(whole)["encoder"] != identity_of(cut)["encoder"]
+    assert flops(cut.cell, cut.final) == flops(whole.cell, whole.final) / 2
+    assert name_of(cut.cell, cut).startswith("xlmr_large-12-none-")
+    assert about(cut.cell, cut, "x")["model"] == "xlmr_large/12"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("model.layers=0",), "whole number"),
+        (("model.layers=6.5",), "whole number"),
+        (("model.layers=13",), "has 12 layers; take 1 to 12"),
+        (("model.layers=6", "retrieval.layer=7"), "keeps the layers up to 6"),
+        (("model.layers=6", "recipe.target.freeze=6", "+target=xnli"), "6 layers, of which one at least is trained"),
+        (("model=mini_s", "model.layers=1"), "model.architecture.num_hidden_layers=1"),
+    ],
+)
+def test_layers_that_are_not_there(options: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    folder_with(tmp_path, "owner/name")
+    model = ("model=custom", "model.id=owner/name", f"model.root={tmp_path}")
+    target = () if "+target=xnli" in options else ("+target=tatoeba",)
+    with pytest.raises(StiltsError, match=words):
+        plan(cell_of(*(() if "model=mini_s" in options else model), *target, *options))
+
+
+def test_folder_of_encoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encoder is taken from a folder of encoders, and known by its files there."""
+    folder = folder_with(tmp_path, "intfloat/multilingual-e5-small")
+    base = ("+target=xnli", "trainer=cpu", "data.root=null")
+    by_option = cell_of(*base, "model=me5_small", f"model.root={tmp_path}")
+    assert (by_option.model.path, by_option.model.id) == (str(folder), None)
+    monkeypatch.setenv("STILTS_ENCODER_ROOT", str(tmp_path))
+    by_variable = cell_of(*base, "model=me5_small")
+    assert by_variable.model == by_option.model
+    assert keys(*base, "model=me5_small") == keys(*base, f"model={folder}")
+    other = cell_of(*base, "model=xlmr_base").model
+    assert (other.path, other.id) == (None, "FacebookAI/xlm-roberta-base"), "it is not in the folder"
+    monkeypatch.setenv("STILTS_ENCODER_ROOT", str(tmp_path / "none"))
+    with pytest.raises(StiltsError, match=r"model.root=.* is refused: it is not a folder"):
+        cell_of(*base, "model=me5_small")
 
 
 def test_corpus() -> None:
@@ -509,7 +576,7 @@ def test_every_choice_composes(group: str, monkeypatch: pytest.MonkeyPatch) -> N
         cell = cell_of("+intermediate=mnli", "+target=xnli", f"{group}={choice}", *more)
         plan(cell)
         if group == "model":
-            small = choice.startswith("mini")
+            small = choice.split("_")[0] == "mini"
             assert cell.data.kind == ("synthetic" if small else "hub")
             assert cell.recipe_name == ("mini" if small else "phang2020")
 
