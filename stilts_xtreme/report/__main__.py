@@ -1,8 +1,9 @@
 """Reports what finished cells show: gains with intervals, the languages that they help, tests over the whole matrix.
 
 The folders are output folders, or folders of cells. Cells of several folders are put together. What is written:
-matrix.md with all tables, matrix.png, rows.csv (a line for each cell, language and metric), and evidence.csv (a line
-for each entry and language) with its copy evidence.parquet. Answers are read from the cells, and nothing is trained.
+report.html, a page to look at and to send, with all answers before and after; matrix.md with all tables, matrix.png,
+rows.csv (a line for each cell, language and metric), and evidence.csv (a line for each entry and language) with its
+copy evidence.parquet. Answers are read from the cells, and nothing is trained.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         needs = ("cell", "rows", "comparison", "averages", "synthetic", "target", "seed")
         cells = merged(read_cells(folder, needs) for folder in options.folders)
         Plain().page(matrix.write(cells, options.output, all_in_all=True))
-        out(f"matrix, rows, evidence and picture: {options.output}")
+        out(f"tables and pictures: {options.output}")
+        out(f"page: {(options.output / 'report.html').resolve()}")
 
     return command(arguments, parser(), work)
 

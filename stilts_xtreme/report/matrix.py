@@ -154,12 +154,14 @@ def tidy(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def write(cells: Sequence[FinishedCell], folder: Path, all_in_all: bool = False) -> str:
-    """Writes ``matrix.md``, ``rows.csv``, ``matrix.png``, ``evidence.csv`` and ``evidence.parquet`` of many cells.
+    """Writes the tables and the picture of many cells, and where it is asked for the page.
+
+    These are ``matrix.md``, ``rows.csv``, ``matrix.png``, ``evidence.csv``, ``evidence.parquet`` and ``report.html``.
 
     Args:
         cells: The cells; answers are read from their folders.
         folder: Made if it is not there.
-        all_in_all: Also fit a model of each row over all targets, which takes seconds.
+        all_in_all: Also fit a model of each row over all targets, and write the page, which takes seconds.
 
     Returns:
         The text of the first.
@@ -180,4 +182,8 @@ def write(cells: Sequence[FinishedCell], folder: Path, all_in_all: bool = False)
     if found.entries:
         evidence_page.write(found, folder)
     draw(matrix, folder / "matrix.png")
+    if all_in_all:
+        from stilts_xtreme.report.page import build as the_page
+
+        the_page.write(cells, matrix, found, folder)
     return text

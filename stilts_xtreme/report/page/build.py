@@ -1,0 +1,140 @@
+"""Builds the page: its data as JSON, its figures, and one file that holds them with style and script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from stilts_xtreme import __version__
+from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.report.entries import Matrix
+from stilts_xtreme.report.evidence import REGION, Findings
+from stilts_xtreme.report.page import examples as browser
+from stilts_xtreme.report.page.lineage import lineage
+from stilts_xtreme.report.page.pretraining_text import CLASSES, in_order
+from stilts_xtreme.report.page.runs import Run, runs
+from stilts_xtreme.report.page.views import views
+from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.report.statistics.power import ALPHA
+
+PAGE = "report.html"
+SCRIPTS = ("dom.js", "matrix.js", "languages.js", "examples.js")
+"""In the order in which they are joined; each knows those before it."""
+
+
+def content(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings) -> dict[str, Any]:
+    """All that the page shows, as plain JSON.
+
+    Args:
+        cells: The cells.
+        matrix: Their matrix.
+        found: What its gains show.
+    """
+    placed = runs(cells)
+    codes = {code for run in placed for code in run.scores()}
+    return {
+        "rows": matrix.rows,
+        "columns": matrix.columns,
+        "controls": sorted(matrix.controls),
+        "synthetic": matrix.synthetic,
+        "languages": [vars(language) for language in in_order(codes)],
+        "classes": CLASSES,
+        "sources": _sources(placed),
+        "views": views(placed, matrix, found),
+        "lineage": lineage(placed),
+        "examples": browser.examples(placed),
+        "notes": _notes(matrix, found),
+        "cells": len(cells),
+        "right": browser.RIGHT,
+        "region": REGION,
+        "alpha": ALPHA,
+    }
+
+
+def _sources(placed: Sequence[Run]) -> dict[str, str | None]:
+    return {run.column: run.source for run in placed}
+
+
+def _notes(matrix: Matrix, found: Findings) -> list[str]:
+    lost = [f"Left out of every mean and gain: {line}" for line in matrix.lost]
+    substitutes = [
+        f"‡ {name} is a free substitute, not {what.upper()}, and is not to be reported under that name."
+        for name, what in matrix.substitutes.items()
+    ]
+    if not found.entries:
+        lost.append(
+            "No gains: each needs a cell with an intermediate task and one without, of one target and seed, and none "
+            "of the two collapsed."
+        )
+    return [*lost, *found.notes, *filter(None, [matrix.note]), *substitutes]
+
+
+def html(data: Mapping[str, Any], figures: Mapping[str, str]) -> str:
+    """The page.
+
+    Args:
+        data: What :func:`content` gave.
+        figures: Title -> SVG.
+    """
+    script = "(() => {\n" + "\n".join(_file(name) for name in SCRIPTS) + "})();\n"
+    hashed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment = Environment(
+        loader=PackageLoader("stilts_xtreme.report.page", "."), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("page.html").render(
+        data=data,
+        # "<", ">", "&" and "'" are written as escapes, so that no name or answer ends the element
+        json=htmlsafe_json_dumps(_finite(data), ensure_ascii=False, separators=(",", ":")),
+        style=Markup(_file("page.css")),
+        script=Markup(script),
+        hashed=hashed,
+        figures={title: Markup(svg) for title, svg in figures.items()},
+        version=__version__,
+    )
+
+
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    """The same with rounded numbers; what is not a number is null, for JSON has no word for it."""
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value
+
+
+def write(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, folder: Path) -> Path:
+    """Writes ``report.html``.
+
+    Args:
+        cells: The cells.
+        matrix: Their matrix.
+        found: What its gains show.
+        folder: A folder that is there.
+
+    Returns:
+        The file.
+
+    Raises:
+        StiltsError: Files of answers are damaged.
+    """
+    from stilts_xtreme.report.page.figures import drawn, svg
+
+    data = content(cells, matrix, found)
+    figures = {title: svg(figure, title) for title, figure in drawn(data).items()}
+    write_atomic(folder / PAGE, html(data, figures))
+    return folder / PAGE

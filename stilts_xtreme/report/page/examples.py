@@ -1,0 +1,187 @@
+"""The answers of each target before and after intermediate training, for the browser of examples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from stilts_xtreme.report.answers import Answers, Target, target_of
+from stilts_xtreme.report.page.arms import Answering, Gold, read_arm, read_gold, shown
+from stilts_xtreme.report.page.pretraining_text import in_order
+from stilts_xtreme.report.page.runs import Run
+
+ITEMS = 200
+"""So many items of a target stand on the page at the most, evenly spaced in the order of the file."""
+ANSWERS = 40_000
+"""So many answers of a target at the most."""
+LABELS = 20
+"""A confusion is shown for so many labels at the most."""
+RIGHT = 0.5
+"""An item with at least this share of its score counts as right."""
+
+Pair = tuple[Answering, Answering]
+"""What a run answered, and what its baseline did."""
+
+
+def examples(found: Sequence[Run]) -> list[dict[str, Any]]:
+    """The answers of each target, of the first seed that both arms have.
+
+    Args:
+        found: The runs.
+
+    Returns:
+        For each target whose files are there ``target``, ``seed``, ``rows``, ``languages``, ``source``, ``parallel``,
+        ``count`` of its items, ``items`` that are shown, ``words`` (every text once; items name them by position),
+        ``counts`` (row -> language -> gained, lost, items, and agreement with the source language before and after),
+        and ``confusion``. Of an item: its id, and for each language the position of the language, the right answer,
+        the question or -1, and for each row answer before, answer after, share of the score before and after.
+
+    Raises:
+        StiltsError: Files are there, and cannot be read.
+    """
+    answers = Answers.of(run.cell for run in found)
+    by_column: dict[str, list[Run]] = {}
+    for run in found:
+        by_column.setdefault(run.column, []).append(run)
+    pages = []
+    for column, of in by_column.items():
+        target = next(filter(None, (target_of(run.cell) for run in of)), None)
+        if target is not None and (page := _target(column, of, target, answers)):
+            pages.append(page)
+    return pages
+
+
+def _target(column: str, of: Sequence[Run], target: Target, answers: Answers) -> dict[str, Any] | None:
+    compared = [run for run in of if run.base_key and not run.lost]
+    for seed in sorted({run.seed for run in compared}):
+        bases: dict[str | None, Answering | None] = {}
+        rows: dict[str, Pair] = {}
+        gold = None
+        for run in compared:
+            if run.seed != seed:
+                continue
+            if run.base_key not in bases:
+                bases[run.base_key] = read_arm(answers, run.base_key, target)
+            own, base = read_arm(answers, run.key, target), bases[run.base_key]
+            if own is not None and base is not None:
+                rows[run.row] = own, base
+                gold = gold or read_gold(answers, run.key, target)
+        if rows and gold:
+            return _page(column, seed, rows, gold, target, of[0].source)
+    return None
+
+
+def _page(
+    column: str, seed: int, rows: Mapping[str, Pair], gold: Gold, target: Target, source: str | None
+) -> dict[str, Any]:
+    arms = [arm for pair in rows.values() for arm in pair]
+    answered = (code for code in gold.answers if all(code in arm.scores for arm in arms))
+    languages = sorted((language.code for language in in_order(answered)), key=lambda code: code != source)
+    ids = {code: list(dict.fromkeys(key for arm in arms for key in arm.scores[code])) for code in languages}
+    parallel = target.parallel and len({tuple(found) for found in ids.values()}) == 1
+    if parallel:
+        places = [(key, languages) for key in ids[languages[0]]]
+    else:
+        places = [(key, [code]) for code in languages for key in ids[code]]
+    each = (len(languages) if parallel else 1) * (len(rows) + 1)
+    words: dict[str, int] = {}
+
+    def word(answer: Any) -> int:
+        return words.setdefault(shown(answer), len(words))
+
+    items = []
+    for key, codes in _spaced(places, min(ITEMS, max(1, ANSWERS // each))):
+        lines = []
+        for code in codes:
+            pairs = [
+                [
+                    word(base.answers[code].get(key, "")),
+                    word(own.answers[code].get(key, "")),
+                    round(base.scores[code].get(key, 0.0), 3),
+                    round(own.scores[code].get(key, 0.0), 3),
+                ]
+                for own, base in rows.values()
+            ]
+            question = gold.questions[code].get(key)
+            right = gold.answers[code].get(key, "")
+            lines.append([languages.index(code), word(right), -1 if question is None else word(question), pairs])
+        items.append([key, lines])
+    source = source if source in languages else None
+    return {
+        "target": column,
+        "seed": seed,
+        "rows": list(rows),
+        "languages": languages,
+        "source": source,
+        "parallel": parallel,
+        "count": len(places),
+        "items": items,
+        "words": list(words),
+        "counts": {row: _counts(pair, languages, source if parallel else None) for row, pair in rows.items()},
+        "confusion": _confusions(rows, gold, languages),
+    }
+
+
+def _spaced(places: Sequence[Any], most: int) -> list[Any]:
+    if len(places) <= most:
+        return list(places)
+    return [places[at] for at in np.linspace(0, len(places) - 1, most).astype(int)]
+
+
+def _counts(pair: Pair, languages: Sequence[str], source: str | None) -> dict[str, dict[str, float | None]]:
+    """What changed in each language, over all items and not only those that are shown."""
+    own, base = pair
+    counts: dict[str, dict[str, float | None]] = {}
+    for code in languages:
+        after, before = own.scores[code], base.scores[code]
+        keys = list(dict.fromkeys((*after, *before)))
+        alike = source is not None and code != source
+        counts[code] = {
+            "gained": sum(after.get(key, 0) > before.get(key, 0) for key in keys),
+            "lost": sum(after.get(key, 0) < before.get(key, 0) for key in keys),
+            "items": len(keys),
+            "agree_before": _agreement(base, code, str(source)) if alike else None,
+            "agree_after": _agreement(own, code, str(source)) if alike else None,
+        }
+    return counts
+
+
+def _agreement(arm: Answering, code: str, source: str) -> float:
+    """The percentage of items that are right in a language and in the source language, or wrong in both."""
+    own, other = arm.scores[code], arm.scores[source]
+    same = [(own[key] >= RIGHT) == (other[key] >= RIGHT) for key in own if key in other]
+    return 100 * sum(same) / len(same) if same else 0.0
+
+
+def _confusions(rows: Mapping[str, Pair], gold: Gold, languages: Sequence[str]) -> dict[str, Any] | None:
+    """Row -> right label, answer, count before and after, over all languages; None where answers are no labels."""
+    tables: dict[str, list[list[Any]]] = {}
+    for row, pair in rows.items():
+        after, before = (_confused(arm, gold, languages) for arm in pair)
+        if after is None or before is None:
+            return None
+        tables[row] = [[*key, before[key], after[key]] for key in sorted({*before, *after})]
+    labels = sorted({str(line[0]) for table in tables.values() for line in table})
+    if not 1 < len(labels) <= LABELS:
+        return None
+    return {"labels": labels, "rows": tables}
+
+
+def _confused(arm: Answering, gold: Gold, languages: Sequence[str]) -> Counter[tuple[str, str]] | None:
+    """(right label, answer) -> count, of rows or of the tags of sentences; None where an answer has no counterpart."""
+    found: Counter[tuple[str, str]] = Counter()
+    for code in languages:
+        for key, right in gold.answers[code].items():
+            said = arm.answers[code].get(key)
+            if isinstance(right, list) and isinstance(said, list) and len(right) == len(said):
+                found.update(zip(right, said, strict=True))
+            elif isinstance(right, str) and isinstance(said, str):
+                found[right, said] += 1
+            else:
+                return None
+            if len(found) > LABELS**2:
+                return None
+    return found

@@ -1,0 +1,90 @@
+"""Where the numbers of an entry come from: trainings, their cost, and the command lines that make them."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stilts_xtreme.report.page.runs import Run
+
+
+def lineage(found: Sequence[Run]) -> list[dict[str, Any]]:
+    """A line for each run.
+
+    Args:
+        found: The runs of all entries.
+
+    Returns:
+        ``row``, ``column``, ``seed``, ``cell``, ``command``, ``trained`` (a list of ``label``, ``key``, ``steps`` and
+        ``seconds`` of what the run itself was trained on), ``seconds`` in all, ``amortised`` (the same where the time
+        of a training is shared by the cells that start from it), ``parameters``, and ``marks`` in words.
+    """
+    chains = [_chain(run.result) for run in found]
+    shared = Counter(stage["key"] for chain in chains for stage in chain)
+    lines = []
+    for run, chain in zip(found, chains, strict=True):
+        times = [stage["seconds"] for stage in chain if stage["seconds"] is not None]
+        known = len(times) == len(chain) and bool(chain)
+        lines.append(
+            {
+                "row": run.row,
+                "column": run.column,
+                "seed": run.seed,
+                "cell": run.result["cell"],
+                "command": command(run.result),
+                "trained": chain,
+                "seconds": sum(times) if known else None,
+                "amortised": sum(s["seconds"] / shared[s["key"]] for s in chain) if known else None,
+                "steps": sum(stage["steps"] or 0 for stage in chain) or None,
+                "parameters": (run.result.get("scale") or {}).get("parameters"),
+                "marks": [
+                    f"{mark['verdict']}: {mark['label']} ({mark['task']}): {mark['why']}"
+                    for mark in run.result.get("marks") or ()
+                ],
+            }
+        )
+    return lines
+
+
+def _chain(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The trainings that a cell's own weights went through, the first one first; those of its baseline are not."""
+    stages = [stage for stage in result.get("stages") or () if stage.get("kind") == "train"]
+    rows: Sequence[Mapping[str, Any]] = result.get("rows") or ({},)
+    last = next((stage for stage in stages if stage["key"] == rows[0].get("trained")), None)
+    if last is None:
+        return []
+    before = str(last["label"]).rpartition(" > ")[0]
+    first = [stage for stage in stages if stage is not last and stage["label"] == before]
+    return [
+        {
+            "label": stage["label"],
+            "key": stage["key"],
+            "steps": (stage.get("info") or {}).get("steps"),
+            "seconds": stage.get("seconds"),
+        }
+        for stage in (*first[:1], last)
+    ]
+
+
+def command(result: Mapping[str, Any]) -> str:
+    """A command line of a cell: tasks, encoder, recipe, rows, seed, and what else names it.
+
+    Options that only its ``config.json`` has, such as a changed learning rate, are not in it.
+    """
+    tasks = result["intermediate"]
+    words = []
+    if tasks:
+        words.append(f"+intermediate={tasks[0] if len(tasks) == 1 else '[' + ','.join(tasks) + ']'}")
+    if result["target"]:
+        words.append(f"+target={result['target']}")
+    words.append(f"model={result['model']}")
+    if result.get("weights", "pretrained") != "pretrained":
+        words.append(f"model.weights={result['weights']}")
+    words += [f"{name}={result[name]}" for name in ("recipe", "data") if result.get(name)]
+    if result.get("volume") is not None and tasks:
+        words.append(f"volume={result['volume']}")
+    if result.get("mlm"):
+        words.append(f"mlm.weight={result['mlm']:g}")
+    return shlex.join(["python", "-m", "stilts_xtreme", *words, f"seed={result['seed']}"])

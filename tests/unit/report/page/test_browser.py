@@ -1,0 +1,212 @@
+"""The page in a real browser without a head: choose, sort, point, open, read in the dark and on a small screen."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks.results import LANGUAGES, write_cell, write_matrix
+from stilts_xtreme.report.__main__ import main
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; apt-get install chromium brings it")
+HOSTILE = "</script><script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a matrix whose best task per target is known, with a collapsed run and a hostile name."""
+    root = tmp_path_factory.mktemp("page")
+    rows = {"mnli": {"xnli": 0.3, "pawsx": 0.05}, "qqp": {"xnli": -0.1, "pawsx": 0.25}, HOSTILE: {"xnli": 0.02}}
+    write_matrix(root / "in", rows, items=60)
+    gold = {code: ["neutral"] * 60 for code in LANGUAGES}
+    write_cell(root / "in", (), "xnli", 3, gold, gold)
+    write_cell(root / "in", ("mnli",), "xnli", 3, gold, gold, collapsed=True)
+    assert main([str(root / "in"), "--output", str(root / "out")]) == 0
+    return root / "out" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser, file: Path) -> Iterator[Page]:
+    """The page; afterwards nothing was asked of another machine, and nothing was said on the console."""
+    yield from opened(browser, file)
+
+
+def opened(browser: Browser, file: Path, **options: Any) -> Iterator[Page]:
+    context = browser.new_context(**options)
+    shown = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    shown.on("console", lambda message: said.append(message.text))
+    shown.on("pageerror", lambda error: said.append(str(error)))
+    shown.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
+    shown.on("request", lambda request: asked.append(request.url))
+    shown.goto(file.as_uri())
+    yield shown
+    assert said == []
+    assert asked == [file.as_uri()]
+    context.close()
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("#matrix-table tbody tr:not(.winner) th").all_inner_texts()
+
+
+def entry(page: Page, row: str, column: str) -> Any:
+    at = page.locator("#matrix-table thead th").all_inner_texts().index(column) - 1
+    line = page.locator("#matrix-table tbody tr", has=page.get_by_role("rowheader", name=row, exact=True))
+    return line.locator("td").nth(at)
+
+
+def test_the_best_task_of_each_target_stands_at_first_sight(page: Page) -> None:
+    winners = page.locator("tr.winner td").all_inner_texts()
+    assert [text.split("\n")[0] for text in winners] == ["★ mnli", "★ qqp"]
+    best = entry(page, "mnli", "xnli")
+    assert "best" in best.get_attribute("class")
+    assert best.inner_text().startswith("★ +")
+    assert re.search(r"helps in [1-5] of 5", best.inner_text())
+    assert "†" in best.inner_text()
+    assert page.locator("tr.winner").bounding_box()["y"] < 500  # type: ignore[index]
+
+
+def test_colours_are_centred_at_zero(page: Page) -> None:
+    def shade(row: str, column: str) -> str:
+        return str(entry(page, row, column).evaluate("cell => cell.style.getPropertyValue('--shade')"))
+
+    assert "--gain" in shade("mnli", "xnli")
+    assert "--loss" in shade("qqp", "xnli")
+    assert shade("none", "xnli") == ""
+
+
+def test_a_column_sorts_by_mouse_and_by_keyboard(page: Page) -> None:
+    first = names(page)
+    assert first[0] == "none"
+    heading = page.locator("#matrix-table thead button", has_text="xnli")
+    heading.click()
+    assert names(page) == ["mnli", HOSTILE, "none", "qqp"]
+    assert page.locator("th[aria-sort=descending]").inner_text().startswith("xnli")
+    page.keyboard.press("Enter")  # the heading keeps the focus
+    assert names(page) == ["qqp", "none", HOSTILE, "mnli"]
+    assert page.locator("th[aria-sort=ascending]").count() == 1
+
+
+def test_measure_and_rows_can_be_chosen(page: Page) -> None:
+    gain = entry(page, "mnli", "xnli").inner_text()
+    page.locator("#measure").select_option("value")
+    score = entry(page, "mnli", "xnli").inner_text()
+    assert score != gain
+    assert float(score.split("\n")[0].strip("★☆† ")) > 50
+    page.locator("#measure").select_option("gap")
+    assert "(" in entry(page, "mnli", "xnli").inner_text()
+    page.locator("#rows summary").click()
+    page.get_by_role("checkbox", name="mnli").uncheck()
+    assert "mnli" not in names(page)
+
+
+def test_an_entry_is_read_where_it_is_pointed_at_and_focused(page: Page) -> None:
+    entry(page, "qqp", "pawsx").locator("button").hover()
+    assert page.locator("#pointed").inner_text().startswith("qqp → pawsx; gain +")
+    entry(page, "mnli", "xnli").locator("button").focus()
+    assert "seed 3 collapsed and is left out" in page.locator("#pointed").inner_text()
+
+
+def test_an_entry_opens_and_closes_by_keyboard(page: Page) -> None:
+    button = entry(page, "mnli", "xnli").locator("button")
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog#entry")
+    assert dialog.is_visible()
+    text = dialog.inner_text()
+    assert "Swahili (sw)" in text
+    assert "python -m stilts_xtreme +intermediate=mnli +target=xnli model=m recipe=phang2020 data=hub seed=0" in text
+    assert "mnli > xnli" in text
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert button.evaluate("button => button === document.activeElement")
+
+
+def test_languages_stand_in_the_order_that_is_chosen(page: Page) -> None:
+    def heads() -> list[str]:
+        return page.locator("#language-table thead tr").nth(1).locator("th").all_inner_texts()[1:]
+
+    assert heads() == ["en (source)", "ru", "de", "hi", "sw", "yo"]
+    page.get_by_label("Order").select_option("family")
+    assert heads() == ["en (source)", "de", "ru", "hi", "sw", "yo"]
+    groups = page.locator("#language-table thead tr").nth(0).locator("th").all_inner_texts()
+    assert groups == ["Germanic", "Slavic", "Indo-Aryan", "Atlantic-Congo"]
+    page.locator("#language-target").select_option("pawsx")
+    assert page.locator("#language-table tbody tr").count() == 2
+
+
+def test_examples_are_filtered(page: Page) -> None:
+    def changes() -> set[str]:
+        return set(page.locator("#example-table td.change").all_inner_texts())
+
+    def codes() -> set[str]:
+        return set(page.locator("#example-table tbody tr td:nth-last-child(5)").all_inner_texts())
+
+    assert len(changes()) > 1
+    page.locator("#example-filter").select_option("gained")
+    assert changes() == {"gained"}
+    page.locator("#example-filter").select_option("source")
+    assert changes() <= {"wrong", "lost"}
+    assert "en" not in codes()
+    page.locator("#example-language").select_option("sw")
+    assert codes() == {"sw"}
+    page.locator("#example-row").select_option(HOSTILE)
+    assert HOSTILE in page.locator("#example-table thead").inner_text()
+    page.locator("#example-filter").select_option("all")
+    page.locator("#example-next").click()
+    assert page.locator("#example-page").inner_text() == "Page 2 of 2"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_barrier_is_found(browser: Browser, file: Path, scheme: Any) -> None:
+    for page in opened(browser, file, color_scheme=scheme):
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
+        assert dark == (scheme == "dark")
+        for step in ("closed", "open"):
+            if step == "open":
+                entry(page, "mnli", "xnli").locator("button").click()
+            found = Axe().run(page).response["violations"]
+            serious = [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found]
+            assert serious == [], step
+
+
+def test_the_theme_can_be_turned(page: Page) -> None:
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Dark or light").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_a_small_screen_does_not_scroll_sideways(browser: Browser, file: Path) -> None:
+    for page in opened(browser, file, viewport={"width": 360, "height": 740}):
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        entry(page, "mnli", "xnli").locator("button").click()
+        box = page.locator("dialog#entry").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+
+
+def test_without_script_a_reader_is_told(browser: Browser, file: Path) -> None:
+    for page in opened(browser, file, java_script_enabled=False):
+        assert "matrix.md" in page.locator("noscript").inner_text()
+        assert page.locator("figure svg").count() > 0
