@@ -33,8 +33,8 @@ def identity_of(planned: CellPlan) -> dict[str, Any]:
         the target, in whichever languages and of whichever synthetic world; and ``rest``, everything else that the
         evaluation depends on, such as recipe, languages and options. ``encoder_from`` and ``task_from`` say in words
         where these two are from, or are None. ``catalogued`` says whether the encoder is the one that the package knows
-        by the name that it has. ``evaluation`` and ``baseline`` are the keys of the cell's evaluation and of the one
-        that its gain is a gain over; None where there is none.
+        by the name that it has. ``evaluation``, ``baseline`` and ``controlled`` are the keys of the cell's evaluation,
+        of the one that its gain is a gain over, and of the one that it is a control of; None where there is none.
     """
     cell, chain = planned.cell, planned.final.chain()
     learnt = [stage for stage in chain if isinstance(stage, Training | Selected)]
@@ -47,7 +47,7 @@ def identity_of(planned: CellPlan) -> dict[str, Any]:
         "before": _alone(before) if before else None,
     }
     if not isinstance(planned.final, Evaluation):
-        return found | dict.fromkeys(("task", "task_from", "rest", "evaluation", "baseline"))
+        return found | dict.fromkeys(("task", "task_from", "rest", "evaluation", "baseline", "controlled"))
     own = [stage for stage in learnt if stage.phase != "intermediate"]
     task, task_from = _task(planned.final, [stage for stage in own if isinstance(stage, Training)])
     return {
@@ -57,6 +57,7 @@ def identity_of(planned: CellPlan) -> dict[str, Any]:
         "rest": _alone([*own, planned.final]),
         "evaluation": planned.final.key,
         "baseline": planned.compared.key if planned.compared is not None else None,
+        "controlled": planned.controlled.key if planned.controlled is not None else None,
     }
 
 

@@ -33,6 +33,7 @@ class CellPlan:
         random: The evaluation after the target training of an encoder with random weights, the last of the floors.
         compared: The evaluation that a gain is a gain over, whether the cell makes it or not: without the intermediate
             task; of a control with random weights, of the pretrained encoder. None of a baseline itself.
+        controlled: Of a control, the evaluation of the same cell without it, whether anybody makes it or not.
         rules: Rule -> the same with the weights that the rule chooses, and its baseline by the same rule; empty where
             ``evaluation.rules`` names none, or nothing is trained on.
     """
@@ -44,6 +45,7 @@ class CellPlan:
     floors: Floors | None = None
     random: Evaluation | None = None
     compared: Evaluation | None = None
+    controlled: Evaluation | None = None
     rules: Mapping[str, tuple[Evaluation, Evaluation | None]] = field(default_factory=dict)
 
     def stages(self) -> list[Stage]:
@@ -120,6 +122,7 @@ def _intermediate(cell: Cell, parent: Stage | None, label: str) -> Training | Se
         sampling=cell.sampling,
         translated=translations,
         mlm=rows.mixed_mlm(cell),
+        placebo=cell.control == "placebo",
         keeps=averages,
     )
     times = 1
@@ -166,7 +169,8 @@ def _evaluate(
 def experiment(cell: Cell) -> str:
     """What people call the intermediate phase: its tasks, masked language modelling, languages of translated rows."""
     names = "+".join((*cell.intermediate, "mlm") if cell.mlm.weight else cell.intermediate)
-    return names if cell.translation.source is None else f"{names} [{cell.translation.words}]"
+    names = names if cell.translation.source is None else f"{names} [{cell.translation.words}]"
+    return f"{cell.control}({names})" if cell.control else names
 
 
 def plan(cell: Cell) -> CellPlan:
@@ -214,10 +218,15 @@ def plan(cell: Cell) -> CellPlan:
     if intermediate is None:
         alone: dict[str, tuple[Evaluation, Evaluation | None]] = {rule: (own, None) for rule, own in by_rule.items()}
         compared = chain(pretrained, "none > ", "pretrained") if cell.model.weights == "random" else None
-        return CellPlan(cell, without, None, missing, floors, random, compared, alone)
+        return CellPlan(cell, without, None, missing, floors, random, compared, None, alone)
     baseline = without if cell.baseline else None
     pairs = {
         rule: (chain(intermediate, f"{names} > ", rule=rule), base if cell.baseline else None)
         for rule, base in by_rule.items()
     }
-    return CellPlan(cell, chain(intermediate, f"{names} > "), baseline, missing, floors, random, without, pairs)
+    controlled = None
+    if cell.control:
+        plain = replace(cell, control=None)
+        controlled = chain(_intermediate(plain, pretrained, experiment(plain)), "")
+    own = chain(intermediate, f"{names} > ")
+    return CellPlan(cell, own, baseline, missing, floors, random, without, controlled, pairs)

@@ -87,6 +87,7 @@ def name_of(cell: Cell, planned: CellPlan) -> str:
         middle = f"{len(cell.intermediate)}tasks"
     if cell.intermediate:
         middle += "+mlm" * bool(cell.mlm.weight) + "+translated" * bool(cell.translation.source)
+        middle += f"+{cell.control}" if cell.control else ""
     return "-".join([model, middle, cell.target.name if cell.target else "only", f"seed{cell.seed}", digest])
 
 
@@ -164,6 +165,7 @@ def about(cell: Cell, planned: CellPlan, name: str) -> dict[str, Any]:
         "volume": cell.volume,
         "volume_steps": cell.volume_steps,
         "mlm": cell.mlm.weight if cell.intermediate else 0.0,
+        "control": cell.control,
         "translation": _translation(cell),
         "substitutes": {
             task_name: task.substitute_for

@@ -65,6 +65,7 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: Cell
     else:
         job_type = "cell" if cell.intermediate else "baseline"
     tags = [cell.model.label, cell.data.kind, *cell.intermediate, *([cell.target.name] if cell.target else [])]
+    tags += [cell.control] if cell.control else []
     with disk_errors(store.root):
         found = reading.finished(planned, store, name)
     if found is not None:

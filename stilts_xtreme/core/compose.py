@@ -18,6 +18,8 @@ T = TypeVar("T")
 GROUPS = ("intermediate", "target", "study", "model", "data", "benchmark", "recipe", "trainer", "logger", "callbacks")
 ADDED = {"intermediate": "ud_tags", "target": "lareqa", "study": "volumes"}
 """Groups that are empty unless a choice is added, each with one that has most of the group's options."""
+SHORT = {"translation": "translation.source", "controls": "study.controls"}
+"""What is short for an option."""
 
 
 def choices(group: str, folders: Iterable[Path] = ()) -> list[str]:
@@ -34,7 +36,7 @@ def prepare(arguments: Sequence[str], many: bool = False) -> list[str]:
     """Completes and checks the group choices of a command line.
 
     ``intermediate=`` and ``target=`` gain their '+'; ``model=FOLDER`` and ``model=OWNER/NAME`` become the custom model;
-    ``translation=`` is short for ``translation.source=``.
+    ``translation=`` is short for ``translation.source=``, and ``controls=`` for ``study.controls=``.
 
     Args:
         arguments: The command line without the program's name; Hydra's own flags pass through.
@@ -61,8 +63,9 @@ def prepare(arguments: Sequence[str], many: bool = False) -> list[str]:
         if own_field(argument):
             prepared.append(f"++{argument}")
             continue
-        if argument.startswith("translation="):
-            prepared.append(argument.replace("translation=", "translation.source=", 1))
+        short = next((short for short in SHORT if argument.startswith(f"{short}=")), None)
+        if short is not None:
+            prepared.append(argument.replace(short, SHORT[short], 1))
             continue
         match = re.fullmatch(r"(\+{0,2})(\w+)=(.*)", argument, flags=re.DOTALL)
         if argument.startswith("-") or match is None or match.group(2) not in GROUPS:

@@ -263,6 +263,9 @@ class Cell:
 
     ``options`` are those of the task formats: group, such as ``tagging``, -> option -> value.
 
+    ``control`` says which control of its intermediate task the cell is: ``placebo`` is the same intermediate training
+    with the answers of other rows. None: it is none, as always without an intermediate task.
+
     ``synthetic`` says whether the rows that it is scored on (without a target: trained on) are generated.
     """
 
@@ -288,6 +291,7 @@ class Cell:
     recipe_name: str
     synthetic: bool
     callbacks: tuple[CallbackSpec, ...] = ()
+    control: str | None = None
 
     def changes(self) -> dict[str, Any]:
         """The callbacks that may change a training, by name: what of them its key depends on."""

@@ -143,6 +143,7 @@ class Training(_Continuing):
         sampling: How several tasks share the steps.
         translated: Translated rows of the tasks; None for English ones alone.
         mlm: Masked language modelling beside the tasks; None for none.
+        placebo: Whether the training rows have the answers of other rows.
         callbacks: Callbacks that may change the training, by name.
     """
 
@@ -155,6 +156,7 @@ class Training(_Continuing):
     sampling: Sampling = field(default_factory=Sampling)
     translated: Translated | None = None
     mlm: MixedMlm | None = None
+    placebo: bool = False
     callbacks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -179,6 +181,8 @@ class Training(_Continuing):
             found["mlm"] = self.mlm.identity()
         if len(self.learns) > 1 and self.sampling.identity():
             found["sampling"] = self.sampling.identity()
+        if self.placebo:
+            found["placebo"] = True
         if self.callbacks:
             found["callbacks"] = dict(self.callbacks)
         return found

@@ -11,6 +11,7 @@ from stilts_xtreme.core.text import csv_table, markdown_table, visible
 from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.report import rules
 from stilts_xtreme.report.benchmark import published
+from stilts_xtreme.report.labels import CONTROLS, named
 
 
 def curve(result: Mapping[str, Any]) -> str:
@@ -57,7 +58,7 @@ def _lines(result: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _title(result: Mapping[str, Any]) -> str:
-    first = "+".join(result["intermediate"])
+    first = named(result, "+".join(result["intermediate"]))
     if result["mlm"]:
         first += f" + MLM x{result['mlm']:g}"
     if result["translation"]:
@@ -70,6 +71,8 @@ def _title(result: Mapping[str, Any]) -> str:
 def notes(result: Mapping[str, Any]) -> list[str]:
     """What a reader has to know beside the numbers, a sentence each."""
     found = []
+    if result.get("control"):
+        found.append(f"{named(result, '+'.join(result['intermediate']))}: {CONTROLS[result['control']]}")
     if result["comparison"] and result["intermediate"] and result["comparison"][0]["baseline"] is None:
         found.append("No gain: the same target was not run without the intermediate task (baseline=false).")
     if result["missing_languages"]:

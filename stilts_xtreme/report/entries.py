@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stilts_xtreme.report.labels import compared, control, evaluation, labels, meaningless, reasons, unrecorded, unsure
+from stilts_xtreme.report.labels import (
+    compared,
+    evaluation,
+    labels,
+    meaningless,
+    random_weights,
+    reasons,
+    unrecorded,
+    unsure,
+)
 
 
 @dataclass
@@ -91,7 +100,7 @@ def build(results: Sequence[Mapping[str, Any]]) -> Matrix:
         if label.row not in matrix.rows:
             matrix.rows.append(label.row)
             matrix.baselines[label.row] = label.baseline
-        if control(result):
+        if random_weights(result):
             matrix.controls.add(label.row)
         if label.column not in matrix.columns:
             matrix.columns.append(label.column)

@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.report.answers import Answers, Target, target_of
-from stilts_xtreme.report.labels import Result, compared, control, evaluation, labels, meaningless
+from stilts_xtreme.report.answers import Answers
+from stilts_xtreme.report.arms import Pair, gathered, scores
+from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Arm, Gain, gain_of_scores, paired_gains
 from stilts_xtreme.report.statistics.languages import adjusted, languages_helped, named
@@ -39,6 +40,7 @@ class Evidence:
         arms: The two arms, seed -> language -> items; empty where the answers were not there.
         parallel: Whether an item is the same in all languages.
         control: Whether the row is a control, which is no finding.
+        over: What it is a gain over: ``none``, the baseline, or a control such as ``placebo``.
     """
 
     row: str
@@ -50,6 +52,7 @@ class Evidence:
     arms: tuple[Arm, Arm] | None = None
     parallel: bool = False
     control: bool = False
+    over: str = BASELINE
 
     @property
     def mean(self) -> Gain:
@@ -91,42 +94,44 @@ class Findings:
         holm: (row, column) -> p of the mean, corrected over the entries by Holm.
         bh: The same by Benjamini and Hochberg.
         notes: What a reader has to know.
+        over: (row, column, control) -> the evidence of what the row gains over its control.
+        holm_over: The same -> p of the mean, corrected by Holm over the entries that have this control.
     """
 
     entries: Mapping[tuple[str, str], Evidence]
     holm: Mapping[tuple[str, str], float]
     bh: Mapping[tuple[str, str], float]
     notes: tuple[str, ...] = ()
+    over: Mapping[tuple[str, str, str], Evidence] = field(default_factory=dict)
+    holm_over: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
 
     def verdict(self, place: tuple[str, str]) -> str:
         """What an entry shows, in fixed words, after Holm's correction over the matrix."""
         found = self.entries[place]
-        if not found.known:
-            return "not known"
-        if self.holm.get(place, 1.0) <= ALPHA:
-            said = "helps" if found.mean.value > 0 else "harms"
-        elif found.mean.p_beyond(REGION) <= ALPHA:
-            said = "shown to be nothing"
-        else:
-            said = "not shown"
-        return said if len(found.mean.seeds) > 1 else f"{said}, one seed"
+        if found.control:
+            return "a control"
+        return _verdict(found, self.holm.get(place, 1.0), "helps", "harms", "shown to be nothing")
+
+    def verdict_over(self, place: tuple[str, str, str]) -> str:
+        """What an entry shows over its control, in fixed words, after Holm's correction over those of this control."""
+        holm = self.holm_over.get(place, 1.0)
+        return _verdict(self.over[place], holm, "better than it", "worse than it", "shown to be no different")
 
 
-@dataclass
-class _Place:
-    """What is gathered for one entry."""
-
-    control: bool
-    source: str | None
-    target: Target | None = None
-    own: dict[int, Mapping[str, float]] = field(default_factory=dict)
-    base: dict[int, Mapping[str, float]] = field(default_factory=dict)
-    keys: dict[int, tuple[str | None, str | None]] = field(default_factory=dict)
-    collapsed: set[int] = field(default_factory=set)
+def _verdict(found: Evidence, holm: float, more: str, less: str, same: str) -> str:
+    if not found.known:
+        return "not known"
+    if holm <= ALPHA:
+        said = more if found.mean.value > 0 else less
+    elif found.mean.p_beyond(REGION) <= ALPHA:
+        said = same
+    else:
+        said = "not shown"
+    return said if len(found.mean.seeds) > 1 else f"{said}, one seed"
 
 
 def findings(cells: Sequence[FinishedCell]) -> Findings:
-    """The evidence of the entries that have a baseline.
+    """The evidence of the entries that have a baseline, and of those that have a control.
 
     Raises:
         StiltsError: Arms answered other items, or files of answers are damaged.
@@ -134,11 +139,21 @@ def findings(cells: Sequence[FinishedCell]) -> Findings:
     cells = [cell for cell in cells if cell.result["target"]]
     answers = Answers.of(cells)
     entries: dict[tuple[str, str], Evidence] = {}
-    notes: list[str] = []
-    for (row, column), place in _gathered(cells).items():
-        found = _evidence(row, column, place, answers)
-        if found is not None:
-            entries[row, column] = found
+    over: dict[tuple[str, str, str], Evidence] = {}
+    pairs, notes = gathered(cells)
+    for pair in pairs:
+        name = f"{pair.row} > {pair.column}" + f", over its {pair.over}" * (pair.over != BASELINE)
+        if pair.collapsed:
+            seeds = ", ".join(map(str, sorted(pair.collapsed)))
+            notes.append(f"{name}: seed {seeds} collapsed, and is left out.")
+        if pair.left_out:
+            notes.append(f"{name}: {', '.join(pair.left_out)} left out, which not both arms have with all seeds.")
+        if (found := _evidence(pair, answers)) is None:
+            continue
+        if pair.over == BASELINE:
+            entries[pair.row, pair.column] = found
+        else:
+            over[pair.row, pair.column, pair.over] = found
     ps = {at: e.mean.p for at, e in entries.items() if e.known and not e.control}
     blind = sorted({column for (_, column), e in entries.items() if not e.by_items})
     if blind:
@@ -146,74 +161,37 @@ def findings(cells: Sequence[FinishedCell]) -> Findings:
     alone = sorted({column for (_, column), e in entries.items() if len(e.mean.seeds) == 1})
     if alone:
         notes.append(f"One seed alone of {', '.join(alone)}: these intervals leave out the noise of seeds.")
-    for (row, column), e in entries.items():
-        if e.collapsed:
-            seeds = ", ".join(map(str, e.collapsed))
-            notes.append(f"{row} > {column}: seed {seeds} collapsed, and is left out.")
-    return Findings(entries, adjusted(ps, "holm"), adjusted(ps, "bh"), tuple(notes))
+    corrected = {
+        name: adjusted({at: e.mean.p for at, e in over.items() if at[2] == name and e.known}, "holm")
+        for name in dict.fromkeys(at[2] for at in over)
+    }
+    holm_over = {at: p for found in corrected.values() for at, p in found.items()}
+    return Findings(entries, adjusted(ps, "holm"), adjusted(ps, "bh"), tuple(notes), over, holm_over)
 
 
-def _gathered(cells: Sequence[FinishedCell]) -> dict[tuple[str, str], _Place]:
-    results = [cell.result for cell in cells]
-    by_key = {key: result for result in results if (key := evaluation(result)) is not None}
-    places: dict[tuple[str, str], _Place] = {}
-    targets: dict[str, Target | None] = {}
-    for cell, label in zip(cells, labels(results), strict=True):
-        result = cell.result
-        place = places.setdefault((label.row, label.column), _Place(control(result), result.get("source_language")))
-        seed = result["seed"]
-        if targets.get(label.column) is None:
-            targets[label.column] = target_of(cell)
-        place.target = targets[label.column]
-        known, key = compared(result)
-        base: Result | None = by_key.get(key) if key else None
-        if not known and label.row != label.baseline:
-            base = _by_name(results, label.baseline, label.column, seed)
-            key = evaluation(base) if base is not None else None
-        scores = _scores(base, "value") if base is not None else _scores(result, "baseline")
-        if not scores:
-            continue
-        if meaningless(result) or (base is not None and meaningless(base)):
-            place.collapsed.add(seed)
-            continue
-        place.own[seed], place.base[seed] = _scores(result, "value"), scores
-        place.keys[seed] = evaluation(result), key
-    return places
-
-
-def _by_name(results: Sequence[Result], row: str, column: str, seed: int) -> Result | None:
-    for result, label in zip(results, labels(results), strict=True):
-        if (label.row, label.column, result["seed"]) == (row, column, seed):
-            return result
-    return None
-
-
-def _scores(result: Result, part: str) -> dict[str, float]:
-    return {line["language"]: line[part] for line in result["comparison"] if line.get(part) is not None}
-
-
-def _evidence(row: str, column: str, place: _Place, answers: Answers) -> Evidence | None:
-    if not place.own:
+def _evidence(pair: Pair, answers: Answers) -> Evidence | None:
+    every = pair.languages
+    if not every:
         return None
-    every = [key for key in next(iter(place.own.values())) if all(key in scores for scores in place.base.values())]
-    zero_shot = [key for key in every if key != place.source] or every
+    zero_shot = [key for key in every if key != pair.source] or every
     means = {ZERO_SHOT: zero_shot, EVERY: every}
-    arms = _arms(place, answers, every)
-    common = (tuple(zero_shot), arms is not None, tuple(sorted(place.collapsed)), arms)
+    arms = _arms(pair, answers, every)
+    common = (tuple(zero_shot), arms is not None, tuple(sorted(pair.collapsed)), arms)
+    more = {"control": pair.control, "over": pair.over}
     if arms is None:
-        scores = {seed: (place.own[seed], place.base[seed]) for seed in place.own}
-        return Evidence(row, column, gain_of_scores(scores, every, means), *common, control=place.control)
-    parallel = place.target is not None and place.target.parallel and _aligned(arms[0])
-    return Evidence(row, column, paired_gains(*arms, parallel, means), *common, parallel, place.control)
+        scores = {seed: (pair.own[seed], pair.base[seed]) for seed in pair.own}
+        return Evidence(pair.row, pair.column, gain_of_scores(scores, every, means), *common, False, **more)
+    parallel = pair.target is not None and pair.target.parallel and _aligned(arms[0])
+    return Evidence(pair.row, pair.column, paired_gains(*arms, parallel, means), *common, parallel, **more)
 
 
-def _arms(place: _Place, answers: Answers, languages: Sequence[str]) -> tuple[Arm, Arm] | None:
-    if place.target is None:
+def _arms(pair: Pair, answers: Answers, languages: Sequence[str]) -> tuple[Arm, Arm] | None:
+    if pair.target is None:
         return None
     arms: tuple[dict[int, Mapping[str, Items]], dict[int, Mapping[str, Items]]] = ({}, {})
-    for seed, keys in place.keys.items():
+    for seed, keys in pair.keys.items():
         for arm, key in zip(arms, keys, strict=True):
-            found = answers.items(key, place.target, languages)
+            found = answers.items(key, pair.target, languages)
             if found is None:
                 return None
             arm[seed] = found
@@ -229,9 +207,11 @@ def _aligned(arm: Arm) -> bool:
 
 
 def rows(found: Findings) -> list[dict[str, Any]]:
-    """The evidence as tidy rows: a line for each entry and language, and for its means."""
+    """The evidence as tidy rows: a line for each entry, what it is a gain over, and each language and mean."""
     table = []
-    for place, entry in found.entries.items():
+    entries = [(e, found.holm.get(at), found.bh.get(at), found.verdict(at)) for at, e in found.entries.items()]
+    entries += [(e, found.holm_over.get(at), None, found.verdict_over(at)) for at, e in found.over.items()]
+    for entry, holm, bh, verdict in entries:
         for name, gain in entry.gains.items():
             low, high = gain.interval()
             mean = name == ZERO_SHOT
@@ -239,6 +219,7 @@ def rows(found: Findings) -> list[dict[str, Any]]:
                 {
                     "row": entry.row,
                     "column": entry.column,
+                    "over": entry.over,
                     "language": name,
                     "gain": gain.value,
                     "low": low if entry.known else None,
@@ -248,9 +229,9 @@ def rows(found: Findings) -> list[dict[str, Any]]:
                     "error_items": gain.spread.items if entry.by_items else None,
                     "error_seeds": gain.spread.seeds if len(gain.seeds) > 1 else None,
                     "seeds": " ".join(map(str, gain.seeds)),
-                    "p_holm": found.holm.get(place) if mean else None,
-                    "p_bh": found.bh.get(place) if mean else None,
-                    "verdict": found.verdict(place) if mean else None,
+                    "p_holm": holm if mean else None,
+                    "p_bh": bh if mean else None,
+                    "verdict": verdict if mean else None,
                     "smallest_visible": entry.smallest if mean else None,
                     "languages": len(entry.languages) if mean else None,
                     "languages_helped": entry.helped if mean and entry.known else None,
@@ -269,7 +250,7 @@ def merged(parts: Iterable[Iterable[FinishedCell]]) -> list[FinishedCell]:
     found: dict[str, FinishedCell] = {}
     for cell in (cell for part in parts for cell in part):
         other = found.setdefault(str(cell.result["cell"]), cell)
-        if _scores(other.result, "value") != _scores(cell.result, "value"):
+        if scores(other.result, "value") != scores(cell.result, "value"):
             raise StiltsError(
                 f"The cell {cell.result['cell']} has other scores in {cell.folder} than in {other.folder}; "
                 "leave one of the two folders out."

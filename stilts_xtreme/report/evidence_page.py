@@ -26,11 +26,16 @@ def entry(found: Findings, place: tuple[str, str], bold: bool = True) -> str:
     evidence = found.entries.get(place)
     if evidence is None:
         return ""
+    return entry_of(evidence, bold and found.holm.get(place, 1.0) <= ALPHA)
+
+
+def entry_of(evidence: Evidence, bold: bool = False) -> str:
+    """What an entry shows, in a table."""
     gain = f"{evidence.mean.value:+.1f}"
     if not evidence.known:
         return gain
     low, high = evidence.mean.interval()
-    mark = "**" if bold and found.holm.get(place, 1.0) <= ALPHA else ""
+    mark = "**" if bold else ""
     helped = f" {evidence.helped}/{len(evidence.languages)}" if len(evidence.languages) > 1 else ""
     return f"{mark}{gain}{mark} [{low:+.1f}, {high:+.1f}]{helped} ({evidence.smallest:.1f})"
 
@@ -46,6 +51,7 @@ def markdown(found: Findings, means: Mapping[str, Overall]) -> str:
         f"Verdicts: **helps** and **harms** after Holm's correction over the matrix; **shown to be nothing**: an "
         f"effect of {REGION:g} point or more is refuted (two one-sided tests, p <= {ALPHA:g}); **not shown**: neither.",
         "\n".join(markdown_table(TITLES, [_line(found, place) for place in found.entries])),
+        *([_over(found)] if found.over else []),
         *map(escaped, found.notes),
     ]
     if means:
@@ -72,6 +78,22 @@ def _line(found: Findings, place: tuple[str, str]) -> list[str]:
         ", ".join(map(str, evidence.mean.seeds)),
         *("" if p is None else _p(p) for p in ps),
     ]
+
+
+def _over(found: Findings) -> str:
+    """What the rows gain over their controls, beside what they gain over none."""
+    lines = []
+    for place, evidence in found.over.items():
+        p = found.holm_over.get(place)
+        above = entry_of(found.entries[place[:2]]) if place[:2] in found.entries else ""
+        seeds = ", ".join(map(str, evidence.mean.seeds))
+        lines.append([*place, found.verdict_over(place), entry_of(evidence), above, seeds, "" if p is None else _p(p)])
+    titles = ("after", "target", "control", "verdict", "gain over the control", "gain over none", "seeds", "Holm")
+    about = (
+        "Gain over a control of the same task, in the same form. What a control gives too is none of the task. Holm: "
+        "corrected over all entries with this control."
+    )
+    return about + "\n\n" + "\n".join(markdown_table(titles, lines))
 
 
 def _p(value: float) -> str:

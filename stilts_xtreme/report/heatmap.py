@@ -33,8 +33,8 @@ def draw(matrix: Matrix, path: Path) -> None:
 def figure(matrix: Matrix) -> Figure:
     """Draws a matrix.
 
-    Red is worse than no intermediate task, blue is better; the baseline and the controls stay white. The number is the
-    zero-shot mean, the small one below it the gain with its interval, bold where that leaves out zero.
+    Red is worse than no intermediate task, blue is better; the baseline and the rows of random weights stay white. The
+    number is the zero-shot mean, the small one below it the gain with its interval, bold where that leaves out zero.
 
     Args:
         matrix: What to draw.

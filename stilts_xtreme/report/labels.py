@@ -17,6 +17,12 @@ BASELINE = "none"
 BEFORE = ("recipe.intermediate.", "sampling.", "mlm.", "translation.")
 """Options of the intermediate phase, which a baseline does not have."""
 
+CONTROLS = {
+    "placebo": "a control: the rows of the intermediate training have the answers of other rows, so that its gain is "
+    "none of the task."
+}
+"""Control of an intermediate training -> what a reader has to know of it."""
+
 Result = Mapping[str, Any]
 
 
@@ -54,12 +60,22 @@ def row_name(result: Result) -> str:
         volume = result["volume"]
         again = ", steps of all" if result.get("volume_steps") == "whole" else ""
         name += f" ({volume:.3g} of it{again})" if isinstance(volume, float) else f" ({volume:,} examples{again})"
-    return f"random init, {name}" if control(result) else name
+    return f"random init, {name}" if random_weights(result) else named(result, name)
+
+
+def named(result: Result, name: str) -> str:
+    """What is known by a name, as a control where it is one: ``placebo(mnli)``."""
+    return f"{result['control']}({name})" if result.get("control") else name
+
+
+def random_weights(result: Result) -> bool:
+    """Whether a cell started from random weights."""
+    return bool(result.get("weights", "pretrained") != "pretrained")
 
 
 def control(result: Result) -> bool:
-    """Whether a cell started from random weights."""
-    return bool(result.get("weights", "pretrained") != "pretrained")
+    """Whether a cell is a control, which is no finding: from random weights, or one of :data:`CONTROLS`."""
+    return random_weights(result) or bool(result.get("control"))
 
 
 def identity(result: Result, part: str) -> Any:
@@ -78,7 +94,7 @@ def compared(result: Result) -> tuple[bool, str | None]:
     """Whether it is known which evaluation a cell's gain is a gain over; and its key, None where it has no gain."""
     if result.get("identity"):
         return True, identity(result, "baseline")
-    if not result["intermediate"] and not control(result):
+    if not result["intermediate"] and not random_weights(result):
         return True, None
     for stage in result.get("stages") or ():  # a cell of an earlier version that made its own baseline
         if stage["kind"] == "evaluate" and stage["label"].startswith(f"{BASELINE} > "):

@@ -8,7 +8,7 @@ from typing import Any
 
 from stilts_xtreme.core.text import markdown as markdown_text
 from stilts_xtreme.data.synthetic import SHARES
-from stilts_xtreme.report.labels import control, labels, meaningless
+from stilts_xtreme.report.labels import labels, meaningless, random_weights
 
 LEFT_OUT = "–"
 """What stands in the place of a score that is not above its floor."""
@@ -34,7 +34,7 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
         if result["synthetic"]
         and result["target"]
         and not result["intermediate"]
-        and not control(result)
+        and not random_weights(result)
         and not meaningless(result)
     ]
     for result, label in zip(kept, labels(kept), strict=True):

@@ -97,7 +97,7 @@ class Point:
 
 
 def points(results: Iterable[Mapping[str, Any]], axis: str) -> list[Point]:
-    """The points of results; cells without a target and controls with random weights are passed over."""
+    """The points of results; cells without a target and controls are passed over."""
     found = {}
     kept = [result for result in results if result["target"] and not control(result)]
     if axis == "volume":

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stilts_xtreme.cell.config import make_cell
+from stilts_xtreme.cell.config import CONTROLS, make_cell
 from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.sweep.composer import jobs_of
+
+NAMED = {"random": "model.weights=random"}
+"""Controls of a study by a name -> the option that they set."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,8 @@ def planned_cell(config: dict[str, Any], job: int | None = None) -> PlannedCell:
 def controls(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The controls of a study that belong to a cell.
 
-    A control is the cell without an intermediate task with an option of the study set besides, such as
-    ``model.weights=random``. Cells with an intermediate task, and those without a target, have none.
+    ``random``, and any option such as ``model.weights=random``, belongs to the cells without an intermediate task, in
+    which it is set besides; ``placebo`` and the like belong to those with one. Cells without a target have none.
 
     Args:
         config: The composed configuration of the cell, plain.
@@ -110,9 +113,12 @@ def controls(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     from omegaconf import OmegaConf
 
-    if config.get("intermediate") or not config.get("target"):
+    if not config.get("target") or config.get("control"):
         return
-    for option in (config.get("study") or {}).get("controls") or ():
+    for named in (config.get("study") or {}).get("controls") or ():
+        option = f"control={named}" if named in CONTROLS else NAMED.get(named, named)
+        if (named in CONTROLS) != bool(config.get("intermediate")):
+            continue
         merged = OmegaConf.merge(OmegaConf.create(copy.deepcopy(dict(config))), OmegaConf.from_dotlist([option]))
         yield option, OmegaConf.to_container(merged)  # type: ignore[misc]
 

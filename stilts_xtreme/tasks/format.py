@@ -15,6 +15,7 @@ from stilts_xtreme.core.errors import unknown
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.models.head_kind import HeadKind
+from stilts_xtreme.tasks import placebo
 from stilts_xtreme.tasks.files import read_labels, withheld_labels, write_labels
 from stilts_xtreme.tasks.metrics.metric import Metric
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
@@ -48,7 +49,8 @@ class TaskFormat:
         tokens_per_row: Rough sub-tokens of a row of real text, for estimates only.
         trained: Whether there is something to train.
         alone: Why it cannot be trained jointly with other tasks; empty: it can.
-        answers: Columns of its rows that hold answers, which rows to predict need not have.
+        answers: Columns of its rows that hold answers, which rows to predict need not have, and which a placebo takes
+            from other rows.
         pairs: Whether what is predicted is found in a second file of texts: sentences to compare, or candidates.
         gold_by_row: Whether the gold has one entry for each row.
         strangers_ignored: Whether answers to no row are ignored, as in the official script; else they are refused.
@@ -123,6 +125,16 @@ class TaskFormat:
         return [[label] * len(gold) for label in dict.fromkeys(gold)]
 
     # what a stage's key depends on
+
+    def placebo(self, rows: Columns, seed: int, name: str) -> Columns:
+        """Training rows with the answers of other rows (:mod:`.placebo`).
+
+        Args:
+            rows: Checked rows of one data set in one language; not changed.
+            seed: Of the training.
+            name: Of the rows; two sets of rows with one name and size are exchanged in the same way.
+        """
+        return placebo.exchanged(rows, self.answers, seed, name)
 
     def training_settings(self, cell: Cell, recipe: Recipe) -> dict[str, Any]:
         """What a training of this format depends on beside rows, recipe and seed: part of its key."""

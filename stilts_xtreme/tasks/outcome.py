@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.tasks.metrics.metric import Metric
 
-COLLAPSED, NOTHING, LEARNT = "collapsed", "found nothing", "learnt"
+COLLAPSED, NOTHING, LEARNT, PLACEBO = "collapsed", "found nothing", "learnt", "placebo"
 """What :func:`judge` can say."""
 
 FEW = 5
@@ -40,12 +40,14 @@ def judge(
     loss: float | None,
     guess: float | None,
     finite: bool = True,
+    placebo: bool = False,
 ) -> dict[str, Any]:
     """Says what a training came to, by what its model answers together with its loss.
 
     It *collapsed* if its loss ended at that of guessing, and its answers show nothing or score no more than the best
     answer that is the same everywhere. It *found nothing* if its answers show nothing, whatever its loss, as after a
-    few steps. Otherwise it *learnt*: a loss that is high does not say by itself that nothing was learnt.
+    few steps. Otherwise it *learnt*: a loss that is high does not say by itself that nothing was learnt. A placebo is
+    not meant to learn anything, so only outputs that are no numbers are held against it.
 
     Args:
         format: The format.
@@ -57,10 +59,12 @@ def judge(
         loss: The training loss at the end; None where it is not known.
         guess: The loss of the best guess that does not look at a row; None where it is not known.
         finite: Whether all outputs of the model are numbers.
+        placebo: Whether the training rows had the answers of other rows.
 
     Returns:
-        ``verdict``: one of the three; ``why`` in words, None of one that learnt; ``score`` and ``floor`` (the best
-        answer that is the same everywhere; None where the format has none) in percent; ``loss`` and ``guess``.
+        ``verdict``: one of the four; ``why`` in words, None of one that learnt and of a placebo; ``score`` and
+        ``floor`` (the best answer that is the same everywhere; None where the format has none) in percent; ``loss`` and
+        ``guess``.
     """
     score = metric.main_score(answers, gold, language)
     floors = [metric.main_score(same, gold, language) for same in format.constants(rows, gold)]
@@ -72,6 +76,8 @@ def judge(
         near = "hardly below" if f"{loss:.3g}" != f"{guess:.3g}" and loss < guess else "not below"
     if not finite:
         verdict, why = COLLAPSED, "what the model gives out are no numbers"
+    elif placebo:
+        verdict, why = PLACEBO, None
     elif guessing and (why or (floor is not None and score <= floor)):
         verdict = COLLAPSED
         why = why or f"it scores {score:.1f}, no more than the same answer everywhere ({floor:.1f})"

@@ -80,6 +80,8 @@ def command_of(cell: Cell, stage: Training, rule: str | None = None) -> str:
         words.append(f"volume={before.volume}")
     if before is not None and before.mlm is not None:
         words.append(f"mlm.weight={before.mlm.options.weight}")
+    if before is not None and before.placebo:
+        words.append("control=placebo")
     if stage.phase == "target" and cell.target is not None:
         own = not _ours("target", cell.target.name)
     else:

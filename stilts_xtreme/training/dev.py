@@ -61,7 +61,7 @@ class Dev:
         tokenizer: Any,
         trained: Mapping[str, Columns],
     ):
-        self.cell, self.heads = cell, heads
+        self.cell, self.heads, self.placebo = cell, heads, stage.placebo
         self.language = source_of(stage.tasks[0].datasets[0], cell.data).source_language
         self.asked: dict[str, Asked] = {}
         for task in stage.tasks:
@@ -129,6 +129,7 @@ class Dev:
                 losses.get(name),
                 guesses[name],
                 finite,
+                self.placebo,
             )
             found[name] = {"on": asked.on, **said}
         complete = all(asked.on == "dev" for asked in self.asked.values())

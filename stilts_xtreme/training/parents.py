@@ -19,7 +19,7 @@ from stilts_xtreme.data import translated as translations
 from stilts_xtreme.data.checks import Report
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.encoder import Source
-from stilts_xtreme.tasks import row_format_of
+from stilts_xtreme.tasks import format_of, row_format_of
 from stilts_xtreme.tasks.checkpoint import model_folder
 
 FolderOf = Callable[[str], Path]
@@ -70,16 +70,31 @@ def _connects(url: str) -> bool:
     return True
 
 
-def load_rows(cell: Cell, task: TrainTask, split: str, translation: Translation | None = None) -> Columns:
+def load_rows(
+    cell: Cell, task: TrainTask, split: str, translation: Translation | None = None, placebo: int | None = None
+) -> Columns:
     """The joined rows of a task's data sets; what was wrong with them is said.
 
     They are English, unless a translation puts others in their place or beside them.
+
+    Args:
+        cell: The cell.
+        task: The task.
+        split: The split.
+        translation: Where translated rows are; None for none.
+        placebo: The seed by which rows get the answers of others of their data set and language; None: they keep
+            theirs. A translated row gets the answer of the same row as the English one, where all rows are translated.
+
+    Raises:
+        StiltsError: No row can be used.
     """
     joined: Columns = {}
     for spec in task.datasets:
         for rows, report in _parts(cell, spec, split, translation):
             if report.problems:
                 say(f"  {report}")
+            if placebo is not None:
+                rows = format_of(task.head).placebo(rows, placebo, spec.name)
             for name, values in rows.items():
                 joined.setdefault(name, []).extend(values)
     if not joined or not next(iter(joined.values())):

@@ -103,12 +103,13 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
     encoder, heads, tokenizer, place = parts.encoder, parts.heads, parts.tokenizer, parts.source.place
     courses, rows_of, trained = [], {}, {}
     translation = stage.translated.options if stage.translated else None
-    read = [load_rows(cell, task, "train", translation) for task in stage.tasks]
+    placebo = stage.seed if stage.placebo else None
+    read = [load_rows(cell, task, "train", translation, placebo) for task in stage.tasks]
     whole = [len(rows["id"]) for rows in read]
     loaded = _volume(read, stage)
     del read
     for task, rows, count in zip(stage.tasks, loaded, whole, strict=True):
-        say(f"  {task.name}: {len(rows['id']):,} rows")
+        say(f"  {task.name}: {len(rows['id']):,} rows" + ", with the answers of other rows" * stage.placebo)
         head = heads[task.name]
         features = head.features(rows, tokenizer)
         language = source_of(task.datasets[0], cell.data).source_language

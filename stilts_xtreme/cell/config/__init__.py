@@ -19,7 +19,7 @@ from stilts_xtreme.cell.tracking import checked
 from stilts_xtreme.core.checks import check, choice, file_name, folder_name, freezable, known, switch, whole
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.core.specs import Cell, Mlm, Translation
+from stilts_xtreme.core.specs import Cell, Mlm, TrainTask, Translation
 from stilts_xtreme.data.catalogue import load_spec, names, spec_from_mapping
 from stilts_xtreme.data.corpus import own_text
 from stilts_xtreme.data.sources import source_of
@@ -28,9 +28,11 @@ from stilts_xtreme.tasks.options import OptionGroup
 
 OPTIONS = (
     *("model", "data", "benchmark", "recipe", "trainer", "logger", "callbacks", "intermediate", "target", "dataset"),
-    *("seed", "volume", "volume_steps", "sampling", "mlm", "translation", "languages", "baseline", "output"),
+    *("seed", "control", "volume", "volume_steps", "sampling", "mlm", "translation", "languages", "baseline", "output"),
     *("evaluation", "store", "study", "sweep"),
 )
+CONTROLS = ("placebo",)
+"""What a cell with an intermediate task can be a control for."""
 RULES = ("best", "last", "average", "oracle")
 """What may choose the weights that are evaluated among those of a training's evaluation points."""
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -99,7 +101,11 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
             freezable(option, of_phase[0].recipe.freeze, layers)
     whole("seed", cfg["seed"], 0)
     check(cfg["seed"] < 2**32, "seed", cfg["seed"], "it must be below 2**32 = 4294967296")
+    control = _control(cfg.get("control"), tasks)
     choice("volume_steps", cfg["volume_steps"], ("own", "whole"))
+    for named in (cfg.get("study") or {}).get("controls") or ():
+        expected = f"it must be one of {', '.join(('random', *CONTROLS))}, or an option such as model.weights=random"
+        check(named in ("random", *CONTROLS) or "=" in str(named), "study.controls", named, expected)
     axis = (cfg.get("study") or {}).get("axis")
     if axis is not None:
         choice("study.axis", axis, ("size", "volume"))
@@ -134,7 +140,16 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         recipe_name=str(recipe["name"]),
         synthetic=synthetic,
         callbacks=make_callbacks(cfg.get("callbacks")),
+        control=control,
     )
+
+
+def _control(asked: Any, tasks: Sequence[TrainTask]) -> str | None:
+    """What a cell is a control for; without an intermediate task it is none, as it has no volume either."""
+    if asked is None:
+        return None
+    choice("control", asked, CONTROLS)
+    return str(asked) if tasks else None
 
 
 def _check_names(cfg: Mapping[str, Any], model: str) -> None:

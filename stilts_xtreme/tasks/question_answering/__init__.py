@@ -12,6 +12,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.models.head_kind import HeadKind
+from stilts_xtreme.tasks import placebo
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
@@ -49,6 +50,10 @@ class QuestionAnswering(TaskFormat):
     tokens_per_row = 190
     answers = ("answer_texts", "answer_starts")
     strangers_ignored = True
+
+    def placebo(self, rows: Columns, seed: int, name: str) -> Columns:
+        """Questions with the places of other answers."""
+        return placebo.exchanged_spans(rows, seed, name)
 
     def head_options(self, cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
         """Also the windows, and how answers are picked; only SQuAD 2.0 has questions without an answer."""

@@ -10,6 +10,7 @@ from stilts_xtreme.core.checks import choice
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.models.head_kind import HeadKind
+from stilts_xtreme.tasks import placebo
 from stilts_xtreme.tasks.files import MANY, withheld_labels
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
@@ -44,6 +45,10 @@ class Tagging(TaskFormat):
     def head_options(self, cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
         """Also which sub-token of a word is tagged."""
         return HeadOptions(max_length=recipe.max_length, first_token=cell.options["tagging"]["first_token"])
+
+    def placebo(self, rows: Columns, seed: int, name: str) -> Columns:
+        """Sentences with the tags of others of the same length."""
+        return placebo.exchanged_tags(rows, seed, name)
 
     def training_settings(self, cell: Cell, recipe: Recipe) -> dict[str, Any]:
         """Which sub-token of a word is tagged."""

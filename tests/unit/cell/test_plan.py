@@ -133,6 +133,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "callbacks": (("++callbacks.mine._target_=own.Callback",), "intermediate"),
     "logger.kind": (("logger=none",), None),
     "seed": (("seed=1",), "intermediate"),
+    "control": (("control=placebo",), "intermediate"),
     "volume": (("volume=0.5",), "intermediate"),
     "volume_steps": (("volume_steps=whole",), None),  # test_steps_of_a_volume
     "sampling.kind": (("sampling.kind=uniform",), None),  # test_sampling_of_a_joint_training

@@ -108,6 +108,7 @@ FIELDS: dict[str, dict[str, tuple[Any, bool]]] = {
         "sampling": (Sampling("uniform"), True),
         "translated": (None, True),
         "mlm": (None, True),
+        "placebo": (True, True),
         "callbacks": ({"mine": {"_target_": "own.Callback"}}, True),
     },
     "Evaluation": {

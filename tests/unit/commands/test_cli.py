@@ -172,6 +172,7 @@ def test_console_script_and_module_are_the_same() -> None:
             "+target=xnli model.pretraining.flops=1e12 model.architecture.hidden_size=wide",
             ("model.architecture.hidden_size=wide", "whole number of at least 1"),
         ),
+        ("+target=xnli control=steps2", ("control=steps2", "placebo")),
         ("+target=xnli volume_steps=all", ("volume_steps=all", "own, whole")),
         ("+target=xnli trainer.precision=16", ("trainer.precision=16", "32-true, auto, bf16-mixed")),
         ("+target=xnli trainer.precision=bf16-true", ("trainer.precision=bf16-true", "32-true, auto, bf16-mixed")),
@@ -215,8 +216,8 @@ def test_mistakes_get_one_sentence(
 
 
 TOP = (
-    "baseline, benchmark, bitext, callbacks, data, evaluation, intermediate, languages, logger, mlm, model, output, "
-    "recipe, retrieval, sampling, seed, store, study, sweep, tagging, target, trainer, translation, volume, "
+    "baseline, benchmark, bitext, callbacks, control, data, evaluation, intermediate, languages, logger, mlm, model, "
+    "output, recipe, retrieval, sampling, seed, store, study, sweep, tagging, target, trainer, translation, volume, "
     "volume_steps."
 )
 

@@ -76,6 +76,18 @@ def test_other_cells_have_none(arguments: tuple[str, ...]) -> None:
     assert not list(controls(composed(*arguments, "+study=phang2020", STUDY)))
 
 
+NAMED = ("+study=phang2020", "controls=[random,placebo]")
+
+
+def test_named_controls_belong_to_the_cells_that_they_control() -> None:
+    ((name, without),) = controls(composed("+target=xnli", *NAMED))
+    assert (name, without["model"]["weights"]) == ("model.weights=random", "random")
+    ((name, with_one),) = controls(composed("+intermediate=mnli", "+target=xnli", *NAMED))
+    assert (name, with_one["control"]) == ("control=placebo", "placebo")
+    assert not list(controls(composed("+intermediate=mnli", *NAMED)))
+    assert not list(controls(composed("+intermediate=mnli", "+target=xnli", "control=placebo", *NAMED)))
+
+
 def test_a_launcher_of_hydras_own_leaves_them_to_do() -> None:
     session = Session()
     session.ran(composed("+target=xnli", "+study=phang2020", STUDY), a_result("baseline"))

@@ -131,6 +131,7 @@ def _same_setting(table: Table, result: Mapping[str, Any], config: Mapping[str, 
         table.split != "test"
         or table.recipe != result["recipe"]
         or table.model != result["model"]
+        or result.get("control")
         or table.benchmark != config["benchmark"]["name"]
         or table.intermediate != ("+".join(result["intermediate"]) or "none")
     ):
