@@ -94,6 +94,15 @@ class Target:
     parallel: bool
 
 
+def benchmark_of(cell: FinishedCell) -> str | None:
+    """The benchmark that a cell was evaluated for; None where that is not known."""
+    path = cell.folder / "config.json" if cell.folder else None
+    if path is None or not path.is_file():
+        return None
+    name = (read_json(path).get("benchmark") or {}).get("name")
+    return None if name is None else str(name)
+
+
 def target_of(cell: FinishedCell) -> Target | None:
     """The target of a cell, from the configuration beside its result; None where there is none."""
     path = cell.folder / "config.json" if cell.folder else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stilts_xtreme.report.answers import Target, target_of
+from stilts_xtreme.report.answers import Target, benchmark_of, target_of
 from stilts_xtreme.report.labels import (
     BASELINE,
     Label,
@@ -132,7 +132,21 @@ def gathered(cells: Sequence[FinishedCell]) -> tuple[list[Pair], list[str]]:
             continue
         place(named[at], results[at], str(result["control"])).add(results[at], result, evaluation(result))
     notes = [f"{name}, seed {seeds}: {why}." for why, found in alone.items() for name, seeds in _by_seed(found)]
-    return list(pairs.values()), notes
+    return list(pairs.values()), [*notes, *_benchmarks(cells, named)]
+
+
+def _benchmarks(cells: Sequence[FinishedCell], named: Sequence[Label]) -> list[str]:
+    """Targets that are evaluated in other languages for one benchmark than for another."""
+    found: dict[str, dict[str, int]] = {}
+    for cell, label in zip(cells, named, strict=True):
+        if (name := benchmark_of(cell)) is not None:
+            found.setdefault(label.column, {})[name] = len(cell.result["comparison"])
+    return [
+        f"{column}: evaluated in {' and '.join(f'{count} languages for {name}' for name, count in counts.items())}; "
+        "only cells of one benchmark are compared."
+        for column, counts in found.items()
+        if len(set(counts.values())) > 1
+    ]
 
 
 def _by_seed(found: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:

@@ -139,6 +139,8 @@ def page(
     parts = [markdown(matrix, found)]
     if found is not None and found.entries:
         parts.append(evidence_page.markdown(found, means or {}))
+    elif found is not None and found.notes:
+        parts.append("\n\n".join(map(escaped, found.notes)) + "\n")
     if chosen := rules.markdown(results):
         parts.append(chosen)
     if rungs:

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report import matrix
 from stilts_xtreme.report.__main__ import main
 from stilts_xtreme.report.answers import Answers, target_of
 from stilts_xtreme.report.evidence import EVERY, ZERO_SHOT, findings, merged, rows
-from stilts_xtreme.report.evidence_page import entry, over_targets
+from stilts_xtreme.report.evidence_page import entry, markdown, over_targets
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import paired_gains
 from stilts_xtreme.tasks.metrics.items import label_items
@@ -36,9 +37,12 @@ def made(
     with_answers: bool = True,
     collapsed: bool = False,
     metric: str = "accuracy",
+    control: str | None = None,
+    benchmark: str = "xtreme",
 ) -> FinishedCell:
     """A finished cell whose gold answers are all ``yes``."""
-    name = f"m-{'+'.join(intermediate) or 'none'}-{target}-seed{seed}"
+    plain = f"m-{'+'.join(intermediate) or 'none'}-{target}-seed{seed}"
+    name = f"{plain}-{control}" if control else plain
     key, base = f"key-{name}", f"key-m-none-{target}-seed{seed}"
     scores = {code: 100 * own.count("yes") / len(own) for code, own in answers.items()}
     zero = np.mean([scores[code] for code in answers if code != "en"])
@@ -53,7 +57,14 @@ def made(
         "marks": [],
         "source_language": "en",
         "settings": {},
-        "identity": {"evaluation": key, "baseline": base if intermediate else None, "encoder": "e", "rest": target},
+        "control": control,
+        "identity": {
+            "evaluation": key,
+            "baseline": base if intermediate else None,
+            "controlled": f"key-{plain}" if control else None,
+            "encoder": "e",
+            "rest": target,
+        },
         "rows": [
             {
                 "cell": name,
@@ -77,6 +88,7 @@ def made(
     folder.mkdir(parents=True)
     config = {
         "target": {"name": target, "head": "classification", "metric": metric, "test": "own"},
+        "benchmark": {"name": benchmark},
         "dataset": {"own": {"name": "own", "parallel": True}},
     }
     (folder / "config.json").write_text(json.dumps(config))
@@ -197,6 +209,89 @@ def test_rows_of_which_a_language_lacks_some_are_no_clusters(tmp_path: Path) -> 
         cells.append(made(tmp_path, tasks, 0, own))
     assert not findings(cells).entries["mnli", "xnli"].parallel
     assert findings(pair(tmp_path / "whole")).entries["mnli", "xnli"].parallel
+
+
+def with_placebo(root: Path, gain: float, of_placebo: float, seeds: Sequence[int] = (0, 1, 2)) -> list[FinishedCell]:
+    rng = np.random.default_rng(5)
+    cells = pair(root, seeds, gain)
+    cells += [made(root, ("mnli",), seed, answers_of(rng, 0.5 + of_placebo, 400), control="placebo") for seed in seeds]
+    return cells
+
+
+def test_a_gain_stands_beside_that_over_its_control(tmp_path: Path) -> None:
+    cells = with_placebo(tmp_path, 0.3, 0.0)
+    found = findings(cells)
+    assert set(found.entries) == {("mnli", "xnli"), ("placebo(mnli)", "xnli")}
+    ((place, over),) = found.over.items()
+    assert place == ("mnli", "xnli", "placebo")
+    both = [found.entries[row, "xnli"].mean.value for row in ("mnli", "placebo(mnli)")]
+    assert over.mean.value == pytest.approx(both[0] - both[1]), "the baseline is in both"
+    assert found.verdict_over(place) == "better than it"
+    assert found.verdict(("placebo(mnli)", "xnli")) == "a control"
+    assert set(found.holm) == {("mnli", "xnli")}, "a control is no finding, and makes no other one harder to show"
+    assert set(found.holm_over) == {place}
+    lines = {(line["row"], line["over"]): line for line in rows(found) if line["language"] == ZERO_SHOT}
+    assert set(lines) == {("mnli", "none"), ("mnli", "placebo"), ("placebo(mnli)", "none")}
+    assert "| mnli | xnli | placebo | better than it |" in markdown(found, {})
+
+
+def test_a_gain_that_the_placebo_has_too_is_none_of_the_task(tmp_path: Path) -> None:
+    found = findings(with_placebo(tmp_path, 0.3, 0.3))
+    assert found.verdict(("mnli", "xnli")) == "helps"
+    assert found.verdict_over(("mnli", "xnli", "placebo")) == "not shown"
+
+
+def test_a_control_without_its_cell_is_told(tmp_path: Path) -> None:
+    cells = [cell for cell in with_placebo(tmp_path, 0.1, 0.1) if cell.result["control"] or cell.result["seed"] != 2]
+    found = findings(cells)
+    assert found.over["mnli", "xnli", "placebo"].mean.seeds == (0, 1)
+    lost = "placebo(mnli) > xnli, seed 2: nothing to control, as the same without it is not there."
+    assert lost in found.notes
+    assert "placebo(mnli) > xnli, seed 2: no gain, as the baseline is not there." in found.notes
+
+
+def test_a_missing_baseline_is_told(tmp_path: Path) -> None:
+    cells = [cell for cell in pair(tmp_path) if cell.result["intermediate"] or cell.result["seed"] != 1]
+    found = findings(cells)
+    assert found.entries["mnli", "xnli"].mean.seeds == (0, 2)
+    assert "mnli > xnli, seed 1: no gain, as the baseline is not there." in found.notes
+    alone = findings([cell for cell in cells if cell.result["intermediate"]])
+    assert not alone.entries
+    assert alone.notes == ("mnli > xnli, seed 0, 1, 2: no gain, as the baseline is not there.",)
+
+
+def test_a_language_of_one_arm_is_left_out_and_told(tmp_path: Path) -> None:
+    cells = pair(tmp_path, with_answers=False)
+    for cell in cells:
+        if cell.result["intermediate"] and cell.result["seed"] == 1:
+            cell.result["comparison"] = cell.result["comparison"][:2]
+    found = findings(cells)
+    assert found.entries["mnli", "xnli"].languages == ("de",)
+    assert "mnli > xnli: sw left out, which not both arms have with all seeds." in found.notes
+
+
+def test_cells_of_several_benchmarks_are_told(tmp_path: Path) -> None:
+    rng, cells = np.random.default_rng(3), pair(tmp_path, seeds=(0,))
+    one = made(tmp_path / "r", ("qqp",), 0, {**answers_of(rng, 0.5, 400), "ta": ["yes"] * 400}, benchmark="xtreme-r")
+    told = "xnli: evaluated in 3 languages for xtreme and 4 languages for xtreme-r; only cells of one benchmark are "
+    assert any(note.startswith(told) for note in findings([*cells, one]).notes)
+    assert not any("benchmark" in note for note in findings(cells).notes)
+
+
+def test_without_any_gain_it_is_said_why(tmp_path: Path) -> None:
+    cells = [cell for cell in pair(tmp_path) if cell.result["intermediate"]]
+    assert "no gain, as the baseline is not there" in matrix.write(cells, tmp_path / "report")
+
+
+def test_a_baseline_that_collapsed_is_in_no_gain_wherever_it_stands(tmp_path: Path) -> None:
+    cells = [cell for cell in pair(tmp_path, seeds=(0, 1)) if cell.result["intermediate"]]
+    for cell in cells:
+        for line in cell.result["comparison"]:
+            line["baseline"] = 50.0
+    cells[0].result["baseline_collapsed"] = ["none > mnli"]
+    found = findings(cells)
+    assert found.entries["mnli", "xnli"].mean.seeds == (1,)
+    assert "mnli > xnli: seed 0 collapsed, and is left out." in found.notes
 
 
 def test_other_rows_in_the_two_arms_are_refused(tmp_path: Path) -> None:
