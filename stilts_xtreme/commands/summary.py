@@ -36,8 +36,8 @@ def report(session: Session) -> None:
         name += "-" + digest_of(sorted(own))[:8]
     axis = session.axis
     if axis or not session.study:  # where the name does not say it all, sweeps do not write over each other
-        cells = " ".join(sorted(result["cell"] for result in results or session.results))
-        name += "-" + hashlib.sha256(cells.encode()).hexdigest()[:8]
+        names = " ".join(sorted(result["cell"] for result in results or session.results))
+        name += "-" + hashlib.sha256(names.encode()).hexdigest()[:8]
     folder = output / "studies" / name
     if len(results) < 2:
         for result in session.results:
@@ -46,12 +46,17 @@ def report(session: Session) -> None:
             out(f"result, table, predictions and curves: {place}")
     with _place(output, folder) as place:
         if len(results) >= 2:
+            cells = [FinishedCell(result, output / "cells" / result["cell"]) for result in results]
             if axis:
                 text = scaling.write(points.points(results, axis), place)
             else:
-                folders = output / "cells"
-                text = matrix.write([FinishedCell(result, folders / result["cell"]) for result in results], place)
+                text = matrix.write(cells, place)
             console.page(text)
+            if session.analysis:
+                from stilts_xtreme.report import studies
+
+                found = studies.analyse(session.analysis, cells)
+                console.page(studies.write(found, place, session.hypothesis))
             if place == folder:
                 out(f"{'table, points' if axis else 'matrix, rows'} and picture: {folder}")
         session.search.report(folder if place == folder else None)

@@ -123,6 +123,30 @@ def controls(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield option, OmegaConf.to_container(merged)  # type: ignore[misc]
 
 
+def check_study(planned: Sequence[PlannedCell]) -> None:
+    """Refuses the cells of a study with an analysis that they cannot answer.
+
+    Raises:
+        StiltsError: There is no such analysis, or cells are missing.
+    """
+    analysis = (planned[0].config.get("study") or {}).get("analysis") if planned else None
+    if analysis is None:
+        return
+    from stilts_xtreme.report import studies  # with scipy, which takes a second
+
+    asked = [
+        studies.Planned(
+            studies.encoder_of(entry.config["model"]),
+            "+".join(entry.cell.intermediate) or "none",
+            entry.cell.target.name,
+            entry.cell.seed,
+        )
+        for entry in planned
+        if entry.job is not None and entry.cell.target is not None
+    ]
+    studies.check(analysis, asked)
+
+
 def sweep_name(planned: Sequence[PlannedCell]) -> str:
     """The name of a sweep: its study, its encoders, and eight digits of its cells' names."""
     study = (planned[0].config.get("study") or {}).get("name", "sweep")
@@ -161,4 +185,5 @@ def planned_cells(options: Sequence[str]) -> tuple[list[PlannedCell], list[str]]
     refused = list(dict.fromkeys(str(entry.error) for entry in found if isinstance(entry, Refusal)))
     if not planned:
         raise StiltsError(refused[0] if refused else "The sweep has no cell.")
+    check_study(planned)
     return planned, refused

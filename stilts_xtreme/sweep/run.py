@@ -112,6 +112,7 @@ def run(
     refused += unreadable
     failed: dict[str, str] = {}
     if planned:
+        planning.check_study(planned)
         output = planning.output_of(planned)
         store = Store(output, planned[0].cell.on_damage)
         with disk_errors(Path(output)):

@@ -30,6 +30,8 @@ class Session:
         errors: What went wrong, each sentence once.
         study: Name of the study; None for a sweep without one.
         axis: The axis of the study's curves; None for a matrix.
+        analysis: The analysis that the study ends with; None for none.
+        hypothesis: What the study supposed before it ran.
         output: The output folder; empty before the first result.
         by_cell: Whether a launcher of Hydra's own ran the sweep, cell by cell.
         controls: Configurations of controls that such a launcher has left to do.
@@ -42,6 +44,8 @@ class Session:
         self.errors: list[str] = []
         self.study: str | None = None
         self.axis: str | None = None
+        self.analysis: str | None = None
+        self.hypothesis: str | None = None
         self.output = ""
         self.by_cell = False
         self.controls: list[dict[str, Any]] = []
@@ -69,6 +73,7 @@ class Session:
         self.results.extend(result for result in results if result["cell"] not in known)
         if output:
             self.study, self.axis, self.output = study.get("name"), study.get("axis"), output
+            self.analysis, self.hypothesis = study.get("analysis"), study.get("hypothesis")
 
     def ran(self, config: dict[str, Any], result: dict[str, Any]) -> None:
         """Adds a cell that a launcher of Hydra's own has run."""

@@ -42,7 +42,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "evaluation": ("floors", "random_init", "rules"),
     "store": ("damaged",),
     "sweep": ("objective",),
-    "study": ("name", "controls", "axis"),
+    "study": ("name", "controls", "axis", "analysis", "hypothesis", "expected"),
     "recipe": ("name", "source", "sources", "intermediate", "target"),
     "target": ("name", "head", "metric", "train", "test", "candidates", "languages"),
     "benchmark": ("name", "groups", "qa", "more", "tasks"),

@@ -88,27 +88,58 @@ def paired_gains(
     Raises:
         StiltsError: No common seed, other languages, or other items in the two arms.
     """
-    seeds = tuple(sorted(set(candidate) & set(baseline)))
+    both = {"cell": candidate, "baseline": baseline}
+    return contrasts(both, {"gain": {"cell": 1, "baseline": -1}}, parallel, means, draws, seed)["gain"]
+
+
+def contrasts(
+    arms: Mapping[str, Arm],
+    wanted: Mapping[str, Mapping[str, float]],
+    parallel: bool,
+    means: Mapping[str, Iterable[str]] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict[str, dict[str, Gain]]:
+    """Sums of weighted scores of several arms that answered the same items, such as the difference of two gains.
+
+    Args:
+        arms: Name -> answers.
+        wanted: Name of a contrast -> arm -> weight. An arm that is not named has no weight.
+        parallel: Whether an id names the same item in all languages, so that it is one cluster.
+        means: Name of a mean -> its languages.
+        draws: Resamples of the items. All contrasts come from the same ones.
+        seed: Of the resampling.
+
+    Returns:
+        Contrast -> language or name of a mean -> value, over the seeds that all arms have.
+
+    Raises:
+        StiltsError: No common seed, other languages, or other items in two arms.
+    """
+    seeds = tuple(sorted(set.intersection(*(set(arm) for arm in arms.values()))))
     if not seeds:
-        raise StiltsError(
-            f"No seed stands in both arms: the cell has {_listed(candidate)}, its baseline {_listed(baseline)}."
-        )
-    languages = list(candidate[seeds[0]])
-    arms = [(name, arm, s) for name, arm in (("cell", candidate), ("baseline", baseline)) for s in seeds]
-    for name, arm, s in arms:
+        has = ", ".join(f"the {name} has {_listed(arm)}" for name, arm in arms.items())
+        raise StiltsError(f"No seed stands in {'both' if len(arms) == 2 else 'all'} arms: {has}.")
+    languages = list(next(iter(arms.values()))[seeds[0]])
+    every = [(name, arm, s) for name, arm in arms.items() for s in seeds]
+    for name, arm, s in every:
         if set(arm[s]) != set(languages):
             raise StiltsError(
                 f"The {name} with seed {s} has the languages {', '.join(sorted(arm[s]))}, not {', '.join(languages)}."
             )
-    sums = _resampled(_tables(arms, languages), parallel, draws, np.random.default_rng(seed))
-    # [draws + 1, languages, arms of all seeds]; the first line is the data themselves
+    sums = _resampled(_tables(every, languages), parallel, draws, np.random.default_rng(seed))
+    # [draws + 1, languages, arms, seeds]; the first line is the data themselves
     scores = 100 * np.divide(sums[..., 0], sums[..., 1], out=np.zeros(sums.shape[:-1]), where=sums[..., 1] > 0)
-    gains = scores[..., : len(seeds)] - scores[..., len(seeds) :]
-    found = {language: _gain(gains[:, n], seeds) for n, language in enumerate(languages)}
-    for name, wanted in (means or {}).items():
-        at = [languages.index(language) for language in wanted]
-        if at:
-            found[name] = _gain(gains[:, at].mean(1), seeds)
+    scores = scores.reshape(*scores.shape[:2], len(arms), len(seeds))
+    places = {name: n for n, name in enumerate(arms)}
+    found: dict[str, dict[str, Gain]] = {}
+    for contrast, weights in wanted.items():
+        values = sum(weight * scores[:, :, places[arm]] for arm, weight in weights.items())
+        found[contrast] = {language: _gain(values[:, n], seeds) for n, language in enumerate(languages)}
+        for name, members in (means or {}).items():
+            at = [languages.index(language) for language in members]
+            if at:
+                found[contrast][name] = _gain(values[:, at].mean(1), seeds)
     return found
 
 

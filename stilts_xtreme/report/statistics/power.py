@@ -69,3 +69,31 @@ def seeds_needed(noise: float, effect: float = 1.0) -> int:
     if noise <= 0:
         return 2
     return max(2, math.ceil(TTestIndPower().solve_power(effect_size=effect / noise, power=POWER, alpha=ALPHA)))
+
+
+def seeds_for(spread: Spread, effect: float, most: int = 200) -> int | None:
+    """The seeds with which an effect would be seen with a probability of 80 %, the test rows being as many.
+
+    Args:
+        spread: The noise with today's seeds.
+        effect: In points.
+        most: More seeds than these are not tried.
+
+    Returns:
+        The smallest number; None where one seed tells nothing of the noise of seeds, or where the noise of the test
+        rows alone hides the effect.
+    """
+    if spread.df < 1:
+        return None
+    one = spread.seeds * math.sqrt(spread.df + 1)
+
+    def visible(count: int) -> bool:
+        return power(effect, Spread(spread.items, one / math.sqrt(count), count - 1)) >= POWER
+
+    if not visible(most):
+        return None
+    low, high = 1, most  # more seeds never show less
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if visible(middle) else (middle, high)
+    return high

@@ -117,7 +117,7 @@ def test_the_order_of_items_and_seeds_does_not_matter():
 
 def test_what_cannot_be_paired_is_refused():
     after = {0: {"en": items_of([1, 0, 1])}, 1: {"en": items_of([1, 1, 1])}}
-    with pytest.raises(StiltsError, match="the cell has seed 0, 1, its baseline seed 2"):
+    with pytest.raises(StiltsError, match="the cell has seed 0, 1, the baseline has seed 2"):
         paired_gains(after, {2: {"en": items_of([1, 0, 1])}}, False)
     with pytest.raises(StiltsError, match="baseline with seed 0 has the languages de, not en"):
         paired_gains(after, {0: {"de": items_of([1, 0, 1])}}, False)

@@ -1,0 +1,68 @@
+"""What a study concludes: one module for each analysis.
+
+A module has ``analyse(cells)``, which answers the study's question, and ``lacking(planned)``, which says before
+anything is trained why cells cannot answer it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, write
+
+__all__ = ["ANALYSES", "Conclusion", "Planned", "analyse", "check", "encoder_of", "write"]
+
+ANALYSES = ("saturation",)
+"""What ``study.analysis`` may be, each the name of a module of this package."""
+
+
+def analyse(name: str, cells: Sequence[FinishedCell]) -> Conclusion:
+    """What finished cells say to a study's question.
+
+    Args:
+        name: One of :data:`ANALYSES`.
+        cells: The study's cells, whatever their order. Cells that the question is not about are passed over.
+
+    Raises:
+        StiltsError: There is no such analysis, or the cells cannot answer its question: the sentence says which are
+            missing.
+    """
+    found: Conclusion = _module(name).analyse(cells)
+    return found
+
+
+def check(name: str, planned: Sequence[Planned]) -> None:
+    """Refuses planned cells that cannot answer a study's question, before anything is trained.
+
+    Args:
+        name: One of :data:`ANALYSES`.
+        planned: The cells.
+
+    Raises:
+        StiltsError: There is no such analysis, or cells are missing: the sentence says which option adds them.
+    """
+    lacking = _module(name).lacking(planned)
+    if lacking:
+        raise StiltsError(lacking)
+
+
+def encoder_of(model: Mapping[str, Any]) -> str:
+    """What a study calls an encoder before it is loaded: its name, and what makes it a size of its own.
+
+    Args:
+        model: The configuration ``model``, plain.
+    """
+    pretrained = (model.get("pretraining") or {}).get("flops")
+    parts = [str(model["name"]), f"{model['layers']} layers" if model.get("layers") else ""]
+    return ", ".join(part for part in (*parts, f"{pretrained:g} FLOPs" if pretrained else "") if part)
+
+
+def _module(name: str) -> ModuleType:
+    if name not in ANALYSES:
+        raise unknown("study.analysis", name, ANALYSES)
+    return importlib.import_module(f"{__name__}.{name}")

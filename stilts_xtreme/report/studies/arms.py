@@ -1,0 +1,138 @@
+"""The answers of a study's cells, gathered by encoder, intermediate task and target, for contrasts between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.answers import Answers, Target, target_of
+from stilts_xtreme.report.evidence import EVERY, ZERO_SHOT
+from stilts_xtreme.report.labels import Label, control, evaluation, labels, meaningless, reasons
+from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.report.statistics.gains import Gain, contrasts
+from stilts_xtreme.tasks.metrics.items import Items
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The cells of one encoder, one intermediate task and one target, with several seeds.
+
+    Attributes:
+        encoder: The encoder's name.
+        before: What came before the target; ``none`` for the baseline.
+        target: The target.
+        first: The result of its first seed, for what its seeds have in common.
+        seeds: Seed -> language -> what items add to the score.
+    """
+
+    encoder: str
+    before: str
+    target: str
+    first: Mapping[str, Any]
+    seeds: dict[int, Mapping[str, Items]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TargetArms:
+    """All arms of a target.
+
+    Attributes:
+        name: Its name.
+        arms: (encoder, before) -> arm.
+        parallel: Whether its test rows are the same items in all languages.
+        by_items: Whether answers were there. Without them intervals hold the noise of seeds alone.
+        means: Name of a mean over languages -> its languages.
+    """
+
+    name: str
+    arms: Mapping[tuple[str, str], Arm]
+    parallel: bool
+    by_items: bool
+    means: Mapping[str, Sequence[str]]
+
+    def contrasts(self, wanted: Mapping[str, Mapping[tuple[str, str], float]]) -> dict[str, dict[str, Gain]]:
+        """Weighted sums of the scores of arms (:func:`stilts_xtreme.report.statistics.gains.contrasts`).
+
+        Args:
+            wanted: Name of a contrast -> (encoder, before) -> weight.
+
+        Returns:
+            Contrast -> language or mean -> value.
+
+        Raises:
+            StiltsError: Two arms have no seed in common, or answered other items.
+        """
+        named = {" / ".join(key): arm.seeds for key, arm in self.arms.items() if any(key in w for w in wanted.values())}
+        weights = {name: {" / ".join(key): w for key, w in by.items()} for name, by in wanted.items()}
+        return contrasts(named, weights, self.parallel and self.by_items, self.means)
+
+
+def gather(cells: Sequence[FinishedCell]) -> tuple[dict[str, TargetArms], list[str]]:
+    """The arms of all targets, and a sentence for each cell that is left out.
+
+    Controls with random weights are passed over. What collapsed or found nothing is left out.
+
+    Raises:
+        StiltsError: Files of answers are damaged.
+    """
+    kept = [cell for cell in cells if cell.result["target"] and not control(cell.result)]
+    answers, notes = Answers.of(kept), []
+    by_target: dict[str, list[tuple[FinishedCell, Label]]] = {}
+    for cell, label in zip(kept, labels([cell.result for cell in kept]), strict=True):
+        if meaningless(cell.result):
+            seed = cell.result["seed"]
+            notes.append(f"{label.row} > {label.column}, seed {seed}, is left out: {reasons(cell.result)}.")
+        else:
+            by_target.setdefault(label.column, []).append((cell, label))
+    return {name: _target(name, found, answers) for name, found in by_target.items()}, notes
+
+
+def _target(name: str, cells: Sequence[tuple[FinishedCell, Label]], answers: Answers) -> TargetArms:
+    described = next((found for cell, _ in cells if (found := target_of(cell)) is not None), None)
+    languages = _common(cell.result for cell, _ in cells)
+    read = [_items(cell, described, answers, languages) for cell, _ in cells]
+    by_items = all(found is not None for found in read)
+    arms: dict[tuple[str, str], Arm] = {}
+    for (cell, label), items in zip(cells, read, strict=True):
+        arm = arms.setdefault((label.encoder, label.before), Arm(label.encoder, label.before, name, cell.result))
+        if cell.result["seed"] in arm.seeds:
+            raise StiltsError(
+                f"{label.encoder} / {label.before} > {name} with seed {cell.result['seed']} stands in two cells, which "
+                "differ in other settings; a study compares cells that differ in nothing but its axes and the seed."
+            )
+        arm.seeds[cell.result["seed"]] = items if by_items and items is not None else _scores(cell, languages)
+    source = cells[0][0].result.get("source_language")
+    zero_shot = [language for language in languages if language != source] or list(languages)
+    means = {ZERO_SHOT: zero_shot, EVERY: list(languages)}
+    parallel = described is not None and described.parallel
+    return TargetArms(name, arms, parallel, by_items, means)
+
+
+def _common(results: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The languages that all results have a score in, in the order of the first."""
+    found: list[str] | None = None
+    for result in results:
+        own = [line["language"] for line in result["comparison"] if line.get("value") is not None]
+        found = own if found is None else [language for language in found if language in own]
+    return found or []
+
+
+def _items(
+    cell: FinishedCell, target: Target | None, answers: Answers, languages: Sequence[str]
+) -> Mapping[str, Items] | None:
+    return answers.items(evaluation(cell.result), target, languages) if target is not None else None
+
+
+def _scores(cell: FinishedCell, languages: Sequence[str]) -> dict[str, Items]:
+    """Each score as that of one item, which adds no noise of items."""
+    values = {line["language"]: line["value"] for line in cell.result["comparison"]}
+    return {key: Items(["score"], np.array([values[key] / 100]), np.ones(1)) for key in languages}
+
+
+def no_baseline(encoder: str, target: str) -> str:
+    """The sentence for an encoder that has no cell without an intermediate task."""
+    return f"{encoder} > {target} has no cell without an intermediate task; add none to +intermediate=."

@@ -1,0 +1,133 @@
+"""What a study came to: verdicts in fixed words, the tables they rest on, and what might explain them instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.core.text import markdown as escaped
+from stilts_xtreme.core.text import markdown_table
+from stilts_xtreme.report.evidence_page import write_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a study has to know of a cell that is not run yet.
+
+    Attributes:
+        encoder: What tells encoders apart; two sizes of one family are two encoders.
+        before: The intermediate tasks; ``none`` for the baseline.
+        target: The target.
+        seed: The seed.
+    """
+
+    encoder: str
+    before: str
+    target: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a study says of one thing.
+
+    Attributes:
+        about: A target, with a class of languages where it is not about all of them.
+        verdict: In the fixed words of the analysis.
+        why: The figures that it rests on.
+    """
+
+    about: str
+    verdict: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a conclusion.
+
+    Attributes:
+        caption: What it shows, in sentences.
+        titles: Of its columns.
+        lines: Its cells, as texts.
+    """
+
+    caption: str
+    titles: Sequence[str]
+    lines: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a study came to.
+
+    Attributes:
+        question: What it asks.
+        verdicts: What it says.
+        tables: What that rests on.
+        confounds: What else might explain it, and what was left out, a sentence each.
+        rows: All figures as tidy rows, with the same columns.
+        synthetic: Whether the data are.
+        draw: Draws the picture; None where there is nothing to draw.
+    """
+
+    question: str
+    verdicts: Sequence[Verdict]
+    tables: Sequence[Table]
+    confounds: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+    synthetic: bool
+    draw: Callable[[], Figure] | None = field(default=None, compare=False)
+
+
+def markdown(found: Conclusion, hypothesis: str | None = None) -> str:
+    """A conclusion as a page.
+
+    Args:
+        found: The conclusion.
+        hypothesis: What the study's file supposed before it ran.
+    """
+    parts = [f"**Question.** {escaped(found.question)}"]
+    if hypothesis:
+        parts.append(f"**Hypothesis, written before.** {escaped(hypothesis)}")
+    if found.synthetic:
+        parts.append("**Synthetic data: of no meaning beyond this program.**")
+    parts.append("\n".join(markdown_table(("about", "verdict", "why"), [_line(v) for v in found.verdicts])))
+    for table in found.tables:
+        parts += [escaped(table.caption), "\n".join(markdown_table(table.titles, table.lines))]
+    if found.confounds:
+        said = "\n".join(f"- {escaped(confound)}" for confound in found.confounds)
+        parts.append(f"What else might explain this, and what is left out:\n\n{said}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _line(verdict: Verdict) -> tuple[str, str, str]:
+    return verdict.about, verdict.verdict, verdict.why
+
+
+def write(found: Conclusion, folder: Path, hypothesis: str | None = None) -> str:
+    """Writes ``study.md``, ``study.csv``, ``study.parquet`` and, where there is something to draw, ``study.png``.
+
+    Args:
+        found: The conclusion.
+        folder: Made if it is not there.
+        hypothesis: What the study's file supposed.
+
+    Returns:
+        The text of the first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    text = markdown(found, hypothesis)
+    write_atomic(folder / "study.md", text)
+    write_table(found.rows, folder / "study")
+    if found.draw is not None:
+        from stilts_xtreme.report import png
+
+        png.write(found.draw(), folder / "study.png")
+    return text

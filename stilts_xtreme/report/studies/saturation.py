@@ -1,0 +1,336 @@
+"""Does the gain of an intermediate task shrink or stop to grow as the encoder grows?
+
+Three or four sizes cannot tell one curve from another. So nothing is fitted. What is asked instead: does the gain
+change from each size to the next, and does it rise or fall over all of them? All sizes answered the same test rows, so
+the contrasts are paired, as the gains are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.text import picture
+from stilts_xtreme.report.evidence import EVERY, REGION
+from stilts_xtreme.report.families import short
+from stilts_xtreme.report.labels import BASELINE
+from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.report.statistics.gains import Gain
+from stilts_xtreme.report.statistics.languages import adjusted
+from stilts_xtreme.report.statistics.power import ALPHA, seeds_for
+from stilts_xtreme.report.studies.arms import Arm, TargetArms, gather, no_baseline
+from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+QUESTION = "Does the gain from English intermediate training diminish or saturate as the encoder grows?"
+GROWING, FLAT, DIMINISHING, UNDECIDED = "growing", "flat (shown equivalent)", "diminishing", "not decidable"
+SIZES = 3
+"""So many sizes at least: of two there is no trend, only a difference."""
+TREND = "trend"
+CEILING = 95.0
+"""A baseline above so many percent leaves little room for a gain, in points."""
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The gains of one target by size, averaged over the intermediate tasks.
+
+    Attributes:
+        target: Its arms.
+        sizes: Encoder -> parameters without the embedding, the smallest first.
+        before: The intermediate tasks that all sizes have.
+        found: Name of a contrast -> language or mean -> value. Names are ``gain ENCODER``, ``step A > B``, and
+            :data:`TREND`, the fitted change from the smallest size to the largest.
+    """
+
+    target: TargetArms
+    sizes: Mapping[str, int]
+    before: Sequence[str]
+    found: Mapping[str, Mapping[str, Gain]]
+
+
+def lacking(planned: Sequence[Planned]) -> str | None:
+    """Why planned cells cannot say whether a gain saturates; None where they can."""
+    for target in dict.fromkeys(cell.target for cell in planned):
+        own = [cell for cell in planned if cell.target == target]
+        encoders = list(dict.fromkeys(cell.encoder for cell in own))
+        if len(encoders) < SIZES:
+            return _few(target, encoders)
+        for encoder in encoders:
+            if all(cell.before != BASELINE for cell in own if cell.encoder == encoder):
+                return no_baseline(encoder, target)
+        tasks = [{cell.before for cell in own if cell.encoder == encoder} - {BASELINE} for encoder in encoders]
+        if not set.intersection(*tasks):
+            return _no_task(target, encoders)
+    return None
+
+
+def _few(target: str, encoders: Sequence[str]) -> str:
+    return (
+        f"study=saturation: {target} has {len(encoders)} of at least {SIZES} sizes ({', '.join(encoders) or 'none'}); "
+        "add more of them, as in model=mini_xs,mini_s,mini or model=me5_small model.layers=3,6,9,12."
+    )
+
+
+def _no_task(target: str, encoders: Sequence[str]) -> str:
+    return (
+        f"study=saturation: {target} has no intermediate task that is trained with all sizes ({', '.join(encoders)}); "
+        "give the same +intermediate= to all of them."
+    )
+
+
+def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
+    """The verdicts per target, and per class of languages where there are classes.
+
+    Args:
+        cells: Cells of at least three sizes of an encoder, each with and without intermediate tasks.
+
+    Raises:
+        StiltsError: Too few sizes, two encoders of one size, or a missing baseline.
+    """
+    targets, notes = gather(cells)
+    curves = [curve_of(target) for target in targets.values()]
+    trends = {(c.target.name, mean): c.found[TREND][mean] for c in curves for mean in c.target.means if mean != EVERY}
+    known = {place: gain.p for place, gain in trends.items() if gain.spread.error > 0}
+    holm = adjusted(known, "holm")
+    verdicts = [_verdict(place, gain, holm.get(place)) for place, gain in trends.items()]
+    synthetic = any(cell.result["synthetic"] for cell in cells)
+    return Conclusion(
+        question=QUESTION,
+        verdicts=verdicts,
+        tables=[_gains(curves), _steps(curves)],
+        confounds=[*confounds(curves), *notes],
+        rows=[row for curve in curves for row in _rows(curve)],
+        synthetic=synthetic,
+        draw=lambda: draw(curves, synthetic),
+    )
+
+
+def curve_of(target: TargetArms) -> Curve:
+    """The contrasts of one target.
+
+    Raises:
+        StiltsError: Too few sizes, two encoders of one size, or a missing baseline.
+    """
+    sizes = _sizes(target)
+    for encoder in sizes:
+        if (encoder, BASELINE) not in target.arms:
+            raise StiltsError(no_baseline(encoder, target.name))
+    encoders, logs = list(sizes), [math.log2(size) for size in sizes.values()]
+    by_encoder = {e: {before for own, before in target.arms if own == e} - {BASELINE} for e in sizes}
+    before = sorted(set.intersection(*by_encoder.values()))
+    if not before:
+        raise StiltsError(_no_task(target.name, encoders))
+    wanted = {f"gain {encoder}": _gain(encoder, before) for encoder in encoders}
+    for small, large in itertools.pairwise(encoders):
+        wanted[f"step {small} > {large}"] = _sum({large: 1.0, small: -1.0}, before)
+    wanted[TREND] = _sum(dict(zip(encoders, slope(logs), strict=True)), before)
+    for task in before:
+        wanted |= {f"{task}, gain {encoder}": _gain(encoder, [task]) for encoder in encoders}
+        wanted[f"{task}, {TREND}"] = _sum(dict(zip(encoders, slope(logs), strict=True)), [task])
+    return Curve(target, sizes, before, target.contrasts(wanted))
+
+
+def slope(logs: Sequence[float]) -> list[float]:
+    """Weights of the values whose sum is the change over the whole range, by a least-squares line."""
+    middle = sum(logs) / len(logs)
+    spread = sum((x - middle) ** 2 for x in logs)
+    return [(x - middle) / spread * (logs[-1] - logs[0]) for x in logs]
+
+
+def _gain(encoder: str, before: Sequence[str]) -> dict[Key, float]:
+    return _sum({encoder: 1.0}, before)
+
+
+def _sum(by_encoder: Mapping[str, float], before: Sequence[str]) -> dict[Key, float]:
+    """Weights of gains, averaged over intermediate tasks, as weights of arms."""
+    found: dict[Key, float] = {}
+    for encoder, weight in by_encoder.items():
+        found |= {(encoder, task): weight / len(before) for task in before}
+        found[encoder, BASELINE] = -weight
+    return found
+
+
+def _sizes(target: TargetArms) -> dict[str, int]:
+    firsts: dict[str, Arm] = {}
+    for arm in target.arms.values():
+        firsts.setdefault(arm.encoder, arm)
+    sizes = {name: (arm.first.get("scale") or {}).get("body") for name, arm in firsts.items()}
+    unknown = sorted(name for name, size in sizes.items() if not size)
+    if unknown:
+        raise StiltsError(f"The size of {', '.join(unknown)} is not in its results, so it has no place among sizes.")
+    ordered = dict(sorted(((name, int(size)) for name, size in sizes.items() if size), key=lambda item: item[1]))
+    twice = [name for name, size in ordered.items() if list(ordered.values()).count(size) > 1]
+    if twice:
+        raise StiltsError(
+            f"{' and '.join(twice)} have as many parameters, so their order by size is not known; name the sizes of "
+            "one family, as in model=me5_small model.layers=3,6,9,12."
+        )
+    if len(ordered) < SIZES:
+        raise StiltsError(_few(target.name, list(ordered)))
+    return ordered
+
+
+def _verdict(place: tuple[str, str], trend: Gain, holm: float | None) -> Verdict:
+    target, mean = place
+    about = f"{target}, {mean.removeprefix('mean, ')}"
+    low, high = trend.interval()
+    says = f"{trend.value:+.1f} points from the smallest to the largest size"
+    if holm is None:
+        return Verdict(about, UNDECIDED, f"{says}; one seed without answers has no interval; add seeds")
+    says += f" [{low:+.1f}, {high:+.1f}], p {holm:.3f} after Holm's correction"
+    if holm <= ALPHA and len(trend.seeds) > 1:
+        return Verdict(about, GROWING if trend.value > 0 else DIMINISHING, says)
+    if trend.p_beyond(REGION) <= ALPHA and len(trend.seeds) > 1:
+        return Verdict(about, FLAT, f"{says}; a change of {REGION:g} point or more is refuted")
+    return Verdict(about, UNDECIDED, f"{says}; {needed(trend)}")
+
+
+def needed(trend: Gain) -> str:
+    """In words, how many seeds would show a change of one point."""
+    seeds = seeds_for(trend.spread, REGION)
+    if seeds is None and trend.spread.df < 1:
+        return "one seed says nothing of the noise of seeds; give at least three"
+    if seeds is None:
+        return f"no number of seeds shows {REGION:g} point: the test rows are too few"
+    return f"{seeds} seeds would show a change of {REGION:g} point"
+
+
+def confounds(curves: Sequence[Curve]) -> list[str]:
+    """What differs between the sizes beside their size, and what limits a gain."""
+    said: dict[str, None] = {}
+    for curve in curves:
+        arms = [arm for (encoder, _), arm in curve.target.arms.items() if encoder in curve.sizes]
+        for task in curve.before:
+            steps = {_steps_of(arm) for arm in arms if arm.before == task} - {None}
+            if len(steps) > 1:
+                listed = ", ".join(f"{s:,}" for s in sorted(s for s in steps if s))
+                said[f"The sizes were not trained on {task} for as many steps ({listed})."] = None
+        pretrained = {((arm.first.get("scale") or {}).get("pretraining") or {}).get("steps") for arm in arms}
+        if len(pretrained) > 1:
+            said["The sizes were not pretrained for as many steps."] = None
+        if any("model.layers" in (arm.first.get("settings") or {}) for arm in arms):
+            said["Sizes are the lowest layers of one encoder; a cut encoder was never pretrained to end there."] = None
+        for encoder in curve.sizes:
+            score = _score(curve.target.arms[encoder, BASELINE])
+            if score is not None and score > CEILING:
+                said[
+                    f"{curve.target.name}: without an intermediate task {encoder} has {score:.1f}, so that a gain has "
+                    "little room."
+                ] = None
+        if not curve.target.by_items:
+            name = curve.target.name
+            said[f"{name}: there are no answers item by item, so that intervals are over seeds alone."] = None
+        shared = set.intersection(*(set(arm.seeds) for arm in arms))
+        if len(shared) == 1:
+            said[f"{curve.target.name}: one seed alone; its intervals leave out the noise of seeds."] = None
+    return list(said)
+
+
+def _steps_of(arm: Arm) -> int | None:
+    found = ((arm.first.get("scale") or {}).get("intermediate") or {}).get("steps")
+    return int(found) if found else None
+
+
+def _score(arm: Arm) -> float | None:
+    averages = arm.first["averages"]
+    found = averages.get("zero_shot_value", averages.get("all_value"))
+    return float(found) if found is not None else None
+
+
+def _text(gain: Gain) -> str:
+    if not gain.spread.error:
+        return f"{gain.value:+.1f}"
+    low, high = gain.interval()
+    return f"{gain.value:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _gains(curves: Sequence[Curve]) -> Table:
+    lines = []
+    for curve in curves:
+        mean = next(iter(curve.target.means))
+        for task in (None, *curve.before):
+            lead = f"{task}, " if task else ""
+            gains = "; ".join(
+                f"{encoder} ({short(size)}) {_text(curve.found[f'{lead}gain {encoder}'][mean])}"
+                for encoder, size in curve.sizes.items()
+            )
+            lines.append(
+                [curve.target.name, task or "mean of the tasks", gains, _text(curve.found[lead + TREND][mean])]
+            )
+    caption = (
+        "Gain over no intermediate task by size, zero-shot mean, in points with intervals of 95 %. In round brackets: "
+        "parameters without the embedding. Change: from the smallest to the largest size, by a line over the logarithm "
+        "of the size."
+    )
+    return Table(caption, ("target", "after", "gain by size", "change"), lines)
+
+
+def _steps(curves: Sequence[Curve]) -> Table:
+    lines = []
+    for curve in curves:
+        mean = next(iter(curve.target.means))
+        steps = {name: by[mean] for name, by in curve.found.items() if name.startswith("step ")}
+        known = adjusted({name: gain.p for name, gain in steps.items() if gain.spread.error}, "holm")
+        for name, gain in steps.items():
+            p = f"{known[name]:.3f}" if name in known else ""
+            lines.append([curve.target.name, name.removeprefix("step "), _text(gain), p])
+    caption = "What the gain changes by from each size to the next; p after Holm's correction over a target's steps."
+    return Table(caption, ("target", "sizes", "change of the gain", "p"), lines)
+
+
+def _rows(curve: Curve) -> list[dict[str, Any]]:
+    rows = []
+    for name, by in curve.found.items():
+        for language, gain in by.items():
+            low, high = gain.interval() if gain.spread.error else (None, None)
+            rows.append(
+                {
+                    "target": curve.target.name,
+                    "contrast": name,
+                    "language": language,
+                    "value": gain.value,
+                    "low": low,
+                    "high": high,
+                    "p": gain.p if gain.spread.error else None,
+                    "seeds": " ".join(map(str, gain.seeds)),
+                }
+            )
+    return rows
+
+
+def draw(curves: Sequence[Curve], synthetic: bool) -> Figure:
+    """A panel for each target: the gain by size with its interval, a line for each intermediate task."""
+    from matplotlib.figure import Figure
+
+    columns = min(3, len(curves))
+    drawn = Figure(figsize=(4.2 * columns, 3.4 * math.ceil(len(curves) / columns)), dpi=130, layout="constrained")
+    panels = drawn.subplots(math.ceil(len(curves) / columns), columns, squeeze=False).ravel()
+    for panel, curve in zip(panels, curves, strict=False):
+        mean = next(iter(curve.target.means))
+        x = list(curve.sizes.values())
+        for task in curve.before:
+            gains = [curve.found[f"{task}, gain {encoder}"][mean] for encoder in curve.sizes]
+            half = [gain.interval()[1] - gain.value for gain in gains]
+            panel.errorbar(x, [gain.value for gain in gains], half, marker="o", capsize=3, label=picture(task))
+        panel.axhline(0, color="dimgrey", linewidth=0.8)
+        panel.set_xscale("log")
+        panel.set_xticks(x, [short(size) for size in x], minor=False)
+        panel.minorticks_off()
+        panel.set_title(picture(curve.target.name), fontsize=10)
+        panel.set_xlabel("parameters without the embedding")
+        panel.set_ylabel("gain, points")
+        panel.legend(fontsize=8)
+    for panel in panels[len(curves) :]:
+        panel.set_visible(False)
+    if synthetic:
+        drawn.suptitle("SYNTHETIC data", fontsize=10)
+    return drawn

@@ -1,0 +1,190 @@
+"""The study of saturation on simulated answers of which the truth is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.report.studies import analyse
+from stilts_xtreme.report.studies.arms import Arm, TargetArms
+from stilts_xtreme.report.studies.saturation import (
+    DIMINISHING,
+    FLAT,
+    GROWING,
+    TREND,
+    UNDECIDED,
+    curve_of,
+    slope,
+)
+from stilts_xtreme.report.studies.saturation import (
+    analyse as saturation,
+)
+from stilts_xtreme.tasks.metrics.items import Items
+
+SIZES = {"s": 1_000_000, "m": 2_000_000, "l": 4_000_000, "xl": 8_000_000}
+
+
+def arms(
+    gains: dict[str, float], seeds: int = 3, items: int = 2000, noise: float = 0.0, draw: int = 0, share: float = 0.5
+) -> TargetArms:
+    """Arms of one target: 0/1 items over three languages whose expected scores differ by the planted gains."""
+    rng = np.random.default_rng(draw)
+    hard = rng.uniform(size=items)  # an item is hard for all arms alike, so that they are paired
+    found = {}
+    for name, size in SIZES.items():
+        for before in ("none", "mnli"):
+            score = share + (gains[name] / 100 if before == "mnli" else 0.0)
+            by_seed = {}
+            for seed in range(seeds):
+                shift = rng.normal(0, noise / 100)
+                right = {
+                    key: (hard + rng.normal(0, 0.05, items) < score + shift).astype(float) for key in ("en", "de", "sw")
+                }
+                by_seed[seed] = {k: Items([str(n) for n in range(items)], v, np.ones(items)) for k, v in right.items()}
+            first = {"scale": {"body": size}, "averages": {"zero_shot_value": 100 * score}, "settings": {}}
+            found[name, before] = Arm(name, before, "xnli", first, by_seed)
+    means = {"mean, zero-shot": ["de", "sw"], "mean, all": ["en", "de", "sw"]}
+    return TargetArms("xnli", found, True, True, means)
+
+
+def test_the_weights_of_the_trend_are_those_of_a_line() -> None:
+    x, y = [0.0, 1.0, 3.0, 4.5], [1.0, 4.0, 2.0, 7.0]
+    fitted = np.polyfit(x, y, 1)[0] * (x[-1] - x[0])
+    assert np.dot(slope(x), y) == pytest.approx(fitted)
+
+
+def test_contrasts_are_those_of_the_scores() -> None:
+    target = arms({"s": 1, "m": 3, "l": 4, "xl": 8})
+    curve = curve_of(target)
+
+    def score(encoder: str, before: str) -> float:
+        by_seed = target.arms[encoder, before].seeds.values()
+        return float(np.mean([np.mean([items[key].score for key in ("de", "sw")]) for items in by_seed]))
+
+    own = {encoder: score(encoder, "mnli") - score(encoder, "none") for encoder in SIZES}
+    for encoder, gain in own.items():
+        assert curve.found[f"gain {encoder}"]["mean, zero-shot"].value == pytest.approx(gain)
+    assert curve.found["step m > l"]["mean, zero-shot"].value == pytest.approx(own["l"] - own["m"])
+    assert curve.found[TREND]["mean, zero-shot"].value == pytest.approx(
+        np.polyfit(range(4), list(own.values()), 1)[0] * 3
+    )
+
+
+def result(encoder: str, before: str, seed: int, value: float, **more: Any) -> FinishedCell:
+    """A cell of which the scores alone are known."""
+    rows = [{"language": "en", "value": value + 10}, {"language": "de", "value": value}]
+    return FinishedCell(
+        {
+            "cell": f"{encoder}-{before}-{seed}",
+            "model": encoder,
+            "intermediate": [] if before == "none" else [before],
+            "target": "xnli",
+            "seed": seed,
+            "collapsed": False,
+            "marks": [],
+            "synthetic": True,
+            "source_language": "en",
+            "averages": {"zero_shot_value": value},
+            "rows": [{"intermediate": before}],
+            "comparison": rows,
+            "scale": {"body": SIZES[encoder], "intermediate": {"steps": 100}},
+            **more,
+        }
+    )
+
+
+def cells(gains: dict[str, float], noise: float, seeds: int = 3, draw: int = 0) -> list[FinishedCell]:
+    rng = np.random.default_rng(draw)
+    found = []
+    for encoder, gain in gains.items():
+        for seed in range(seeds):
+            found.append(result(encoder, "none", seed, 50 + rng.normal(0, noise)))
+            found.append(result(encoder, "mnli", seed, 50 + gain + rng.normal(0, noise)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ({"s": 1, "m": 4, "l": 7, "xl": 10}, GROWING),
+        ({"s": 10, "m": 7, "l": 4, "xl": 1}, DIMINISHING),
+        ({"s": 3, "m": 3, "l": 3, "xl": 3}, FLAT),
+    ],
+)
+def test_what_is_planted_is_found(gains: dict[str, float], verdict: str) -> None:
+    assert [found.verdict for found in analyse("saturation", cells(gains, noise=0.1)).verdicts] == [verdict]
+
+
+def test_noise_is_not_taken_for_flatness_and_the_seeds_that_it_takes_are_said() -> None:
+    (found,) = saturation(cells(dict.fromkeys(SIZES, 3.0), noise=2.0)).verdicts
+    assert found.verdict == UNDECIDED
+    assert "seeds would show a change of 1 point" in found.why
+    (one,) = saturation(cells(dict.fromkeys(SIZES, 3.0), noise=2.0, seeds=1)).verdicts
+    assert one.verdict == UNDECIDED
+    assert "seeds" in one.why
+
+
+def test_one_seed_with_many_items_decides_nothing() -> None:
+    target = arms({"s": 0, "m": 10, "l": 20, "xl": 30}, seeds=1)
+    assert curve_of(target).found[TREND]["mean, zero-shot"].p < 0.001  # of these weights; other weights are not known
+    (found,) = saturation(cells({"s": 0, "m": 10, "l": 20, "xl": 30}, 0.1, seeds=1)).verdicts
+    assert found.verdict == UNDECIDED
+
+
+def test_the_interval_of_the_trend_covers_the_truth() -> None:
+    truth = 3.0
+    covered = []
+    for draw in range(60):
+        target = arms({"s": 1, "m": 2, "l": 3, "xl": 4}, items=300, noise=1.0, draw=draw)
+        low, high = curve_of(target).found[TREND]["mean, zero-shot"].interval()
+        covered.append(low <= truth <= high)
+    assert np.mean(covered) >= 0.88  # three deviations of a binomial below 95 %
+
+
+def test_sizes_that_were_trained_for_other_steps_are_named_as_a_confound() -> None:
+    found = cells({"s": 1, "m": 2, "l": 3}, 0.5)
+    for cell in found:
+        if cell.result["model"] == "l":
+            cell.result["scale"]["intermediate"]["steps"] = 300
+    assert "The sizes were not trained on mnli for as many steps (100, 300)." in saturation(found).confounds
+
+
+def test_a_baseline_near_the_ceiling_is_named() -> None:
+    found = cells({"s": 1, "m": 1, "l": 1}, 0.1)
+    for cell in found:
+        cell.result["averages"]["zero_shot_value"] += 47
+    assert any("little room" in said for said in saturation(found).confounds)
+
+
+@pytest.mark.parametrize(
+    ("gains", "drop", "message"),
+    [
+        ({"s": 1, "m": 2}, "", "has 2 of at least 3 sizes"),
+        ({"s": 1, "m": 2, "l": 3}, "m-none", r"m > xnli has no cell without .* add none to \+intermediate="),
+        ({"s": 1, "m": 2, "l": 3}, "m-mnli", "no intermediate task that is trained with all sizes"),
+    ],
+)
+def test_what_is_missing_is_said(gains: dict[str, float], drop: str, message: str) -> None:
+    found = [cell for cell in cells(gains, 0.1) if not drop or not cell.result["cell"].startswith(drop)]
+    with pytest.raises(StiltsError, match=message):
+        saturation(found)
+
+
+def test_two_encoders_of_one_size_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "m", SIZES["s"])
+    with pytest.raises(StiltsError, match="as many parameters"):
+        saturation(cells({"s": 1, "m": 2, "l": 3}, 0.1))
+
+
+def test_a_collapsed_run_is_left_out_and_said() -> None:
+    found = cells({"s": 1, "m": 2, "l": 3}, 0.1)
+    bad = next(cell for cell in found if cell.result["cell"] == "l-mnli-2")
+    bad.result["collapsed"] = True
+    bad.result["marks"] = [{"of": "cell", "verdict": "collapsed", "label": "x", "why": "it guessed"}]
+    conclusion = saturation(found)
+    assert any("l / mnli > xnli, seed 2, is left out" in said for said in conclusion.confounds)
+    assert all(row["seeds"] == "0 1" for row in conclusion.rows)
