@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stilts_xtreme.cell import preflight
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.core.terminal import Plain, out, say
 from stilts_xtreme.sweep.session import Session
@@ -55,8 +56,11 @@ def report(session: Session) -> None:
             if session.analysis:
                 from stilts_xtreme.report import studies
 
-                found = studies.analyse(session.analysis, cells)
-                console.page(studies.write(found, place, session.hypothesis))
+                try:
+                    found = studies.analyse(session.analysis, cells)
+                    console.page(studies.write(found, place, session.hypothesis))
+                except StiltsError as error:  # cells failed or collapsed; the tables above stand
+                    say(f"The study has no answer. {error}")
             if place == folder:
                 out(f"{'table, points' if axis else 'matrix, rows'} and picture: {folder}")
         session.search.report(folder if place == folder else None)

@@ -13,7 +13,7 @@ from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.specs import Cell, ModelSpec
 from stilts_xtreme.sweep.composer import jobs_of
 
 NAMED = {"random": "model.weights=random"}
@@ -136,7 +136,7 @@ def check_study(planned: Sequence[PlannedCell]) -> None:
 
     asked = [
         studies.Planned(
-            studies.encoder_of(entry.config["model"]),
+            _encoder(entry.cell.model),
             "+".join(entry.cell.intermediate) or "none",
             entry.cell.target.name,
             entry.cell.seed,
@@ -145,6 +145,13 @@ def check_study(planned: Sequence[PlannedCell]) -> None:
         if entry.job is not None and entry.cell.target is not None
     ]
     studies.check(analysis, asked)
+
+
+def _encoder(model: ModelSpec) -> str:
+    """What tells encoders apart that are not loaded yet: the name, and for one that is pretrained here its shape."""
+    shape = model.architecture or {}
+    parts = [str(shape[key]) for key in ("num_hidden_layers", "hidden_size") if key in shape]
+    return f"{model.label} ({' x '.join(parts)})" if parts else model.label
 
 
 def sweep_name(planned: Sequence[PlannedCell]) -> str:

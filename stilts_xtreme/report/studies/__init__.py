@@ -7,15 +7,14 @@ anything is trained why cells cannot answer it.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, write
 
-__all__ = ["ANALYSES", "Conclusion", "Planned", "analyse", "check", "encoder_of", "write"]
+__all__ = ["ANALYSES", "Conclusion", "Planned", "analyse", "check", "write"]
 
 ANALYSES = ("saturation",)
 """What ``study.analysis`` may be, each the name of a module of this package."""
@@ -49,17 +48,6 @@ def check(name: str, planned: Sequence[Planned]) -> None:
     lacking = _module(name).lacking(planned)
     if lacking:
         raise StiltsError(lacking)
-
-
-def encoder_of(model: Mapping[str, Any]) -> str:
-    """What a study calls an encoder before it is loaded: its name, and what makes it a size of its own.
-
-    Args:
-        model: The configuration ``model``, plain.
-    """
-    pretrained = (model.get("pretraining") or {}).get("flops")
-    parts = [str(model["name"]), f"{model['layers']} layers" if model.get("layers") else ""]
-    return ", ".join(part for part in (*parts, f"{pretrained:g} FLOPs" if pretrained else "") if part)
 
 
 def _module(name: str) -> ModuleType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.answers import Answers, Target, target_of
 from stilts_xtreme.report.evidence import EVERY, ZERO_SHOT
-from stilts_xtreme.report.labels import Label, control, evaluation, labels, meaningless, reasons
+from stilts_xtreme.report.labels import Label, control, evaluation, identity, labels, meaningless, reasons
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain, contrasts
 from stilts_xtreme.tasks.metrics.items import Items
@@ -82,13 +82,32 @@ def gather(cells: Sequence[FinishedCell]) -> tuple[dict[str, TargetArms], list[s
     kept = [cell for cell in cells if cell.result["target"] and not control(cell.result)]
     answers, notes = Answers.of(kept), []
     by_target: dict[str, list[tuple[FinishedCell, Label]]] = {}
-    for cell, label in zip(kept, labels([cell.result for cell in kept]), strict=True):
+    named = labels([cell.result for cell in kept])
+    encoders = _encoders([(label.encoder, cell.result) for cell, label in zip(kept, named, strict=True)])
+    for cell, label, encoder in zip(kept, named, encoders, strict=True):
+        label = replace(label, encoder=encoder)
         if meaningless(cell.result):
             seed = cell.result["seed"]
             notes.append(f"{label.row} > {label.column}, seed {seed}, is left out: {reasons(cell.result)}.")
         else:
             by_target.setdefault(label.column, []).append((cell, label))
     return {name: _target(name, found, answers) for name, found in by_target.items()}, notes
+
+
+def _encoders(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Names of encoders; where one name has two meanings, the options follow in which they differ."""
+    meanings: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for name, result in named:
+        options = {key: v for key, v in (result.get("settings") or {}).items() if key.startswith("model.")}
+        meanings.setdefault(name, {}).setdefault(str(identity(result, "encoder")), options)
+    found = []
+    for name, result in named:
+        alike, own = meanings[name], str(identity(result, "encoder"))
+        every = sorted({option for options in alike.values() for option in options})
+        told = [option for option in every if len({str(options.get(option)) for options in alike.values()}) > 1]
+        shown = ", ".join(f"{option.rpartition('.')[2]}={alike[own].get(option)}" for option in told) or own[:8]
+        found.append(f"{name} ({shown})" if len(alike) > 1 else name)
+    return found
 
 
 def _target(name: str, cells: Sequence[tuple[FinishedCell, Label]], answers: Answers) -> TargetArms:

@@ -97,7 +97,12 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         StiltsError: Too few sizes, two encoders of one size, or a missing baseline.
     """
     targets, notes = gather(cells)
-    curves = [curve_of(target) for target in targets.values()]
+    try:
+        curves = [curve_of(target) for target in targets.values()]
+    except StiltsError as error:  # what is missing may be there, and may mean nothing
+        raise StiltsError(" ".join([str(error), *notes[:3]])) from error
+    if not curves:
+        raise StiltsError(" ".join(["study=saturation: no cell has a score that means something.", *notes[:3]]))
     trends = {(c.target.name, mean): c.found[TREND][mean] for c in curves for mean in c.target.means if mean != EVERY}
     known = {place: gain.p for place, gain in trends.items() if gain.spread.error > 0}
     holm = adjusted(known, "holm")

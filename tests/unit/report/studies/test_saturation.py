@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.cells import TINY
 
+from stilts_xtreme.commands import study
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.studies import analyse
@@ -188,3 +193,20 @@ def test_a_collapsed_run_is_left_out_and_said() -> None:
     conclusion = saturation(found)
     assert any("l / mnli > xnli, seed 2, is left out" in said for said in conclusion.confounds)
     assert all(row["seeds"] == "0 1" for row in conclusion.rows)
+
+
+def test_the_sweep_of_the_study_ends_with_its_verdicts(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stilts_xtreme", "-m", "+study=saturation", "model=mini"]
+    command += ["+intermediate=none,ud_tags", "+target=tatoeba", "seed=0,1", *TINY, f"output={tmp_path}"]
+    command += ["model.architecture.num_hidden_layers=1,2,3", "hydra.launcher.slots=1"]
+    command += ["recipe.intermediate.max_steps=40", "recipe.intermediate.learning_rate=5e-3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "studies").iterdir()
+    assert {"scaling.md", "study.md", "study.csv", "study.parquet", "study.png"} <= {p.name for p in folder.iterdir()}
+    text = (folder / "study.md").read_text(encoding="utf-8")
+    assert "Hypothesis, written before." in text
+    assert "| tatoeba, zero-shot |" in text
+    again = ["study", "report", "saturation", str(tmp_path), "--output", str(tmp_path / "again")]
+    assert study.main(again[1:]) == 0
+    assert (tmp_path / "again" / "study.csv").read_text() == (folder / "study.csv").read_text()

@@ -1,0 +1,68 @@
+"""The command ``study``: what it lists, reports and verifies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stilts_xtreme.commands import study
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.studies import ANALYSES
+
+ROWS = [
+    {"target": "xnli", "contrast": "trend", "language": "mean, zero-shot", "value": -1.5},
+    {"target": "xnli", "contrast": "trend", "language": "de", "value": -1.0},
+]
+
+
+def expected(value: float, tolerance: float = 0.5, **where: str) -> dict[str, object]:
+    return {"value": value, "tolerance": tolerance, "command": "...", "target": "xnli", "contrast": "trend", **where}
+
+
+def test_every_study_of_the_package_has_a_known_analysis_and_a_hypothesis() -> None:
+    found = study.studies()
+    assert "saturation" in found
+    for name, settings in found.items():
+        assert settings["analysis"] in ANALYSES, name
+        assert settings["hypothesis"], name
+
+
+def test_numbers_within_the_tolerance_are_as_expected() -> None:
+    ((said, good),) = study.compare(ROWS, [expected(-1.2, language="mean, zero-shot")])
+    assert good
+    assert "-1.50, expected -1.20 ± 0.5" in said
+    ((_, good),) = study.compare(ROWS, [expected(-0.9, language="mean, zero-shot")])
+    assert not good
+
+
+@pytest.mark.parametrize("where", [{}, {"language": "sw"}])
+def test_an_expected_number_names_one_row(where: dict[str, str]) -> None:
+    with pytest.raises(StiltsError, match="not one; name the cells of the study's own command"):
+        study.compare(ROWS, [expected(0.0, **where)])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["report", "saturaton", "x"], "NAME=saturaton is not known (did you mean 'saturation'?)"),
+        (["report", "saturation"], "name an output folder"),
+        (["report", "saturation", "{tmp}"], "give --output FOLDER"),
+        (["verify", "saturation", "{tmp}/none"], "is not a folder"),
+        (["lss"], "choose from"),
+    ],
+)
+def test_what_is_refused_is_said(
+    line: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "studies", lambda folder: {"saturation": {"analysis": "saturation", "expected": [{}]}})
+    assert study.main([part.replace("{tmp}", str(tmp_path)) for part in line]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_users_own_study_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "study").mkdir()
+    text = "study: {name: mine, analysis: saturation, hypothesis: It grows.}\n"
+    (tmp_path / "study" / "mine.yaml").write_text(text, encoding="utf-8")
+    assert study.main(["ls", "--config-dir", str(tmp_path)]) == 0
+    assert "It grows." in capsys.readouterr().out
