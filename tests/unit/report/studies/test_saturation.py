@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def arms(
     for name, size in SIZES.items():
         for before in ("none", "mnli"):
             score = share + (gains[name] / 100 if before == "mnli" else 0.0)
-            by_seed = {}
+            by_seed: dict[int, Mapping[str, Items]] = {}
             for seed in range(seeds):
                 shift = rng.normal(0, noise / 100)
                 right = {
