@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.text import picture
 from stilts_xtreme.report.evidence import EVERY, REGION
 from stilts_xtreme.report.families import short
 from stilts_xtreme.report.labels import BASELINE
@@ -22,7 +21,7 @@ from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.statistics.languages import adjusted
 from stilts_xtreme.report.statistics.power import ALPHA, seeds_for
-from stilts_xtreme.report.studies.arms import Arm, TargetArms, gather, no_baseline
+from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, no_baseline
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         confounds=[*confounds(curves), *notes],
         rows=[row for curve in curves for row in _rows(curve)],
         synthetic=synthetic,
-        draw=lambda: draw(curves, synthetic),
+        draw=lambda: _draw(curves, synthetic),
     )
 
 
@@ -134,12 +133,12 @@ def curve_of(target: TargetArms) -> Curve:
     before = sorted(set.intersection(*by_encoder.values()))
     if not before:
         raise StiltsError(_no_task(target.name, encoders))
-    wanted = {f"gain {encoder}": _gain(encoder, before) for encoder in encoders}
+    wanted = {f"gain {encoder}": _sum({encoder: 1.0}, before) for encoder in encoders}
     for small, large in itertools.pairwise(encoders):
         wanted[f"step {small} > {large}"] = _sum({large: 1.0, small: -1.0}, before)
     wanted[TREND] = _sum(dict(zip(encoders, slope(logs), strict=True)), before)
     for task in before:
-        wanted |= {f"{task}, gain {encoder}": _gain(encoder, [task]) for encoder in encoders}
+        wanted |= {f"{task}, gain {encoder}": _sum({encoder: 1.0}, [task]) for encoder in encoders}
         wanted[f"{task}, {TREND}"] = _sum(dict(zip(encoders, slope(logs), strict=True)), [task])
     return Curve(target, sizes, before, target.contrasts(wanted))
 
@@ -149,10 +148,6 @@ def slope(logs: Sequence[float]) -> list[float]:
     middle = sum(logs) / len(logs)
     spread = sum((x - middle) ** 2 for x in logs)
     return [(x - middle) / spread * (logs[-1] - logs[0]) for x in logs]
-
-
-def _gain(encoder: str, before: Sequence[str]) -> dict[Key, float]:
-    return _sum({encoder: 1.0}, before)
 
 
 def _sum(by_encoder: Mapping[str, float], before: Sequence[str]) -> dict[Key, float]:
@@ -312,30 +307,12 @@ def _rows(curve: Curve) -> list[dict[str, Any]]:
     return rows
 
 
-def draw(curves: Sequence[Curve], synthetic: bool) -> Figure:
-    """A panel for each target: the gain by size with its interval, a line for each intermediate task."""
-    from matplotlib.figure import Figure
+def _draw(curves: Sequence[Curve], synthetic: bool) -> Figure:
+    from stilts_xtreme.report.studies.saturation_picture import draw  # matplotlib takes half a second
 
-    columns = min(3, len(curves))
-    drawn = Figure(figsize=(4.2 * columns, 3.4 * math.ceil(len(curves) / columns)), dpi=130, layout="constrained")
-    panels = drawn.subplots(math.ceil(len(curves) / columns), columns, squeeze=False).ravel()
-    for panel, curve in zip(panels, curves, strict=False):
+    panels = {}
+    for curve in curves:
         mean = next(iter(curve.target.means))
-        x = list(curve.sizes.values())
-        for task in curve.before:
-            gains = [curve.found[f"{task}, gain {encoder}"][mean] for encoder in curve.sizes]
-            half = [gain.interval()[1] - gain.value for gain in gains]
-            panel.errorbar(x, [gain.value for gain in gains], half, marker="o", capsize=3, label=picture(task))
-        panel.axhline(0, color="dimgrey", linewidth=0.8)
-        panel.set_xscale("log")
-        panel.set_xticks(x, [short(size) for size in x], minor=False)
-        panel.minorticks_off()
-        panel.set_title(picture(curve.target.name), fontsize=10)
-        panel.set_xlabel("parameters without the embedding")
-        panel.set_ylabel("gain, points")
-        panel.legend(fontsize=8)
-    for panel in panels[len(curves) :]:
-        panel.set_visible(False)
-    if synthetic:
-        drawn.suptitle("SYNTHETIC data", fontsize=10)
-    return drawn
+        lines = {task: [curve.found[f"{task}, gain {e}"][mean] for e in curve.sizes] for task in curve.before}
+        panels[curve.target.name] = list(curve.sizes.values()), lines
+    return draw(panels, synthetic)

@@ -16,7 +16,7 @@ from stilts_xtreme.commands import study
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.studies import analyse
-from stilts_xtreme.report.studies.arms import Arm, TargetArms
+from stilts_xtreme.report.studies.compared import Arm, TargetArms
 from stilts_xtreme.report.studies.saturation import (
     DIMINISHING,
     FLAT,
