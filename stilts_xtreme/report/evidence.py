@@ -177,12 +177,15 @@ def _evidence(pair: Pair, answers: Answers) -> Evidence | None:
     means = {ZERO_SHOT: zero_shot, EVERY: every}
     arms = _arms(pair, answers, every)
     common = (tuple(zero_shot), arms is not None, tuple(sorted(pair.collapsed)), arms)
-    more = {"control": pair.control, "over": pair.over}
     if arms is None:
         scores = {seed: (pair.own[seed], pair.base[seed]) for seed in pair.own}
-        return Evidence(pair.row, pair.column, gain_of_scores(scores, every, means), *common, False, **more)
+        return Evidence(
+            pair.row, pair.column, gain_of_scores(scores, every, means), *common, control=pair.control, over=pair.over
+        )
     parallel = pair.target is not None and pair.target.parallel and _aligned(arms[0])
-    return Evidence(pair.row, pair.column, paired_gains(*arms, parallel, means), *common, parallel, **more)
+    return Evidence(
+        pair.row, pair.column, paired_gains(*arms, parallel, means), *common, parallel, pair.control, pair.over
+    )
 
 
 def _arms(pair: Pair, answers: Answers, languages: Sequence[str]) -> tuple[Arm, Arm] | None:

@@ -10,8 +10,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from stilts_xtreme.core.schema import Columns
 
 SPACED = 20
@@ -26,6 +24,8 @@ def others(seed: int, name: str, size: int) -> list[int]:
         name: Of the rows; two sets of rows with one name and size get the same.
         size: How many rows there are.
     """
+    import numpy as np  # formats are known to commands that have to start at once
+
     generator = np.random.default_rng(np.random.SeedSequence([seed, *f"placebo {name}".encode()]))
     order = generator.permutation(size)
     found = np.empty(size, np.int64)
