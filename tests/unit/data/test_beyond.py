@@ -101,7 +101,7 @@ def test_americas_nli_has_numbers_for_labels_and_no_english(tmp_path: Path) -> N
         load("americas_nli", "test", "bzd", tmp_path)
 
 
-@pytest.mark.parametrize("recipe", ["mini", "phang2020", "xtreme"])
+@pytest.mark.parametrize("recipe", ["mini", "phang2020", "small", "xtreme"])
 def test_americas_nli_shares_the_training_of_xnli(recipe: str) -> None:
     one, other = (
         plan(cell_of(f"+target={name}", "data=hub", "model=xlmr_base", f"recipe={recipe}")).final.chain()

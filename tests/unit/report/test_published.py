@@ -160,7 +160,7 @@ def test_the_table_of_a_cell_says_it() -> None:
 # --- recipes ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["mini", "phang2020", "xtreme"])
+@pytest.mark.parametrize("name", ["mini", "phang2020", "small", "xtreme"])
 def test_every_value_of_a_recipe_says_where_it_is_from(name: str) -> None:
     recipe = composed("+target=xnli", f"recipe={name}")["recipe"]
     for phase in ("intermediate", "target"):
