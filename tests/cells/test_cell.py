@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,8 @@ def test_intermediate_training_alone(
     assert result["rows"] == result["comparison"] == []
     assert set(result["averages"]) == {f"dev_{task.name}" for task in tasks}
     assert all(0 <= value <= 100 for value in result["averages"].values())
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert re.search(rf"train .*: {6 * len(tasks)} steps, loss \d.*, dev {tasks[0].name} \d", err), "a line that stays"
     for task in tasks:
         assert f"{task.name}: {result['averages'][f'dev_{task.name}']:.1f} on English dev rows" in out
     folder = Path(run_tiny.output) / "stages" / result["stages"][-1]["key"] / "models"

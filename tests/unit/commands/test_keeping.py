@@ -58,6 +58,19 @@ def test_list_names_every_stage_and_who_needs_it(store: Store, capsys: pytest.Ca
     assert needed(store).users == {ROOT: 1, LEFT: 1, RIGHT: 1}
 
 
+@pytest.mark.parametrize("columns", [30, 56, 80, 110, 200])
+def test_the_list_loses_nothing_on_a_narrow_terminal(
+    columns: int, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    key = "0123456789abcdef0123"
+    store.ensure(key, "train " + "ŵ" * 90, {"kind": "train", "identity": {}, "parent": None}, lambda scratch: {})
+    assert keeping.main(["ls", f"output={store.root}"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("ŵ") == 90
+    assert any(key in line for line in said.splitlines())
+
+
 def test_gc_keeps_what_cells_and_sweeps_need(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     everything = there(store)
     assert keeping.main(["gc", "--dry-run", f"output={store.root}"]) == 0
