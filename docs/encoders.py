@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import tempfile
 import warnings
 from functools import cache
@@ -27,6 +28,9 @@ from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.masked_lm.module import MLMModule
 from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.training.pretrain import train_tokenizer
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+from support import encoders
 
 TEXTS = ["The fox jumps over the lazy dog.", "Nairobi is the capital of Kenya.", "北京是首都", "Москва — столица."] * 5
 ROWS: dict[str, dict[str, Any]] = {
@@ -58,18 +62,7 @@ COLUMNS = {
 }
 LABELS = {"classification": ("a", "b", "c"), "tagging": ("O", "B-X", "I-X")}
 
-SHAPE: dict[str, Any] = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 48,
-    "max_position_embeddings": 130,
-    "pad_token_id": 1,
-    "bos_token_id": 0,
-    "eos_token_id": 2,
-    "cls_token_id": 0,
-    "sep_token_id": 2,
-}
+SHAPE: dict[str, Any] = {**encoders.SHAPE, "cls_token_id": 0, "sep_token_id": 2}
 """What most architectures call their sizes; a configuration keeps what it does not know without using it."""
 OTHERS = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48, "emb_dim": 32, "embedding_size": 32}
 OWN: dict[str, dict[str, Any]] = {
@@ -113,10 +106,8 @@ def tiny(kind: str, vocabulary: int) -> Any:
 
 def scramble(module: torch.nn.Module, seed: int) -> None:
     """Weights of a size that makes every part of a model count."""
-    generator = torch.Generator().manual_seed(seed)
+    encoders.scramble(module, seed, 0.2)
     with torch.no_grad():
-        for weight in module.parameters():
-            weight.copy_(0.2 * torch.randn(weight.shape, generator=generator) + (weight.ndim == 1) * 0.1)
         for part in module.modules():
             if isinstance(part, torch.nn.Embedding) and part.padding_idx is not None:  # it stays at 0 in every training
                 part.weight[part.padding_idx] = 0

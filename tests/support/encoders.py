@@ -17,7 +17,7 @@ from stilts_xtreme.models.batch import Features, expand, spans
 from stilts_xtreme.models.encoder import Encoder
 from stilts_xtreme.training.pretrain import SPECIALS, train_tokenizer
 
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
@@ -147,12 +147,12 @@ def config_of(family: str, dropout: float = 0.0, **changes: Any) -> Any:
     return AutoConfig.for_model(family, **settings)
 
 
-def scramble(module: torch.nn.Module, seed: int = 0) -> None:
+def scramble(module: torch.nn.Module, seed: int = 0, spread: float = 0.3) -> None:
     """Weights, biases and norms of a size that makes every part of a model count."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in module.parameters():
-            weight.copy_(0.3 * torch.randn(weight.shape, generator=generator) + (weight.ndim == 1) * 0.1)
+            weight.copy_(spread * torch.randn(weight.shape, generator=generator) + (weight.ndim == 1) * 0.1)
 
 
 def checkpoint(folder: Path, family: str, kind: Any = AutoModelForMaskedLM, **changes: Any) -> Path:
