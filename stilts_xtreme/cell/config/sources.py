@@ -87,7 +87,7 @@ def _placed(model: ModelSpec, data: DataSpec) -> ModelSpec:
         return model
     brought = None
     if model.root is not None:
-        root = os.path.expanduser(str(model.root))
+        root = str(home(str(model.root)))
         check(os.path.isdir(root), "model.root", model.root, "it is not a folder; it must hold encoders as OWNER/NAME")
         brought = mirror.encoder(root, model.id, model.revision)
         folder = os.path.join(root, model.id)
