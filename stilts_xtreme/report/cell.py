@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.terminal import Plain, table
 from stilts_xtreme.core.text import csv_table, markdown_table, visible
 from stilts_xtreme.core.text import markdown as escaped
-from stilts_xtreme.report import rules
+from stilts_xtreme.report import groups, rules
 from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.labels import CONTROLS, named
 
@@ -34,7 +35,8 @@ def _columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [*columns, ("score", "value")]
 
 
-def _lines(result: Mapping[str, Any]) -> list[list[str]]:
+def _sections(result: Mapping[str, Any], whole: bool) -> list[list[list[str]]]:
+    """The lines of a table in sections: languages (or groups of them, where they are many), and the means over all."""
     columns = _columns(result)
     lost = ["value"] * bool(result["collapsed"]) + ["baseline"] * bool(result.get("baseline_collapsed"))
 
@@ -47,14 +49,16 @@ def _lines(result: Mapping[str, Any]) -> list[list[str]]:
         text = f"{value:.1f}" if isinstance(value, float) else str(value)
         return text + "†" * (field in lost)
 
-    lines = [[cell_text(line, field) for _, field in columns] for line in result["comparison"]]
+    parts = [result["comparison"]] if whole or not groups.are_many(result) else groups.grouped(result)
+    sections = [[[cell_text(line, field) for _, field in columns] for line in part] for part in parts if part]
+    means = []
     for label, title in (("zero_shot", "mean, zero-shot"), ("all", "mean, all")):
         averages = {
             field: result["averages"].get(f"{label}_{field}") for field in ("floor", "baseline", "value", "gain")
         }
         if averages["value"] is not None and len(result["comparison"]) > 1:
-            lines.append([cell_text({"language": title, **averages}, field) for _, field in columns])
-    return lines
+            means.append([cell_text({"language": title, **averages}, field) for _, field in columns])
+    return [*sections, means]
 
 
 def _title(result: Mapping[str, Any]) -> str:
@@ -134,8 +138,9 @@ def _marks(result: Mapping[str, Any]) -> list[str]:
 def markdown(result: Mapping[str, Any]) -> str:
     """What ``table.md`` holds."""
     parts = [f"# {escaped(_title(result))}"]
-    if result["comparison"]:
-        parts.append("\n".join(markdown_table([title for title, _ in _columns(result)], _lines(result))))
+    titles = [title for title, _ in _columns(result)]
+    for whole in (False, True) if groups.are_many(result) else (True,) * bool(result["comparison"]):
+        parts.append("\n".join(markdown_table(titles, chain.from_iterable(_sections(result, whole)))))
     if by_rule := rules.lines(result):
         parts.append("\n".join(markdown_table(rules.TITLES, by_rule)))
     return "\n\n".join([*parts, *map(escaped, _dev_scores(result)), *map(escaped, notes(result))]) + "\n"
@@ -159,14 +164,17 @@ def show(result: Mapping[str, Any], folder: Path, console: Plain) -> None:
         titles = [title for title, _ in _columns(result)]
         right = [title for title in titles if title not in ("language", "metric")]
         drawn = table(*titles, right=right, title=visible(_title(result)))
-        for at, line in enumerate(_lines(result)):
-            drawn.add_row(*map(visible, line), end_section=at == len(result["comparison"]) - 1)
+        for section in _sections(result, whole=False):
+            for at, line in enumerate(section, 1):
+                drawn.add_row(*map(visible, line), end_section=at == len(section))
         console.print(drawn)
     if by_rule := rules.lines(result):
         drawn = table(*rules.TITLES, right=rules.TITLES[1:], title=rules.CAPTION)
         for line in by_rule:
             drawn.add_row(*map(visible, line))
         console.print(drawn)
+    if groups.are_many(result):
+        console.line_of(f"{groups.MEANING} Each language: {folder / 'table.md'}")
     for sentence in (*_dev_scores(result), *notes(result), f"result, table, predictions and curves: {folder}"):
         console.line_of(sentence)
     models = [stage["key"] for stage in result["stages"] if stage["kind"] in ("train", "select")]

@@ -10,11 +10,15 @@ import pytest
 
 from support.cells import ROOT
 
-FACTS = Path(os.environ.get("STILTS_FACTS") or ROOT.parent / "shared" / "facts") / "hub_schemas.json"
+FACTS = Path(os.environ.get("STILTS_FACTS") or ROOT.parent / "shared" / "facts")
 
 
-needs_facts = pytest.mark.skipif(not FACTS.is_file(), reason="the facts are not beside this checkout")
+needs_facts = pytest.mark.skipif(not FACTS.is_dir(), reason="the facts are not beside this checkout")
+
+
+def facts_of(name: str) -> dict:
+    return json.loads((FACTS / name).read_text(encoding="utf-8"))
 
 
 def facts() -> dict:
-    return json.loads(FACTS.read_text(encoding="utf-8"))["datasets"]
+    return facts_of("hub_schemas.json")["datasets"]
