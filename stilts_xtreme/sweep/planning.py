@@ -140,6 +140,7 @@ def check_study(planned: Sequence[PlannedCell]) -> None:
             "+".join(entry.cell.intermediate) or "none",
             entry.cell.target.name,
             entry.cell.seed,
+            entry.cell.volume,
         )
         for entry in planned
         if entry.job is not None and entry.cell.target is not None

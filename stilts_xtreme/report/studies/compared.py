@@ -155,3 +155,15 @@ def _scores(cell: FinishedCell, languages: Sequence[str]) -> dict[str, Items]:
 def no_baseline(encoder: str, target: str) -> str:
     """The sentence for an encoder that has no cell without an intermediate task."""
     return f"{encoder} > {target} has no cell without an intermediate task; add none to +intermediate=."
+
+
+def size_of(arm: Arm) -> int:
+    """The parameters of an arm's encoder without the embedding.
+
+    Raises:
+        StiltsError: They are not in its results.
+    """
+    size = (arm.first.get("scale") or {}).get("body")
+    if not size:
+        raise StiltsError(f"The size of {arm.encoder} is not in its results, so it has no place among sizes.")
+    return int(size)

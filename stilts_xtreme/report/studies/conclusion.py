@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.core.text import markdown_table
+from stilts_xtreme.report.evidence import REGION
 from stilts_xtreme.report.evidence_page import write_table
+from stilts_xtreme.report.statistics.gains import Gain
+from stilts_xtreme.report.statistics.power import seeds_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,12 +28,14 @@ class Planned:
         before: The intermediate tasks; ``none`` for the baseline.
         target: The target.
         seed: The seed.
+        volume: The number or share of intermediate examples; None for all.
     """
 
     encoder: str
     before: str
     target: str
     seed: int
+    volume: float | int | None = None
 
 
 @dataclass(frozen=True)
@@ -131,3 +136,39 @@ def write(found: Conclusion, folder: Path, hypothesis: str | None = None) -> str
 
         png.write(found.draw(), folder / "study.png")
     return text
+
+
+def shown(value: Gain) -> str:
+    """A contrast in a table, such as ``+2.9 [+0.7, +5.1]``; without an interval where nothing is known of its noise."""
+    if not value.spread.error:
+        return f"{value.value:+.1f}"
+    low, high = value.interval()
+    return f"{value.value:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def needed(value: Gain) -> str:
+    """In words, how many seeds would show a contrast of one point."""
+    seeds = seeds_for(value.spread, REGION)
+    if seeds is None and value.spread.df < 1:
+        return "one seed says nothing of the noise of seeds; give at least three"
+    if seeds is None:
+        return f"no number of seeds shows {REGION:g} point: the test rows are too few"
+    return f"{seeds} seeds would show {REGION:g} point"
+
+
+def tidy(about: Mapping[str, Any], values: Mapping[str, Gain]) -> list[dict[str, Any]]:
+    """A contrast as tidy rows, one for each language and mean.
+
+    Args:
+        about: Columns that all of them have.
+        values: Language or mean -> value.
+    """
+    rows = []
+    for language, value in values.items():
+        low, high = value.interval() if value.spread.error else (None, None)
+        p = value.p if value.spread.error else None
+        seeds = " ".join(map(str, value.seeds))
+        rows.append(
+            {**about, "language": language, "value": value.value, "low": low, "high": high, "p": p, "seeds": seeds}
+        )
+    return rows

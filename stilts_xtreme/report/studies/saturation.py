@@ -20,9 +20,9 @@ from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.statistics.languages import adjusted
-from stilts_xtreme.report.statistics.power import ALPHA, seeds_for
-from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, no_baseline
-from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict
+from stilts_xtreme.report.statistics.power import ALPHA
+from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, no_baseline, size_of
+from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, needed, shown, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,11 +163,7 @@ def _sizes(target: TargetArms) -> dict[str, int]:
     firsts: dict[str, Arm] = {}
     for arm in target.arms.values():
         firsts.setdefault(arm.encoder, arm)
-    sizes = {name: (arm.first.get("scale") or {}).get("body") for name, arm in firsts.items()}
-    unknown = sorted(name for name, size in sizes.items() if not size)
-    if unknown:
-        raise StiltsError(f"The size of {', '.join(unknown)} is not in its results, so it has no place among sizes.")
-    ordered = dict(sorted(((name, int(size)) for name, size in sizes.items() if size), key=lambda item: item[1]))
+    ordered = dict(sorted(((name, size_of(arm)) for name, arm in firsts.items()), key=lambda item: item[1]))
     twice = [name for name, size in ordered.items() if list(ordered.values()).count(size) > 1]
     if twice:
         raise StiltsError(
@@ -192,16 +188,6 @@ def _verdict(place: tuple[str, str], trend: Gain, holm: float | None) -> Verdict
     if trend.p_beyond(REGION) <= ALPHA and len(trend.seeds) > 1:
         return Verdict(about, FLAT, f"{says}; a change of {REGION:g} point or more is refuted")
     return Verdict(about, UNDECIDED, f"{says}; {needed(trend)}")
-
-
-def needed(trend: Gain) -> str:
-    """In words, how many seeds would show a change of one point."""
-    seeds = seeds_for(trend.spread, REGION)
-    if seeds is None and trend.spread.df < 1:
-        return "one seed says nothing of the noise of seeds; give at least three"
-    if seeds is None:
-        return f"no number of seeds shows {REGION:g} point: the test rows are too few"
-    return f"{seeds} seeds would show a change of {REGION:g} point"
 
 
 def confounds(curves: Sequence[Curve]) -> list[str]:
@@ -246,13 +232,6 @@ def _score(arm: Arm) -> float | None:
     return float(found) if found is not None else None
 
 
-def _text(gain: Gain) -> str:
-    if not gain.spread.error:
-        return f"{gain.value:+.1f}"
-    low, high = gain.interval()
-    return f"{gain.value:+.1f} [{low:+.1f}, {high:+.1f}]"
-
-
 def _gains(curves: Sequence[Curve]) -> Table:
     lines = []
     for curve in curves:
@@ -260,11 +239,11 @@ def _gains(curves: Sequence[Curve]) -> Table:
         for task in (None, *curve.before):
             lead = f"{task}, " if task else ""
             gains = "; ".join(
-                f"{encoder} ({short(size)}) {_text(curve.found[f'{lead}gain {encoder}'][mean])}"
+                f"{encoder} ({short(size)}) {shown(curve.found[f'{lead}gain {encoder}'][mean])}"
                 for encoder, size in curve.sizes.items()
             )
             lines.append(
-                [curve.target.name, task or "mean of the tasks", gains, _text(curve.found[lead + TREND][mean])]
+                [curve.target.name, task or "mean of the tasks", gains, shown(curve.found[lead + TREND][mean])]
             )
     caption = (
         "Gain over no intermediate task by size, zero-shot mean, in points with intervals of 95 %. In round brackets: "
@@ -282,29 +261,14 @@ def _steps(curves: Sequence[Curve]) -> Table:
         known = adjusted({name: gain.p for name, gain in steps.items() if gain.spread.error}, "holm")
         for name, gain in steps.items():
             p = f"{known[name]:.3f}" if name in known else ""
-            lines.append([curve.target.name, name.removeprefix("step "), _text(gain), p])
+            lines.append([curve.target.name, name.removeprefix("step "), shown(gain), p])
     caption = "What the gain changes by from each size to the next; p after Holm's correction over a target's steps."
     return Table(caption, ("target", "sizes", "change of the gain", "p"), lines)
 
 
 def _rows(curve: Curve) -> list[dict[str, Any]]:
-    rows = []
-    for name, by in curve.found.items():
-        for language, gain in by.items():
-            low, high = gain.interval() if gain.spread.error else (None, None)
-            rows.append(
-                {
-                    "target": curve.target.name,
-                    "contrast": name,
-                    "language": language,
-                    "value": gain.value,
-                    "low": low,
-                    "high": high,
-                    "p": gain.p if gain.spread.error else None,
-                    "seeds": " ".join(map(str, gain.seeds)),
-                }
-            )
-    return rows
+    about = {"target": curve.target.name}
+    return [row for name, by in curve.found.items() for row in tidy({**about, "contrast": name}, by)]
 
 
 def _draw(curves: Sequence[Curve], synthetic: bool) -> Figure:

@@ -1,0 +1,231 @@
+"""More intermediate data, or a bigger encoder?
+
+The cells are a grid of sizes and volumes. What doubling the rows and what doubling the encoder gives is the slope of
+the score over the logarithm of each, the other one held. Both slopes, their difference and the interaction are paired
+contrasts of the same test rows. Which of the two a budget of training buys is told by pairs of cells of one cost.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.evidence import EVERY, REGION
+from stilts_xtreme.report.families import short
+from stilts_xtreme.report.labels import BASELINE
+from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.report.statistics.gains import Gain
+from stilts_xtreme.report.statistics.languages import adjusted
+from stilts_xtreme.report.statistics.power import ALPHA
+from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, size_of
+from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, needed, shown, tidy
+
+QUESTION = "What buys more robustness in low-resource languages: more intermediate data or a bigger encoder?"
+DATA, SIZE, SAME, UNDECIDED = "more data", "a bigger encoder", "the same (shown equivalent)", "not decidable"
+VOLUME, ENCODER, DIFFERENCE, INTERACTION = "doubling the data", "doubling the encoder", "difference", "interaction"
+ALIKE = 1.25
+"""Two trainings cost the same if neither costs more than this times the other."""
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells of one target and one set of intermediate tasks.
+
+    Attributes:
+        target: Its arms.
+        tasks: The intermediate tasks, joined by ``+``.
+        arms: (size, examples) -> the arm.
+        found: Name of a contrast -> language or mean -> value.
+        pairs: What costs the same: the arm of the smaller encoder, that of the larger one, and the larger one's gain.
+    """
+
+    target: TargetArms
+    tasks: str
+    arms: Mapping[tuple[int, int], Key]
+    found: Mapping[str, Mapping[str, Gain]]
+    pairs: Sequence[tuple[Key, Key, Mapping[str, Gain]]]
+
+
+def lacking(planned: Sequence[Planned]) -> str | None:
+    """Why planned cells cannot weigh data against size; None where they can."""
+    for target in dict.fromkeys(cell.target for cell in planned):
+        own = [cell for cell in planned if cell.target == target and cell.before != BASELINE]
+        encoders, volumes = ({getattr(cell, name) for cell in own} for name in ("encoder", "volume"))
+        if len(encoders) < 2 or len(volumes) < 2:
+            return _few(target, len(encoders), len(volumes))
+    return None
+
+
+def _few(target: str, encoders: int, volumes: int) -> str:
+    return (
+        f"study=volume_vs_size: {target} has {encoders} sizes and {volumes} volumes of an intermediate task, and needs "
+        "two of each at the least; add to model= or model.layers=, and to volume=."
+    )
+
+
+def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
+    """The verdicts per target and intermediate task, and per class of languages where there are classes.
+
+    Args:
+        cells: A grid of at least two sizes and two volumes; what has no intermediate task is passed over.
+
+    Raises:
+        StiltsError: The grid is too small, or cells of it are missing.
+    """
+    targets, notes = gather(cells)
+    grids = [grid for target in targets.values() for grid in _grids(target)]
+    if not grids:
+        raise StiltsError(" ".join([_few("no target", 0, 0), *notes[:3]]))
+    differences = {
+        (f"{g.target.name} after {g.tasks}", mean): g.found[DIFFERENCE][mean]
+        for g in grids
+        for mean in g.target.means
+        if mean != EVERY
+    }
+    holm = adjusted({place: gain.p for place, gain in differences.items() if gain.spread.error}, "holm")
+    return Conclusion(
+        question=QUESTION,
+        verdicts=[_verdict(place, gain, holm.get(place)) for place, gain in differences.items()],
+        tables=[_effects(grids), _equal_cost(grids)],
+        confounds=[*_confounds(grids), *notes],
+        rows=[row for g in grids for row in _rows(g)],
+        synthetic=any(cell.result["synthetic"] for cell in cells),
+    )
+
+
+def _grids(target: TargetArms) -> list[Grid]:
+    by_tasks: dict[str, dict[tuple[int, int], tuple[Key, Arm]]] = {}
+    for key, arm in target.arms.items():
+        examples = ((arm.first.get("scale") or {}).get("intermediate") or {}).get("examples")
+        if key[1] != BASELINE and examples:
+            place = size_of(arm), int(examples)
+            grid = by_tasks.setdefault("+".join(arm.first["intermediate"]), {})
+            if place in grid:
+                raise StiltsError(
+                    f"{' / '.join(key)} and {' / '.join(grid[place][0])} have as many parameters and examples; keep "
+                    "one of them."
+                )
+            grid[place] = key, arm
+    return [_grid(target, tasks, places) for tasks, places in by_tasks.items()]
+
+
+def _grid(target: TargetArms, tasks: str, places: Mapping[tuple[int, int], tuple[Key, Arm]]) -> Grid:
+    sizes, volumes = (sorted({place[axis] for place in places}) for axis in (0, 1))
+    if len(sizes) < 2 or len(volumes) < 2:
+        raise StiltsError(_few(target.name, len(sizes), len(volumes)))
+    empty = [(s, v) for s, v in itertools.product(sizes, volumes) if (s, v) not in places]
+    if empty:
+        size, volume = empty[0]
+        raise StiltsError(
+            f"study=volume_vs_size: {target.name} after {tasks} has no cell of {short(size)} parameters and {volume:,} "
+            "examples; run the whole grid of sizes and volumes."
+        )
+    x, y = _centred(sizes), _centred(volumes)
+    across = sum(value**2 for value in x.values()) * len(volumes)
+    along = sum(value**2 for value in y.values()) * len(sizes)
+    keys = {place: key for place, (key, _) in places.items()}
+    wanted = {
+        ENCODER: {keys[s, v]: x[s] / across for s, v in keys},
+        VOLUME: {keys[s, v]: y[v] / along for s, v in keys},
+        INTERACTION: {keys[s, v]: x[s] * y[v] / (across * along / len(keys)) for s, v in keys},
+    }
+    wanted[DIFFERENCE] = {key: wanted[ENCODER][key] - wanted[VOLUME][key] for key in keys.values()}
+    twins = [
+        (a, b)
+        for (a, (_, first)), (b, (_, second)) in itertools.permutations(places.items(), 2)
+        if a[0] < b[0] and a[1] > b[1] and max(_cost(first), _cost(second)) <= ALIKE * min(_cost(first), _cost(second))
+    ]
+    for a, b in twins:
+        wanted[f"{keys[b]} - {keys[a]}"] = {keys[b]: 1.0, keys[a]: -1.0}
+    found = target.contrasts(wanted)
+    pairs = [(keys[a], keys[b], found.pop(f"{keys[b]} - {keys[a]}")) for a, b in twins]
+    return Grid(target, tasks, keys, found, pairs)
+
+
+def _centred(values: Sequence[int]) -> dict[int, float]:
+    """Logarithms to the base two, their mean taken away."""
+    logs = [math.log2(value) for value in values]
+    return {value: log - sum(logs) / len(logs) for value, log in zip(values, logs, strict=True)}
+
+
+def _cost(arm: Arm) -> float:
+    """Parameters without the embedding times examples that were seen: in proportion to the FLOPs of the training."""
+    trained = arm.first["scale"]["intermediate"]
+    passes = trained["steps"] / trained["batches"] if trained.get("batches") else 1.0
+    return float(size_of(arm) * trained["examples"] * passes)
+
+
+def _verdict(place: tuple[str, str], difference: Gain, holm: float | None) -> Verdict:
+    about = f"{place[0]}, {place[1].removeprefix('mean, ')}"
+    says = f"doubling the encoder gives {difference.value:+.1f} points more than doubling the data"
+    if holm is None:
+        return Verdict(about, UNDECIDED, f"{says}; one seed without answers has no interval; add seeds")
+    low, high = difference.interval()
+    says += f" [{low:+.1f}, {high:+.1f}], p {holm:.3f} after Holm's correction"
+    if holm <= ALPHA and len(difference.seeds) > 1:
+        return Verdict(about, SIZE if difference.value > 0 else DATA, says)
+    if difference.p_beyond(REGION) <= ALPHA and len(difference.seeds) > 1:
+        return Verdict(about, SAME, f"{says}; a difference of {REGION:g} point or more is refuted")
+    return Verdict(about, UNDECIDED, f"{says}; {needed(difference)}")
+
+
+def _effects(grids: Sequence[Grid]) -> Table:
+    caption = (
+        "Points that doubling gives, zero-shot mean, with intervals of 95 %: the slope over the logarithm of the rows, "
+        "averaged over the sizes, and likewise the other way round. Interaction: how much more doubling the data gives "
+        "with each doubling of the encoder."
+    )
+    titles = ("target", "after", VOLUME, ENCODER, "encoder less data", INTERACTION)
+    return Table(caption, titles, [_effect(grid) for grid in grids])
+
+
+def _effect(grid: Grid) -> list[str]:
+    mean = next(iter(grid.target.means))
+    order = (VOLUME, ENCODER, DIFFERENCE, INTERACTION)
+    return [grid.target.name, grid.tasks, *(shown(grid.found[name][mean]) for name in order)]
+
+
+def _equal_cost(grids: Sequence[Grid]) -> Table:
+    lines = []
+    for grid in grids:
+        mean = next(iter(grid.target.means))
+        lines += [
+            [grid.target.name, " / ".join(small), " / ".join(large), shown(gains[mean])]
+            for small, large, gains in grid.pairs
+        ]
+    caption = (
+        f"Pairs of intermediate trainings that cost the same within a factor of {ALIKE:g} (parameters without the "
+        "embedding times examples seen): what the bigger encoder with fewer rows gives over the smaller one with more."
+        + ("" if lines else " There are no such pairs; volume_steps=own lets the cost fall with the volume.")
+    )
+    return Table(caption, ("target", "smaller, more data", "bigger, less data", "bigger less smaller"), lines)
+
+
+def _confounds(grids: Sequence[Grid]) -> list[str]:
+    said: dict[str, None] = {}
+    for grid in grids:
+        arms = [grid.target.arms[key] for key in grid.arms.values()]
+        steps = {arm.first["scale"]["intermediate"]["steps"] for arm in arms}
+        if len(steps) > 1:
+            said["Smaller volumes were trained for fewer steps: data and length of training change together."] = None
+        else:
+            said["All volumes were trained for as many steps: a small one has its rows come again more often."] = None
+        if not grid.target.by_items:
+            said[f"{grid.target.name}: no answers item by item; intervals are over seeds alone."] = None
+        if len(set.intersection(*(set(arm.seeds) for arm in arms))) == 1:
+            said[f"{grid.target.name}: one seed alone; its intervals leave out the noise of seeds."] = None
+    return list(said)
+
+
+def _rows(grid: Grid) -> list[dict[str, Any]]:
+    about = {"target": grid.target.name, "after": grid.tasks}
+    rows = [row for name, by in grid.found.items() for row in tidy({**about, "contrast": name}, by)]
+    for small, large, by in grid.pairs:
+        rows += tidy({**about, "contrast": f"{' / '.join(large)} less {' / '.join(small)}"}, by)
+    return rows

@@ -1,0 +1,109 @@
+"""The study of volume against size on simulated scores of which the truth is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.report.studies import Planned, check
+from stilts_xtreme.report.studies.volume_vs_size import DATA, SAME, SIZE, UNDECIDED, analyse
+
+SIZES = {"s": 1_000_000, "m": 2_000_000, "l": 4_000_000}
+VOLUMES = (100, 200, 400)
+
+
+def cell(encoder: str, volume: int, seed: int, value: float, steps: int) -> FinishedCell:
+    result: dict[str, Any] = {
+        "cell": f"{encoder}-{volume}-{seed}",
+        "model": encoder,
+        "intermediate": ["mnli"],
+        "volume": volume,
+        "target": "xnli",
+        "seed": seed,
+        "collapsed": False,
+        "marks": [],
+        "synthetic": True,
+        "source_language": "en",
+        "averages": {"zero_shot_value": value},
+        "rows": [{"intermediate": "mnli"}],
+        "comparison": [{"language": "en", "value": value + 10}, {"language": "de", "value": value}],
+        "scale": {"body": SIZES[encoder], "intermediate": {"examples": volume, "steps": steps, "batches": 10}},
+    }
+    return FinishedCell(result)
+
+
+def cells(data: float, size: float, noise: float = 0.1, both: float = 0.0, seeds: int = 3) -> list[FinishedCell]:
+    """A grid in which doubling the data gives ``data`` points, and doubling the encoder ``size``."""
+    rng = np.random.default_rng(0)
+    found = []
+    for n, encoder in enumerate(SIZES):
+        for m, volume in enumerate(VOLUMES):
+            for seed in range(seeds):
+                value = 40 + size * n + data * m + both * (n - 1) * (m - 1) + rng.normal(0, noise)
+                found.append(cell(encoder, volume, seed, value, steps=10))
+    return found
+
+
+def value(found: Any, contrast: str) -> float:
+    (row,) = (r for r in found.rows if r["contrast"] == contrast and r["language"] == "mean, zero-shot")
+    return float(row["value"])
+
+
+@pytest.mark.parametrize(
+    ("data", "size", "noise", "verdict"),
+    [(1, 4, 0.1, SIZE), (4, 1, 0.1, DATA), (2, 2, 0.1, SAME), (2, 2.2, 4.0, UNDECIDED)],
+)
+def test_what_is_planted_is_found(data: float, size: float, noise: float, verdict: str) -> None:
+    (found,) = analyse(cells(data, size, noise)).verdicts
+    assert found.verdict == verdict
+
+
+def test_slopes_and_interaction_are_those_of_least_squares() -> None:
+    made = cells(1.5, 2.5, noise=1.0, both=0.7)
+    found = analyse(made)
+    rows = [
+        (1.0, np.log2(c.result["scale"]["body"]), np.log2(c.result["volume"]), c.result["averages"]["zero_shot_value"])
+        for c in made
+    ]
+    x = np.array([row[1] for row in rows])
+    y = np.array([row[2] for row in rows])
+    design = np.stack([np.ones(len(rows)), x - x.mean(), y - y.mean(), (x - x.mean()) * (y - y.mean())], 1)
+    fitted = np.linalg.lstsq(design, np.array([row[3] for row in rows]), rcond=None)[0]
+    assert value(found, "doubling the encoder") == pytest.approx(fitted[1])
+    assert value(found, "doubling the data") == pytest.approx(fitted[2])
+    assert value(found, "interaction") == pytest.approx(fitted[3])
+    assert value(found, "difference") == pytest.approx(fitted[1] - fitted[2])
+
+
+def test_pairs_of_one_cost_are_compared() -> None:
+    found = analyse(cells(1, 3))
+    pairs = found.tables[1].lines
+    # 1M x 200 and 2M x 100; 1M x 400, 2M x 200 and 4M x 100; 2M x 400 and 4M x 200
+    assert len(pairs) == 5
+    small, _, gain = next(line[1:] for line in pairs if "100" in line[2] and line[2].startswith("l"))
+    assert small.startswith(("s", "m"))
+    assert float(gain.split()[0]) > 0
+
+
+def test_steps_that_shrink_with_the_volume_are_named_as_a_confound() -> None:
+    made = cells(1, 3)
+    assert any("come again more often" in said for said in analyse(made).confounds)
+    for each in made:
+        each.result["scale"]["intermediate"]["steps"] = each.result["volume"]
+    assert any("data and length of training change together" in said for said in analyse(made).confounds)
+
+
+def test_what_is_missing_is_said() -> None:
+    made = cells(1, 3)
+    with pytest.raises(StiltsError, match="no cell of 2M parameters and 200 examples; run the whole grid"):
+        analyse([c for c in made if not c.result["cell"].startswith("m-200")])
+    with pytest.raises(StiltsError, match="has 1 sizes and 3 volumes"):
+        analyse([c for c in made if c.result["model"] == "s"])
+    planned = [Planned(encoder, "mnli", "xnli", 0, 0.1) for encoder in SIZES]
+    with pytest.raises(StiltsError, match="has 3 sizes and 1 volumes"):
+        check("volume_vs_size", planned)
+    check("volume_vs_size", [*planned, *(Planned(encoder, "mnli", "xnli", 0, 1.0) for encoder in SIZES)])
