@@ -1,4 +1,4 @@
-"""XTREME and XTREME-R: their tasks, languages, groups and averages, from ``conf/benchmark`` and ``conf/target``."""
+"""Benchmarks: their tasks, languages, groups and averages, from ``conf/benchmark`` and ``conf/target``."""
 
 from __future__ import annotations
 
@@ -57,6 +57,11 @@ class Benchmark:
     qa: tuple[str, ...]
     own: tuple[str, ...] = ()
 
+    @property
+    def asks(self) -> bool:
+        """Whether question answering is among the tasks."""
+        return any(len(task.main) > 1 for name, task in self.tasks.items() if name not in self.own)
+
 
 def names() -> list[str]:
     """Names of the benchmarks."""
@@ -80,7 +85,8 @@ def load(name: str) -> Benchmark:
     for group in raw["groups"].values():
         for task in group:
             entry = raw["tasks"].get(task) or _yaml(CONF / "target" / f"{task}.yaml")
-            languages = (*entry["languages"], *raw["more"].get(task, ()))
+            own = entry["languages"] or load_spec(entry["test"]).languages  # a target without a list has them all
+            languages = (*own, *raw["more"].get(task, ()))
             tasks[task] = Task(task, entry["head"], entry["metric"], languages, _labels(entry))
     return Benchmark(name, {group: tuple(members) for group, members in raw["groups"].items()}, tasks, tuple(raw["qa"]))
 
@@ -121,8 +127,9 @@ def overall(benchmark: Benchmark, scores: Mapping[str, Mapping[str, Any]]) -> di
 
     Returns:
         For each group whose tasks are all there the mean of their ``avg_metric``; if all tasks are there also
-        ``all_task``, the benchmark's own overall score, and the two ways to count question answering that are in use:
-        ``all_task_qa_em_f1`` (XTREME: the mean of exact match and F1) and ``all_task_qa_f1`` (XTREME-R).
+        ``all_task``, the benchmark's own overall score, and, where questions are asked, the two ways to count question
+        answering that are in use: ``all_task_qa_em_f1`` (XTREME: the mean of exact match and F1) and
+        ``all_task_qa_f1`` (XTREME-R).
     """
     means: dict[str, float] = {}
     tasks = {name: task for name, task in benchmark.tasks.items() if name not in benchmark.own}
@@ -138,8 +145,9 @@ def overall(benchmark: Benchmark, scores: Mapping[str, Mapping[str, Any]]) -> di
             return sum(values) / len(values)
 
         means["all_task"] = total(benchmark.qa)
-        means["all_task_qa_em_f1"] = total(("exact_match", "f1"))
-        means["all_task_qa_f1"] = total(("f1",))
+        if benchmark.asks:
+            means["all_task_qa_em_f1"] = total(("exact_match", "f1"))
+            means["all_task_qa_f1"] = total(("f1",))
     for group, members in benchmark.groups.items():
         if set(members) <= set(scores):
             means[group] = sum(scores[name]["avg_metric"] for name in members) / len(members)

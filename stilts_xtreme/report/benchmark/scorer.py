@@ -220,10 +220,12 @@ def show(result: Mapping[str, Any], notes: Sequence[str], benchmark: Benchmark) 
         if group in result:
             drawn.add_row(group, "mean", "", "", f"{result[group]:.2f}", "", style="bold", end_section=True)
     if "all_task" in result:
-        counted = " + ".join(benchmark.qa)
-        other = "all_task_qa_f1" if len(benchmark.qa) > 1 else "all_task_qa_em_f1"
-        also_all = f"with {'f1' if len(benchmark.qa) > 1 else 'exact_match + f1'}: {result[other]:.2f}"
-        drawn.add_row("all", "mean", f"qa: {counted}", "", f"{result['all_task']:.2f}", also_all, style="bold")
+        counted, also_all = "", ""
+        if benchmark.asks:
+            counted = f"qa: {' + '.join(benchmark.qa)}"
+            other = "all_task_qa_f1" if len(benchmark.qa) > 1 else "all_task_qa_em_f1"
+            also_all = f"with {'f1' if len(benchmark.qa) > 1 else 'exact_match + f1'}: {result[other]:.2f}"
+        drawn.add_row("all", "mean", counted, "", f"{result['all_task']:.2f}", also_all, style="bold")
     console = Plain()
     console.print(drawn)
     console.print(detail)

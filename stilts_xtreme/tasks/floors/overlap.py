@@ -13,6 +13,7 @@ from math import log, log1p
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 # Thai, Lao, Myanmar, Khmer, kana and ideographs are written without spaces between words.
 _NO_SPACES = (
@@ -94,7 +95,13 @@ def fit_numbers(rows: Sequence[Sequence[float]], y: Sequence[int]) -> Probabilit
     # early stopping would hold rows back at random
     model = HistGradientBoostingClassifier(max_depth=4, early_stopping=False, random_state=0)
     model.fit(np.asarray(rows, float), y)
-    return lambda rows: np.asarray(model.predict_proba(np.asarray(rows, float)))
+
+    def probabilities(rows: Sequence[Any]) -> np.ndarray:
+        # every tree is a call: on a busy machine threads would wait for one another far longer than they work
+        with threadpool_limits(1, "openmp"):
+            return np.asarray(model.predict_proba(np.asarray(rows, float)))
+
+    return probabilities
 
 
 def fit_bag(bags: Sequence[Sequence[str]], y: Sequence[int]) -> Probabilities:

@@ -10,7 +10,7 @@ from support.scoring import make_folder, run
 
 from stilts_xtreme.commands.score import main
 from stilts_xtreme.report.benchmark import averages as benchmarks
-from stilts_xtreme.report.benchmark.scorer import score_folder
+from stilts_xtreme.report.benchmark.scorer import score_folder, show
 
 
 @pytest.fixture
@@ -74,6 +74,20 @@ def test_a_folder_scores_as_the_official_formulas_say(tmp_path, name, capsys):
     assert f"{tasks['udpos']['metric']:.2f}" in shown
     assert "mlqa/zh: 1 of 9 questions have no predicted answer and score 0." in shown
     assert "mlqa/zh: 1 predicted answers belong to no question and are ignored." in shown
+
+
+def test_a_benchmark_without_questions_has_one_average(capsys):
+    beyond = benchmarks.load("beyond")
+    assert {name: len(task.languages) for name, task in beyond.tasks.items()} == {
+        "sib200": 205, "americas_nli": 10, "masakhaner2": 20,
+    }  # fmt: skip
+    scores = {
+        name: {"avg_metric": value} for name, value in (("sib200", 60), ("americas_nli", 40), ("masakhaner2", 50))
+    }
+    means = {"all_task": 50.0, "classification": 50.0, "tagging": 50.0}
+    assert benchmarks.overall(beyond, scores) == means
+    show(means, [], beyond)
+    assert "qa" not in capsys.readouterr().out
 
 
 def test_the_average_of_a_published_row_comes_out():

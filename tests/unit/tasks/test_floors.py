@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.tasks.floors import common
 from stilts_xtreme.tasks.floors import fit as F
-from stilts_xtreme.tasks.floors.overlap import nearest, overlap_features, sliding_window, trigrams, words
+from stilts_xtreme.tasks.floors.overlap import fit_numbers, nearest, overlap_features, sliding_window, trigrams, words
 from stilts_xtreme.tasks.metrics.metric import METRICS
 from stilts_xtreme.tasks.metrics.question_answering import QA_METRICS
 from stilts_xtreme.tasks.question_answering.floors import right_type
@@ -284,3 +287,20 @@ def test_thousands_of_rows_take_seconds():
     rows = qa([(text(120), text(10), [text(3)]) for _ in range(500)])
     floors("qa", "squad", rows, rows, (), "en")
     assert time.process_time() - begin < 15
+
+
+def test_trees_answer_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [[float(at)] for at in range(40)]
+    predict, threads = HistGradientBoostingClassifier.predict_proba, []
+
+    def watched(self: HistGradientBoostingClassifier, x: np.ndarray) -> np.ndarray:
+        threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
+        return predict(self, x)
+
+    monkeypatch.setattr(HistGradientBoostingClassifier, "predict_proba", watched)
+    with threadpool_limits(2, "openmp"):
+        probabilities = fit_numbers(rows, [int(at >= 20) for at in range(40)])
+        assert (probabilities(rows).argmax(axis=1) == [int(at >= 20) for at in range(40)]).all()
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"} == {2}
+    assert threads
+    assert set(threads) == {1}
