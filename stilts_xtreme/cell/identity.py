@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from stilts_xtreme.cell.plan import CellPlan
+from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.core.conf import CONF
 from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.core.inputs import RowSet
@@ -31,10 +32,12 @@ def identity_of(planned: CellPlan) -> dict[str, Any]:
     Returns:
         As digests: ``encoder``; ``before``, the intermediate training, of whichever volume (None without); ``task``,
         the target, in whichever languages and of whichever synthetic world; and ``rest``, everything else that the
-        evaluation depends on, such as recipe, languages and options. ``encoder_from`` and ``task_from`` say in words
-        where these two are from, or are None. ``catalogued`` says whether the encoder is the one that the package knows
-        by the name that it has. ``evaluation``, ``baseline`` and ``controlled`` are the keys of the cell's evaluation,
-        of the one that its gain is a gain over, and of the one that it is a control of; None where there is none.
+        evaluation depends on, such as recipe, languages and options. ``evaluation.rules`` is not in it: the weights of
+        the cell's own rule are the same with others beside it, to the last bit. ``encoder_from`` and ``task_from`` say
+        in words where these two are from, or are None. ``catalogued`` says whether the encoder is the one that the
+        package knows by the name that it has. ``evaluation``, ``baseline`` and ``controlled`` are the keys of the
+        cell's evaluation, of the one that its gain is a gain over, and of the one that it is a control of; None where
+        there is none.
     """
     cell, chain = planned.cell, planned.final.chain()
     learnt = [stage for stage in chain if isinstance(stage, Training | Selected)]
@@ -54,11 +57,19 @@ def identity_of(planned: CellPlan) -> dict[str, Any]:
         **found,
         "task": task,
         "task_from": task_from,
-        "rest": _alone([*own, planned.final]),
+        "rest": _alone(_without_rules(planned)),
         "evaluation": planned.final.key,
         "baseline": planned.compared.key if planned.compared is not None else None,
         "controlled": planned.controlled.key if planned.controlled is not None else None,
     }
+
+
+def _without_rules(planned: CellPlan) -> list[Stage]:
+    """The trainings of the target and the evaluation, as they are where no other rules are asked for."""
+    cell = planned.cell
+    if planned.rules:
+        planned = plan(replace(cell, evaluation={**cell.evaluation, "rules": ()}))
+    return [stage for stage in planned.final.chain() if stage.phase in ("target", "evaluation")]
 
 
 def _alone(stages: list[Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.estimate import estimate
@@ -17,6 +18,7 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.progress import duration
+from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Pretraining
 from stilts_xtreme.core.terminal import Plain, error, out, table
 from stilts_xtreme.core.text import visible
@@ -78,6 +80,32 @@ def show(planned: CellPlan, store: Store) -> None:
         f"To do: {to_do} of {len(stages)} stages, about {duration(left)} on one {device} (6 operations per parameter "
         "and token; rough until the store holds a measured training)."
     )
+    _advise(console, [cell])
+
+
+def _advise(console: Plain, cells: Sequence[Cell]) -> None:
+    """Says how many seeds each target needs."""
+    from stilts_xtreme.report import seeds  # scipy takes a fifth of a second
+
+    known: dict[str, seeds.Noise | None] = {}
+    planned: dict[str, list[int]] = {}
+    refused: list[str] = []
+    several = len({cell.model.label for cell in cells}) > 1
+    for cell in cells:
+        if cell.target is None or cell.model.weights == "random":
+            continue
+        name = f"{cell.model.label} / {cell.target.name}" if several else cell.target.name
+        if cell.seed not in planned.setdefault(name, []):
+            planned[name].append(cell.seed)
+        if name not in known:
+            found, why = seeds.finished(Path(cell.output), cell.model.label, cell.target.name)
+            refused += why
+            published = None if cell.synthetic else seeds.published(cell.target.name)
+            known[name] = seeds.noise_of(found) or published
+    for sentence in refused:
+        error(sentence)
+    if known:
+        console.line_of(seeds.advice(known, planned))
 
 
 def preview(options: Sequence[str]) -> None:
@@ -94,6 +122,7 @@ def preview(options: Sequence[str]) -> None:
     graph = build(planned, store)
     devices = local.gpus() if any(entry.cell.trainer.accelerator == "gpu" for entry in planned) else []
     _show_sweep(planned, graph, local.slots_of("auto", devices), "GPU" if devices else "CPU")
+    _advise(Plain(), [entry.cell for entry in planned])
     for sentence in refused:
         error(sentence)
 

@@ -64,11 +64,17 @@ def seeds_needed(noise: float, effect: float = 1.0) -> int:
         noise: Standard deviation over seeds, in points.
         effect: The true gain, in points.
     """
-    from statsmodels.stats.power import TTestIndPower  # takes a second
+    count = 2
+    while noise > 0 and _power_of_means(effect / noise, count) < POWER:
+        count += 1
+    return count
 
-    if noise <= 0:
-        return 2
-    return max(2, math.ceil(TTestIndPower().solve_power(effect_size=effect / noise, power=POWER, alpha=ALPHA)))
+
+def _power_of_means(effect: float, count: int) -> float:
+    """The power of a two-sided t test of two means of ``count`` values each, whose standard deviation is 1."""
+    df, shift = 2 * count - 2, effect * math.sqrt(count / 2)
+    critical = float(special.stdtrit(df, 1 - ALPHA / 2))
+    return float(1 - special.nctdtr(df, shift, critical) + special.nctdtr(df, shift, -critical))
 
 
 def seeds_for(spread: Spread, effect: float, most: int = 200) -> int | None:
