@@ -9,12 +9,21 @@ from typing import Any
 import numpy as np
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.data.language_table import UNSEEN
+from stilts_xtreme.data.language_table import languages as languages_table
+from stilts_xtreme.data.synthetic import SHARES
 from stilts_xtreme.report.answers import Answers, Target, target_of
 from stilts_xtreme.report.evidence import EVERY, ZERO_SHOT
 from stilts_xtreme.report.labels import Label, control, evaluation, identity, labels, meaningless, reasons
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain, contrasts
 from stilts_xtreme.tasks.metrics.items import Items
+
+RICH, LOW = "much text", "little text"
+"""Classes of languages beside the unseen ones, by text in CC-100: high and mid, and low and very low, of
+:mod:`stilts_xtreme.data.language_table`."""
+SYNTHETIC_RICH = 0.5
+"""A synthetic language with at least this share of the most text has much of it."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +135,24 @@ def _target(name: str, cells: Sequence[tuple[FinishedCell, Label]], answers: Ans
         arm.seeds[cell.result["seed"]] = items if by_items and items is not None else _scores(cell, languages)
     source = cells[0][0].result.get("source_language")
     zero_shot = [language for language in languages if language != source] or list(languages)
-    means = {ZERO_SHOT: zero_shot, EVERY: list(languages)}
+    means = {ZERO_SHOT: zero_shot, EVERY: list(languages), **_by_resources(zero_shot)}
     parallel = described is not None and described.parallel
     return TargetArms(name, arms, parallel, by_items, means)
+
+
+def _by_resources(zero_shot: Sequence[str]) -> dict[str, list[str]]:
+    """The languages of each class of pretraining text; empty where all are of one class."""
+    found: dict[str, list[str]] = {}
+    for language in zero_shot:
+        if language in SHARES:
+            given = RICH if SHARES[language] >= SYNTHETIC_RICH else LOW if SHARES[language] else UNSEEN
+        elif language in languages_table():
+            resources = languages_table()[language].resources
+            given = UNSEEN if resources == UNSEEN else RICH if resources in ("high", "mid") else LOW
+        else:
+            continue
+        found.setdefault(given, []).append(language)
+    return found if len(found) > 1 else {}
 
 
 def _common(results: Iterable[Mapping[str, Any]]) -> list[str]:

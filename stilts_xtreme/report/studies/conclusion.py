@@ -138,9 +138,14 @@ def write(found: Conclusion, folder: Path, hypothesis: str | None = None) -> str
     return text
 
 
+def known(value: Gain) -> bool:
+    """Whether a contrast has an interval: by answers, or by several seeds."""
+    return value.spread.error > 0 or len(value.seeds) > 1
+
+
 def shown(value: Gain) -> str:
     """A contrast in a table, such as ``+2.9 [+0.7, +5.1]``; without an interval where nothing is known of its noise."""
-    if not value.spread.error:
+    if not known(value):
         return f"{value.value:+.1f}"
     low, high = value.interval()
     return f"{value.value:+.1f} [{low:+.1f}, {high:+.1f}]"
@@ -165,8 +170,8 @@ def tidy(about: Mapping[str, Any], values: Mapping[str, Gain]) -> list[dict[str,
     """
     rows = []
     for language, value in values.items():
-        low, high = value.interval() if value.spread.error else (None, None)
-        p = value.p if value.spread.error else None
+        low, high = value.interval() if known(value) else (None, None)
+        p = value.p if known(value) else None
         seeds = " ".join(map(str, value.seeds))
         rows.append(
             {**about, "language": language, "value": value.value, "low": low, "high": high, "p": p, "seeds": seeds}

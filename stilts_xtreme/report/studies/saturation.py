@@ -22,7 +22,7 @@ from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.statistics.languages import adjusted
 from stilts_xtreme.report.statistics.power import ALPHA
 from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, no_baseline, size_of
-from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, needed, shown, tidy
+from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, known, needed, shown, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -103,8 +103,8 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     if not curves:
         raise StiltsError(" ".join(["study=saturation: no cell has a score that means something.", *notes[:3]]))
     trends = {(c.target.name, mean): c.found[TREND][mean] for c in curves for mean in c.target.means if mean != EVERY}
-    known = {place: gain.p for place, gain in trends.items() if gain.spread.error > 0}
-    holm = adjusted(known, "holm")
+    ps = {place: gain.p for place, gain in trends.items() if known(gain)}
+    holm = adjusted(ps, "holm")
     verdicts = [_verdict(place, gain, holm.get(place)) for place, gain in trends.items()]
     synthetic = any(cell.result["synthetic"] for cell in cells)
     return Conclusion(
@@ -258,9 +258,9 @@ def _steps(curves: Sequence[Curve]) -> Table:
     for curve in curves:
         mean = next(iter(curve.target.means))
         steps = {name: by[mean] for name, by in curve.found.items() if name.startswith("step ")}
-        known = adjusted({name: gain.p for name, gain in steps.items() if gain.spread.error}, "holm")
+        corrected = adjusted({name: gain.p for name, gain in steps.items() if known(gain)}, "holm")
         for name, gain in steps.items():
-            p = f"{known[name]:.3f}" if name in known else ""
+            p = f"{corrected[name]:.3f}" if name in corrected else ""
             lines.append([curve.target.name, name.removeprefix("step "), shown(gain), p])
     caption = "What the gain changes by from each size to the next; p after Holm's correction over a target's steps."
     return Table(caption, ("target", "sizes", "change of the gain", "p"), lines)

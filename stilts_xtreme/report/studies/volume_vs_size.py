@@ -22,7 +22,7 @@ from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.statistics.languages import adjusted
 from stilts_xtreme.report.statistics.power import ALPHA
 from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, size_of
-from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, needed, shown, tidy
+from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, known, needed, shown, tidy
 
 QUESTION = "What buys more robustness in low-resource languages: more intermediate data or a bigger encoder?"
 DATA, SIZE, SAME, UNDECIDED = "more data", "a bigger encoder", "the same (shown equivalent)", "not decidable"
@@ -88,7 +88,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         for mean in g.target.means
         if mean != EVERY
     }
-    holm = adjusted({place: gain.p for place, gain in differences.items() if gain.spread.error}, "holm")
+    holm = adjusted({place: gain.p for place, gain in differences.items() if known(gain)}, "holm")
     return Conclusion(
         question=QUESTION,
         verdicts=[_verdict(place, gain, holm.get(place)) for place, gain in differences.items()],

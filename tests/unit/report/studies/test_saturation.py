@@ -211,3 +211,15 @@ def test_the_sweep_of_the_study_ends_with_its_verdicts(tmp_path: Path) -> None:
     again = ["study", "report", "saturation", str(tmp_path), "--output", str(tmp_path / "again")]
     assert study.main(again[1:]) == 0
     assert (tmp_path / "again" / "study.csv").read_text() == (folder / "study.csv").read_text()
+
+
+def test_languages_with_much_little_and_no_text_have_verdicts_of_their_own() -> None:
+    found = cells({"s": 1, "m": 4, "l": 7}, 0.1)
+    for each in found:
+        own = each.result["averages"]["zero_shot_value"]
+        more = {"sw": own / 2, "ace_Latn": 20.0}
+        each.result["comparison"] += [{"language": language, "value": value} for language, value in more.items()]
+    verdicts = {verdict.about: verdict.verdict for verdict in saturation(found).verdicts}
+    assert verdicts["xnli, much text"] == GROWING
+    assert verdicts["xnli, little text"] == GROWING
+    assert verdicts["xnli, unseen"] == FLAT
