@@ -33,15 +33,15 @@ NAMES = (None, errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EEXIST, er
 def export(store: Store, file: Path, cells: Sequence[str], console: Plain) -> None:
     """Writes cells and their stages into a tar file, whole or not at all."""
     known = sorted(path.name for path in (store.root / "cells").glob("*") if finished.is_there(path))
+    if not known:
+        raise StiltsError(f"{store.root} has no cells to export.")
     chosen = []
     for cell in cells:
         name = Path(cell).name  # its folder names it too
         if name not in known or (name != cell and Path(cell).resolve() != (store.root / "cells" / name).resolve()):
-            raise unknown("CELL", cell, known or ["none is there"])
+            raise unknown("CELL", cell, known)
         chosen.append(name)
     chosen = list(dict.fromkeys(chosen)) or known
-    if not chosen:
-        raise StiltsError(f"{store.root} has no cells to export.")
     for cell in chosen:
         finished.refuse_damage(store.root / "cells" / cell)
     stages = sorted({key for cell in chosen for key in cell_keys(store.root / "cells" / cell)})

@@ -53,9 +53,12 @@ def find(sweep: str) -> Path:
     if len(Path(sweep).parts) > 1 and home(sweep).is_dir():
         record.graph_of(home(sweep))  # which says what is missing
     place = Path(sweep).parent if Path(sweep).parent.name == "sweeps" else Path("outputs") / "sweeps"
-    raise unknown(
-        "SWEEP", Path(sweep).name, sorted(path.parent.name for path in place.glob("*/graph.json")) or ["none is there"]
-    )
+    known = sorted(path.parent.name for path in place.glob("*/graph.json"))
+    if not known:
+        raise StiltsError(
+            f"SWEEP={sweep} is not there and {place} holds no sweep; give the folder that the sweep named at first."
+        )
+    raise unknown("SWEEP", Path(sweep).name, known)
 
 
 _ASKED: dict[Path, tuple[float, set[str] | None]] = {}

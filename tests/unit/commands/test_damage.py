@@ -177,10 +177,12 @@ def test_records_of_an_earlier_version_are_read(out: Path, capsys: pytest.Captur
 
 
 def test_a_sweep_without_a_graph_is_named_as_such(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "SWEEP=other is not known" in told(capsys, status.main, str(out / "sweeps" / "other"))
     (out / "sweeps" / SWEEP / "graph.json").unlink()
     said = told(capsys, status.main, str(out / "sweeps" / SWEEP))
     assert f"{out / 'sweeps' / SWEEP} is not the folder of a sweep: there is no graph.json." in said
-    assert "SWEEP=other is not known" in told(capsys, status.main, str(out / "sweeps" / "other"))
+    nowhere = told(capsys, status.main, str(out / "sweeps" / "other"))
+    assert f"is not there and {out / 'sweeps'} holds no sweep" in nowhere
 
 
 ODD_EVENTS = [

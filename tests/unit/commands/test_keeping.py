@@ -360,6 +360,12 @@ def test_mistakes_end_in_one_sentence(
     assert error.count("\n") == 1
 
 
+def test_a_store_without_cells_has_no_cell_of_any_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["export", "f.tar"], ["export", "f.tar", "three"]):
+        assert keeping.main([*words, f"output={tmp_path}"]) == 1
+        assert capsys.readouterr().err == f"error: {tmp_path} has no cells to export.\n"
+
+
 def test_the_command_is_the_stores_own(store: Store) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "stilts_xtreme.store", "ls", f"output={store.root}"], capture_output=True, text=True
