@@ -1,7 +1,7 @@
 """Text that others chose (names, labels, paths, messages) as data: no character in it is a command to its reader.
 
 Every writer takes its escape from here: terminals and logs :func:`visible`, Markdown :func:`markdown`, CSV
-:func:`csv_table`, pictures of matplotlib :func:`picture`.
+:func:`csv_table`, pictures of matplotlib :func:`picture`, LaTeX :func:`latex`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 FIRST = re.compile(r"^(\s*)(?:(\d{1,9})(?=[.)](?:\s|$))|(?=#{1,6}(?:\s|$)|>|[-+](?:\s|$)|(?:[-=]\s*)+$))")
 """Before what makes a heading, a quotation, a list or a line of the first characters of a paragraph in Markdown."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+
+LATEX = {
+    **{char: f"\\{char}" for char in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", '"': r"\textquotedbl{}", "'": r"\textquotesingle{}"},
+    **{"†": r"$\dagger$", "‡": r"$\ddagger$", "−": "$-$", "→": r"$\rightarrow$", "`": r"\textasciigrave{}"},
+}
+"""Character -> what LaTeX prints it from; all others stand for themselves."""
 
 
 def visible(text: object, lines: bool = False) -> str:
@@ -89,3 +97,8 @@ def _csv_cell(value: object) -> str:
 def picture(text: object) -> str:
     """A text in a picture of matplotlib, where a pair of dollar signs would begin a formula."""
     return visible(text).replace("$", "\\$")
+
+
+def latex(text: object) -> str:
+    """A text in LaTeX, which prints it as it is. Letters of other scripts need XeLaTeX or LuaLaTeX."""
+    return "".join(LATEX.get(char, char) for char in visible(text))

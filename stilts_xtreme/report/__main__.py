@@ -1,9 +1,10 @@
 """Reports what finished cells show: gains with intervals, the languages that they help, tests over the whole matrix.
 
-The folders are output folders, or folders of cells. Cells of several folders are put together. What is written:
-report.html, a page to look at and to send, with all answers before and after; matrix.md with all tables, matrix.png,
-rows.csv (a line for each cell, language and metric), and evidence.csv (a line for each entry and language) with its
-copy evidence.parquet. Answers are read from the cells, and nothing is trained.
+A source is an output folder, a folder of cells, an archive of store export, or a table of another project (.csv).
+Cells of several sources are put together. What is written:
+report.html, a page to look at and to send, with all answers before and after; figures/, as SVG and PNG; matrix.md with
+all tables; matrix.tex; matrix.png; rows.csv (a line for each cell, language and metric); and evidence.csv (a line for
+each entry and language) with its copy evidence.parquet. Answers are read from the cells, and nothing is trained.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ from pathlib import Path
 
 from stilts_xtreme.core.command import Parser, command
 
+EXAMPLES = ["outputs --output REPORT", "outputs/a theirs.tar others.csv --output REPORT"]
+
 
 def parser() -> Parser:
     """The options of the command."""
-    parser = Parser("report", str(__doc__), ["outputs --output REPORT", "outputs/a outputs/b --output REPORT"])
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="output folders, or folders of cells")
-    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="for tables and picture; needed")
+    parser = Parser("report", str(__doc__), EXAMPLES)
+    about = "output folders, folders of cells, archives of store export, tables of other projects (.csv)"
+    parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help=about)
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="for tables and pictures; needed")
+    about = "also write a JSON file for each cell in the format of Every Eval Ever, as run by this organization"
+    parser.add_argument("--every-eval-ever", metavar="ORGANIZATION", help=f"{about}; default: none is written")
     return parser
 
 
@@ -29,13 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work(options: Namespace) -> None:
         from stilts_xtreme.core.terminal import Plain, out
-        from stilts_xtreme.report import matrix
+        from stilts_xtreme.report import every_eval_ever, matrix
         from stilts_xtreme.report.evidence import merged
-        from stilts_xtreme.report.results import read_cells
+        from stilts_xtreme.report.merging import opened
 
         needs = ("cell", "rows", "comparison", "averages", "synthetic", "target", "seed")
-        cells = merged(read_cells(folder, needs) for folder in options.folders)
-        Plain().page(matrix.write(cells, options.output, all_in_all=True))
+        with opened(options.sources, needs) as sources:
+            cells = merged(sources)
+            Plain().page(matrix.write(cells, options.output, all_in_all=True))
+            if options.every_eval_ever is not None:
+                folder = options.output / every_eval_ever.FOLDER
+                count = every_eval_ever.write(cells, folder, options.every_eval_ever)
+                out(f"{count} files in the format of Every Eval Ever: {folder}")
         out(f"tables and pictures: {options.output}")
         out(f"page: {(options.output / 'report.html').resolve()}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,18 @@ def draw(matrix: Matrix, path: Path) -> None:
     write(figure(matrix), path)
 
 
+def reach(gains: Sequence[float]) -> float:
+    """Where a scale of colours ends that is centred at zero: nine of ten gains are inside, in whole points.
+
+    One large loss does not make all other entries pale.
+
+    Args:
+        gains: In points.
+    """
+    sizes = sorted(map(abs, gains))
+    return max(1.0, float(math.ceil(sizes[min(len(sizes) - 1, int(0.9 * len(sizes)))]))) if sizes else 1.0
+
+
 def figure(matrix: Matrix) -> Figure:
     """Draws a matrix.
 
@@ -48,7 +62,7 @@ def figure(matrix: Matrix) -> Figure:
         for column in matrix.columns
         if (found := matrix.gain(row, column)) and row not in matrix.controls
     }
-    most = max(1.0, *(abs(value) for value, _ in gains.values())) if gains else 1.0
+    most = reach([value for value, _ in gains.values()])
     colours, scale = colormaps["RdBu"], Normalize(-most, most)
     width, height = max(6.0, 1.5 + 0.95 * len(matrix.columns)), 1.4 + 0.5 * len(matrix.rows)
     drawn = Figure(figsize=(width, height), dpi=160, layout="constrained")
@@ -76,5 +90,5 @@ def figure(matrix: Matrix) -> Figure:
     axes.set_ylabel("intermediate task")
     synthetic = "SYNTHETIC data: " if matrix.synthetic else ""
     drawn.suptitle(f"{synthetic}zero-shot mean after each intermediate task", fontsize=10)
-    drawn.colorbar(image, ax=axes, label="gain over none")
+    drawn.colorbar(image, ax=axes, label="gain over none", extend="both")
     return drawn

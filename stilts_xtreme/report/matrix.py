@@ -156,14 +156,16 @@ def tidy(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def write(cells: Sequence[FinishedCell], folder: Path, all_in_all: bool = False) -> str:
-    """Writes the tables and the picture of many cells, and where it is asked for the page.
+    """Writes the tables and the picture of many cells, and where it is asked for the page with its figures.
 
-    These are ``matrix.md``, ``rows.csv``, ``matrix.png``, ``evidence.csv``, ``evidence.parquet`` and ``report.html``.
+    These are ``matrix.md``, ``rows.csv``, ``matrix.png``, ``evidence.csv`` and ``evidence.parquet``; ``report.html``,
+    ``figures`` and ``matrix.tex``.
 
     Args:
         cells: The cells; answers are read from their folders.
         folder: Made if it is not there.
-        all_in_all: Also fit a model of each row over all targets, and write the page, which takes seconds.
+        all_in_all: Also fit a model of each row over all targets, and write the page, its figures and the table in
+            LaTeX, which takes seconds.
 
     Returns:
         The text of the first.
@@ -185,7 +187,9 @@ def write(cells: Sequence[FinishedCell], folder: Path, all_in_all: bool = False)
         evidence_page.write(found, folder)
     draw(matrix, folder / "matrix.png")
     if all_in_all:
+        from stilts_xtreme.report.latex import table
         from stilts_xtreme.report.page import build as the_page
 
+        write_atomic(folder / "matrix.tex", table(matrix, found))
         the_page.write(cells, matrix, found, folder)
     return text

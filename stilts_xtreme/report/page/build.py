@@ -118,7 +118,7 @@ def _finite(value: Any) -> Any:
 
 
 def write(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, folder: Path) -> Path:
-    """Writes ``report.html``.
+    """Writes ``report.html``, and its figures as files into ``figures``.
 
     Args:
         cells: The cells.
@@ -132,9 +132,10 @@ def write(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, folder
     Raises:
         StiltsError: Files of answers are damaged.
     """
-    from stilts_xtreme.report.page.figures import drawn, svg
+    from stilts_xtreme.report.page import figures
 
     data = content(cells, matrix, found)
-    figures = {title: svg(figure, title) for title, figure in drawn(data).items()}
-    write_atomic(folder / PAGE, html(data, figures))
+    drawn = figures.drawn(data)
+    write_atomic(folder / PAGE, html(data, {title: figures.svg(figure, title) for title, figure in drawn.items()}))
+    figures.write(drawn, folder / "figures")
     return folder / PAGE

@@ -326,7 +326,16 @@ def test_the_command_writes_it_all(tmp_path: Path, capsys: pytest.CaptureFixture
     said = capsys.readouterr().out
     assert "All in all, by a mixed model" in said
     assert "The optimiser converged." in said
-    names = {"report.html", "matrix.md", "matrix.png", "rows.csv", "evidence.csv", "evidence.parquet"}
+    names = {
+        "report.html",
+        "figures",
+        "matrix.tex",
+        "matrix.md",
+        "matrix.png",
+        "rows.csv",
+        "evidence.csv",
+        "evidence.parquet",
+    }
     assert {path.name for path in output.iterdir()} == names
     csv, parquet = pd.read_csv(output / "evidence.csv"), pd.read_parquet(output / "evidence.parquet")
     assert len(csv) == len(parquet) == 3 * (len(LANGUAGES) + 2)

@@ -1,0 +1,189 @@
+"""Where a report takes results from: folders of cells, archives of ``store export``, tables of other projects."""
+
+from __future__ import annotations
+
+import csv
+import math
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from statistics import fmean
+from typing import Any
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.text import csv_plain
+from stilts_xtreme.report.results import FinishedCell, read_cells
+
+NEEDED = ("model", "intermediate", "target", "seed", "language", "metric", "value")
+"""Columns that a table of another project must have."""
+OPTIONAL = ("n", "source_language", "collapsed", "synthetic")
+KEPT = ("predictions", "labels")
+"""Parts of a stage that a report reads; weights stay in the archive."""
+ENGLISH = "en"
+
+
+@contextmanager
+def opened(sources: Sequence[Path], needs: tuple[str, ...] = ()) -> Iterator[list[list[FinishedCell]]]:
+    """The cells of each source; what is unpacked from archives is there until the end.
+
+    Args:
+        sources: Folders, archives and tables.
+        needs: Fields that each result must have.
+
+    Raises:
+        StiltsError: A source is not there, is none of the three, or cannot be read.
+    """
+    with ExitStack() as stack:
+        found = []
+        for source in sources:
+            if source.is_dir():
+                found.append(read_cells(source, needs))
+            elif source.suffix.lower() == ".csv" and source.is_file():
+                found.append(read_table(source))
+            elif source.is_file() and tarfile.is_tarfile(source):
+                place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="report-")))
+                _unpack(source, place)
+                found.append(read_cells(place, needs))
+            else:
+                there = "" if source.exists() else "; nothing is there"
+                raise StiltsError(
+                    f"SOURCE={source} is not a folder of cells, an archive of store export or a table (.csv){there}."
+                )
+        yield found
+
+
+def _unpack(file: Path, place: Path) -> None:
+    """Unpacks the cells of an archive, and the answers of its stages."""
+
+    def taken(member: tarfile.TarInfo, destination: str) -> tarfile.TarInfo | None:
+        parts = [part for part in PurePosixPath(member.name).parts if part != "."]
+        wanted = parts[:1] == ["cells"] or (parts[:1] == ["stages"] and len(parts) > 2 and parts[2] in KEPT)
+        return tarfile.data_filter(member, destination) if wanted and (member.isfile() or member.isdir()) else None
+
+    try:
+        with tarfile.open(file) as tar:
+            tar.extractall(place, filter=taken)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise StiltsError(f"SOURCE={file} cannot be unpacked: {error}; export it anew with store export.") from error
+    if not (place / "cells").is_dir():
+        raise StiltsError(f"SOURCE={file} holds no cells; name an archive that store export wrote.")
+
+
+def read_table(file: Path) -> list[FinishedCell]:
+    """The cells of a table: a line for each language and metric of a run.
+
+    Args:
+        file: CSV in UTF-8 with the columns :data:`NEEDED`, and of :data:`OPTIONAL` those that are known. ``value`` is
+            in percent. ``intermediate`` is ``none`` for a baseline; several tasks have a plus sign between them.
+
+    Returns:
+        Cells without files. The headline of a language is the mean of its metrics. A gain is taken over the run of the
+        same model, target and seed without an intermediate task.
+
+    Raises:
+        StiltsError: A column is missing, or a line is refused; names file and line.
+    """
+    runs: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            reader = csv.DictReader(opened)
+            lacking = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+            if lacking:
+                raise StiltsError(
+                    f"SOURCE={file} lacks the columns {', '.join(lacking)}; a table needs {', '.join(NEEDED)}."
+                )
+            for line in reader:
+                row = _row(line, f"{file} line {reader.line_num}")
+                run = runs.setdefault((row["model"], row["intermediate"], row["target"], str(row["seed"])), [])
+                if any((r["language"], r["metric"]) == (row["language"], row["metric"]) for r in run):
+                    raise StiltsError(
+                        f"{file} line {reader.line_num}: {row['metric']} in {row['language']} stands twice for one "
+                        "run; keep one of the lines."
+                    )
+                run.append(row)
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise StiltsError(f"SOURCE={file} cannot be read as CSV in UTF-8: {error}.") from error
+    if not runs:
+        raise StiltsError(f"SOURCE={file} has no line below its columns.")
+    return [FinishedCell(_result(file.stem, run, runs)) for run in runs.values()]
+
+
+def _row(line: Mapping[str, str | None], place: str) -> dict[str, Any]:
+    texts = {name: csv_plain(line.get(name) or "").strip() for name in (*NEEDED, *OPTIONAL)}
+    empty = [name for name in NEEDED if not texts[name]]
+    if empty:
+        raise StiltsError(f"{place}: {', '.join(empty)} is empty; every line needs {', '.join(NEEDED)}.")
+    row: dict[str, Any] = dict(texts)
+    for name, kind in (("seed", int), ("value", float), ("n", int)):
+        try:
+            row[name] = kind(texts[name]) if texts[name] else None
+        except ValueError:
+            raise StiltsError(f"{place}: {name}={texts[name]} is no number.") from None
+    if not math.isfinite(row["value"]) or not 0 <= row["value"] <= 100:
+        raise StiltsError(f"{place}: value={texts['value']} is no percentage; it must be from 0 to 100.")
+    for name in ("collapsed", "synthetic"):
+        row[name] = texts[name].lower() in ("true", "1", "yes")
+    return row
+
+
+def _result(stem: str, rows: Sequence[Mapping[str, Any]], runs: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    """What ``result.json`` would hold of a run, as far as a table says it."""
+    first = rows[0]
+    model, joined, target, seed = first["model"], first["intermediate"], first["target"], str(first["seed"])
+    tasks = [] if joined == "none" else joined.split("+")
+    by_language: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_language.setdefault(row["language"], []).append(row)
+    source = next((row["source_language"] for row in rows if row["source_language"]), ENGLISH)
+    comparison = [
+        {
+            "language": language,
+            "n": lines[0]["n"],
+            "metric": "+".join(line["metric"] for line in lines),
+            "value": fmean(line["value"] for line in lines),
+            "floor": None,
+            "floor_name": None,
+            "baseline": None,
+            "gain": None,
+        }
+        for language, lines in by_language.items()
+    ]
+    averages = {"all_value": fmean(line["value"] for line in comparison)}
+    others = [line["value"] for line in comparison if line["language"] != source]
+    if others:
+        averages["zero_shot_value"] = fmean(others)
+    collapsed = any(row["collapsed"] for row in rows)
+    why = {"verdict": "collapsed", "label": joined, "task": joined, "why": "the table says so", "of": "cell"}
+    base = (model, "none", target, seed)
+    key, name = (f"{stem}:{'/'.join(parts)}" for parts in ((model, joined, target, seed), base))
+    return {
+        "cell": key,
+        "model": model,
+        "intermediate": tasks,
+        "target": target,
+        "seed": first["seed"],
+        "synthetic": any(row["synthetic"] for row in rows),
+        "source_language": source if source in by_language else None,
+        "collapsed": [joined] if collapsed else [],
+        "marks": [why] if collapsed else [],
+        # two groups never share a row, even if their encoders have one name
+        "identity": {
+            "evaluation": key,
+            "baseline": name if tasks and base in runs else None,
+            "encoder": f"{stem}:{model}",
+            "encoder_from": stem,
+        },
+        "rows": [
+            {
+                **{field: row[field] for field in ("model", "intermediate", "target", "seed", "language", "metric")},
+                **{"cell": key, "value": row["value"], "n": row["n"], "volume": None, "synthetic": row["synthetic"]},
+                **{"collapsed": collapsed, "stage": key, "trained": None},
+            }
+            for row in rows
+        ],
+        "comparison": comparison,
+        "averages": averages,
+        "stages": [],
+    }

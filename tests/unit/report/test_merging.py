@@ -1,0 +1,136 @@
+"""Results of several groups in one report: folders, archives and tables."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import LANGUAGES, write_cell, write_matrix
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.__main__ import main
+from stilts_xtreme.report.entries import build
+from stilts_xtreme.report.evidence import findings, merged
+from stilts_xtreme.report.merging import opened, read_table
+
+TABLE = """model,intermediate,target,seed,language,metric,value,n
+xlmr,none,xnli,0,en,accuracy,80.0,5010
+xlmr,none,xnli,0,de,accuracy,70.0,5010
+xlmr,none,xnli,0,sw,accuracy,50.0,5010
+xlmr,mnli,xnli,0,en,accuracy,81.0,5010
+xlmr,mnli,xnli,0,de,accuracy,73.0,5010
+xlmr,mnli,xnli,0,sw,accuracy,51.0,5010
+"""
+
+
+def written(folder: Path, text: str, name: str = "theirs.csv") -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_a_table_is_a_matrix(tmp_path: Path) -> None:
+    cells = read_table(written(tmp_path, TABLE))
+    matrix, found = build([cell.result for cell in cells]), findings(cells)
+    assert (matrix.rows, matrix.columns) == (["none", "mnli"], ["xnli"])
+    assert found.entries["mnli", "xnli"].mean.value == 2.0  # German and Swahili; English is the source
+    assert found.verdict(("mnli", "xnli")) == "not known"
+    assert matrix.note == ""
+
+
+def test_the_source_language_can_be_another_one(tmp_path: Path) -> None:
+    lines = TABLE.splitlines()
+    text = "\n".join([lines[0] + ",source_language", *(f"{line},de" for line in lines[1:])])
+    assert findings(read_table(written(tmp_path, text))).entries["mnli", "xnli"].mean.value == 1.0
+
+
+def test_the_headline_is_the_mean_of_the_metrics(tmp_path: Path) -> None:
+    text = "model,intermediate,target,seed,language,metric,value\nm,none,xquad,1,de,f1,60\nm,none,xquad,1,de,em,40\n"
+    (cell,) = read_table(written(tmp_path, text))
+    assert cell.result["comparison"][0]["value"] == 50.0
+    assert len(cell.result["rows"]) == 2
+
+
+def test_our_own_rows_are_such_a_table(tmp_path: Path) -> None:
+    write_matrix(tmp_path / "in", {"mnli": {"xnli": 0.2}}, items=40)
+    assert main([str(tmp_path / "in"), "--output", str(tmp_path / "out")]) == 0
+    with opened([tmp_path / "in"]) as (ours,):
+        own = findings(ours).entries["mnli", "xnli"].mean
+    back = findings(read_table(tmp_path / "out" / "rows.csv")).entries["mnli", "xnli"].mean
+    assert back.value == pytest.approx(own.value)
+    assert back.seeds == own.seeds
+
+
+def test_sources_stand_side_by_side(tmp_path: Path) -> None:
+    write_matrix(tmp_path / "in", {"mnli": {"xnli": 0.3}}, items=40)
+    tables = [written(tmp_path, TABLE, name) for name in ("a.csv", "b.csv")]
+    with opened([tmp_path / "in", *tables]) as sources:
+        cells = merged(sources)
+    matrix = build([cell.result for cell in cells])
+    assert matrix.rows == ["m / none", "m / mnli", *(f"xlmr ({s}) / {t}" for s in "ab" for t in ("none", "mnli"))]
+    found = findings(cells).entries
+    assert found["xlmr (a) / mnli", "xnli"].mean.value == found["xlmr (b) / mnli", "xnli"].mean.value == 2.0
+    assert found["m / mnli", "xnli"].by_items
+
+
+def test_an_archive_has_what_its_folder_has(tmp_path: Path) -> None:
+    write_matrix(tmp_path / "in", {"mnli": {"xnli": 0.3}}, items=40)
+    stage = tmp_path / "in" / "stages" / "k" / "models"
+    stage.mkdir(parents=True)
+    (stage / "weights").write_bytes(b"0" * 1000)
+    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+        for kind in ("cells", "stages"):
+            tar.add(tmp_path / "in" / kind, kind)
+    with opened([tmp_path / "in"]) as (folder,), opened([tmp_path / "in.tar"]) as (archive,):
+        own, back = findings(folder), findings(archive)
+        assert archive[0].folder is not None
+        assert not list(archive[0].folder.parent.parent.rglob("weights"))
+        assert back.entries["mnli", "xnli"].gains == own.entries["mnli", "xnli"].gains
+
+
+def test_an_archive_writes_nowhere_else(tmp_path: Path) -> None:
+    write_cell(tmp_path / "in", (), "xnli", 0, *[{code: ["a"] for code in LANGUAGES}] * 2)
+    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+        tar.add(tmp_path / "in" / "cells", "cells")
+        tar.add(tmp_path / "in" / "cells" / "m-0-0" / "config.json", "cells/../../evil")
+    with pytest.raises(StiltsError, match=r"in\.tar cannot be unpacked"), opened([tmp_path / "in.tar"]):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("xlmr,none,xnli,0,fr,accuracy,x,1", "line 8: value=x is no number"),
+        ("xlmr,none,xnli,0,fr,accuracy,nan,1", "line 8: value=nan is no percentage"),
+        ("xlmr,none,xnli,0,fr,accuracy,100.5,1", "must be from 0 to 100"),
+        ("xlmr,none,xnli,0,,accuracy,50,1", "language is empty"),
+        ("xlmr,none,xnli,zero,fr,accuracy,50,1", "seed=zero is no number"),
+        ("xlmr,none,xnli,0,de,accuracy,70.0,1", "accuracy in de stands twice"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(StiltsError, match=said):
+        read_table(written(tmp_path, TABLE + line + "\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b"model,target\n", "lacks the columns intermediate, seed"),
+        ("a.csv", TABLE.splitlines()[0].encode(), "has no line below"),
+        ("a.csv", b"\xff\xfe", "cannot be read as CSV"),
+        ("a.txt", b"", "is not a folder of cells, an archive"),
+    ],
+)
+def test_a_bad_source_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StiltsError, match=said), opened([tmp_path / name]):
+        pass
+    with pytest.raises(StiltsError, match="nothing is there"), opened([tmp_path / "nothing"]):
+        pass
+
+
+def test_hostile_names_in_a_table_are_names(tmp_path: Path) -> None:
+    table = TABLE.replace("mnli", '"\'=cmd()|x<script>"')
+    assert build([cell.result for cell in read_table(written(tmp_path, table))]).rows[1] == "=cmd()|x<script>"
+    assert main([str(tmp_path / "theirs.csv"), "--output", str(tmp_path / "out")]) == 0
