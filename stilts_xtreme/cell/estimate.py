@@ -37,7 +37,7 @@ def body_parameters(cell: Cell) -> float:
     if cell.model.path:
         shape = json.loads(Path(cell.model.path, "config.json").read_text(encoding="utf-8"))
     known = {"xlmr_large": (24, 1024), "roberta_large": (24, 1024), "xlmr_xl": (36, 2560), "xlmr_xxl": (48, 4096)}
-    known |= {"mmbert_base": (22, 768), "me5_small": (12, 384), "minilm_en": (6, 384)}
+    known |= {"mmbert_base": (22, 768), "mmbert_small": (22, 384), "me5_small": (12, 384), "minilm_en": (6, 384)}
     layers, hidden = known.get(cell.model.name, (12, 768))
     layers, hidden = shape.get("num_hidden_layers", layers), shape.get("hidden_size", hidden)
     layers = layers if cell.model.layers is None else min(layers, cell.model.layers)

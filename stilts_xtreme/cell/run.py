@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.cell import preflight, reading, tracking
+from stilts_xtreme.cell import guard, preflight, reading, tracking
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.model_card import card_of
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 CURVED = ("pretrain", "train")
 """Kinds of stages that train and have a curve."""
+TOKENS = "tokens.csv"
+"""Of an evaluation on real rows: what the tokenizer makes of each language."""
 
 
 def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: CellPlan | None = None) -> dict[str, Any]:
@@ -84,6 +86,7 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: Cell
         tracking.Tracker(cell.logger, folder, name, group, job_type, tags, cfg) as tracker,
     ):
         read_ahead(planned, store, {})
+        guard.look(planned, store)
         made = {stage.key: _ensure(cell, stage, store, tracker) for stage in planned.stages()}
         made.update(dict.fromkeys(made.keys() & set(made_before), True))
         result = result_of(cell, planned, store, name, made)
@@ -225,6 +228,8 @@ def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Sto
             made = store.path(planned.final.key) / name
             if made.exists():  # there are no labels of an evaluation by an earlier version
                 copy_folder(made, fresh / name)
+        if isinstance(planned.final, Evaluation) and (tokens := store.path(planned.final.key) / TOKENS).is_file():
+            write_atomic(fresh / TOKENS, tokens.read_text(encoding="utf-8"))
         if "layers" in result:
             write_atomic(fresh / "layers.csv", curve(result))
         write_atomic(fresh / "table.md", markdown(result))

@@ -21,6 +21,7 @@ class ModelSpec:
     ``licence`` is named as the hub does, such as ``mit``; None: it is not known. Not keyed.
     ``weights`` is ``pretrained``, or ``random`` for a floor: the same training from an encoder that knows nothing.
     ``layers`` is the number of its lowest layers that are kept; None: all of them.
+    ``languages`` are those that it was pretrained on; None: they are not known. Not keyed.
     ``root`` is a folder in which an encoder with an id is looked for, as ``OWNER/NAME``. Not keyed.
     """
 
@@ -37,6 +38,7 @@ class ModelSpec:
     licence: str | None = None
     layers: int | None = None
     root: str | None = None
+    languages: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:

@@ -53,6 +53,7 @@ class TaskFormat:
             from other rows.
         pairs: Whether what is predicted is found in a second file of texts: sentences to compare, or candidates.
         gold_by_row: Whether the gold has one entry for each row.
+        windows: Whether a row that is longer than a sequence is read in several windows; else it is cut.
         strangers_ignored: Whether answers to no row are ignored, as in the official script; else they are refused.
         dev_advice: What a user can do who lacks the dev rows of an evaluation that needs them.
     """
@@ -73,6 +74,7 @@ class TaskFormat:
     answers: tuple[str, ...] = ("label",)
     pairs: bool = False
     gold_by_row: bool = True
+    windows: bool = False
     strangers_ignored: bool = False
     dev_advice: str = "to choose on; bring them"
 

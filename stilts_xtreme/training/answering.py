@@ -18,11 +18,13 @@ from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.batch import concatenate
 from stilts_xtreme.models.encoder import Encoder, Source, load
+from stilts_xtreme.models.reading import Reading
 from stilts_xtreme.models.tokenizer import compare_unknown, load_tokenizer, unknown_share
 from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.head import HeadModule
 from stilts_xtreme.training.candidates import peak_memory, read_candidates
 from stilts_xtreme.training.predict import device_of, predict
+from stilts_xtreme.training.remarks import readings
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Answered:
         layers: (split, language) -> answers by layer; empty where only one layer is asked.
         labels: Label names in canonical order.
         facts: What stands beside the scores.
+        tokens: Language -> what the tokenizer makes of its test rows; empty for synthetic rows.
     """
 
     labels: Sequence[str] = ()
@@ -46,11 +49,12 @@ class Answered:
     more: dict[str, dict[str, float]] = field(default_factory=dict)
     layers: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    tokens: dict[str, Reading] = field(default_factory=dict)
 
     def add(self, other: Answered) -> None:
         """Adds what another model answered to other rows of the same target."""
         self.labels = other.labels
-        for name in ("rows", "answers", "problems", "more", "layers", "facts"):
+        for name in ("rows", "answers", "problems", "more", "layers", "facts", "tokens"):
             getattr(self, name).update(getattr(other, name))
 
 
@@ -100,6 +104,9 @@ def answer(
         shares = {code: unknown_share(parts[split, code], tokenizer) for code in languages}
         # a head was trained on the source language, which the tokenizer could read
         compare_unknown(shares, source.place, target.name, stage.head is None or tests.source_language in shares)
+    if not cell.synthetic:
+        own = {language: found.rows["test", language] for split, language in wanted if split == "test"}
+        found.tokens = readings(target, tokenizer, own)
     if target.candidates is not None:
         found.facts["candidates"] = read_candidates(cell, target, head, tokenizer)
     # one stream; with outputs of every layer one for each language: they are many

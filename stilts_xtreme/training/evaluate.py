@@ -20,6 +20,7 @@ from stilts_xtreme.tasks.format import Rows
 from stilts_xtreme.training.answering import answer
 from stilts_xtreme.training.oracle import oracle
 from stilts_xtreme.training.parents import FolderOf, encoder_source, load_candidates, load_rows
+from stilts_xtreme.training.remarks import table
 
 
 def evaluate(cell: Cell, stage: Evaluation, folder_of: FolderOf, scratch: Path) -> dict[str, Any]:
@@ -48,6 +49,8 @@ def evaluate(cell: Cell, stage: Evaluation, folder_of: FolderOf, scratch: Path) 
         result["oracle"] = chosen
     if found.layers:
         result["layers"] = _curve(cell, target, labels, rows, found.layers)
+    if found.tokens:
+        write_atomic(scratch / "tokens.csv", table(found.tokens))
     write_atomic(scratch / "scores.json", json.dumps(result, indent=1, ensure_ascii=False))
     return {"task": target.name, "rows": {language: entry["n"] for language, entry in result["languages"].items()}}
 

@@ -20,6 +20,7 @@ from stilts_xtreme.data.hub import mirror
 from stilts_xtreme.data.sources import KINDS
 from stilts_xtreme.models.flops import step_flops, steps_within
 from stilts_xtreme.models.shipped import resolve
+from stilts_xtreme.models.trained_languages import KNOWN
 
 PRETRAINING: Mapping[str, tuple[float, bool]] = {
     **dict.fromkeys(("steps", "batch_tokens", "max_sentences"), (1, True)),
@@ -73,8 +74,18 @@ def make_model(values: Mapping[str, Any], data: DataSpec, own_text: bool) -> Mod
     one = sum(value is not None for value in (model.id, model.path, model.architecture)) == 1
     check(one, "model", model.name, "it needs exactly one of a hub id, a folder or an architecture")
     model = _with_pretraining(model)
-    model = _placed(model, data)
+    model = dataclasses.replace(_placed(model, data), languages=_languages(model.languages))
     return model if model.layers is None else _cut(model)
+
+
+def _languages(asked: Any) -> tuple[str, ...] | None:
+    """The languages that an encoder was pretrained on: a list, or the name of one."""
+    if isinstance(asked, str):
+        choice("model.languages", asked, KNOWN)
+        return KNOWN[asked]
+    good = asked is None or (isinstance(asked, list | tuple) and all(isinstance(one, str) for one in asked))
+    check(good, "model.languages", asked, f"it must be null, a list of codes, or one of {', '.join(KNOWN)}")
+    return None if asked is None else tuple(asked)
 
 
 def _placed(model: ModelSpec, data: DataSpec) -> ModelSpec:

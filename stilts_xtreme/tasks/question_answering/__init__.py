@@ -49,6 +49,7 @@ class QuestionAnswering(TaskFormat):
     extensions = ("json",)
     tokens_per_row = 190
     answers = ("answer_texts", "answer_starts")
+    windows = True
     strangers_ignored = True
 
     def placebo(self, rows: Columns, seed: int, name: str) -> Columns:

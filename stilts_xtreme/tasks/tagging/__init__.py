@@ -41,6 +41,7 @@ class Tagging(TaskFormat):
     hub_tag = "token-classification"
     tokens_per_row = 30
     answers = ("tags",)
+    windows = True
 
     def head_options(self, cell: Cell, recipe: Recipe, metric: str) -> HeadOptions:
         """Also which sub-token of a word is tagged."""

@@ -94,6 +94,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "model.shipped": ((), None),  # test_shipped
     "model.licence": (("model.licence=mit",), None),
     "model.layers": ((), None),  # test_lowest_layers
+    "model.languages": (("model.languages=[en]",), None),
     "model.root": (("model.root=.",), None),  # test_folder_of_encoders
     "model.weights": (("model.weights=random",), "intermediate"),
     "model.retrieval_layer": (("model.retrieval_layer=1",), None),  # also test_settings_of_one_format
