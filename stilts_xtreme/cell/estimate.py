@@ -64,6 +64,8 @@ def flops(cell: Cell, stage: Stage) -> float:
             most = float(task.recipe.max_steps * task.recipe.batch_size)
             rows = min(rows, most) if rows else most  # 0 rows: their number is not known
         total += 6 * body * rows * tokens
+    if stage.longer is not None:
+        total += flops(cell, stage.longer)  # as many steps, of about as many tokens
     return total * (1 + stage.mlm.options.weight) if stage.mlm else total
 
 

@@ -17,7 +17,7 @@ from stilts_xtreme.core.specs import Cell, ModelSpec
 from stilts_xtreme.core.stage import Evaluation, Selected, Stage, Training
 from stilts_xtreme.data.sources import source_of
 
-ELSEWHERE = ("parent", "weights", "seed", "volume", "volume_steps")
+ELSEWHERE = ("parent", "weights", "seed", "volume", "volume_steps", "longer")
 """What of a stage's identity is said elsewhere in a result."""
 
 
@@ -30,7 +30,8 @@ def identity_of(planned: CellPlan) -> dict[str, Any]:
         planned: The cell's plan.
 
     Returns:
-        As digests: ``encoder``; ``before``, the intermediate training, of whichever volume (None without); ``task``,
+        As digests: ``encoder``; ``before``, the intermediate training, or the one whose steps are
+        added, of whichever volume (None without); ``task``,
         the target, in whichever languages and of whichever synthetic world; and ``rest``, everything else that the
         evaluation depends on, such as recipe, languages and options. ``evaluation.rules`` is not in it: the weights of
         the cell's own rule are the same with others beside it, to the last bit. ``encoder_from`` and ``task_from`` say
@@ -42,6 +43,7 @@ def identity_of(planned: CellPlan) -> dict[str, Any]:
     cell, chain = planned.cell, planned.final.chain()
     learnt = [stage for stage in chain if isinstance(stage, Training | Selected)]
     before = [stage for stage in learnt if stage.phase == "intermediate"]
+    before += [stage.longer for stage in learnt if isinstance(stage, Training) and stage.longer is not None]
     encoder, encoder_from = _encoder(cell, chain[0])
     found = {
         "encoder": encoder,

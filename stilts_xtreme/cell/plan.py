@@ -196,13 +196,20 @@ def plan(cell: Cell) -> CellPlan:
 
     rules = cell.evaluation["rules"] if target.train else ()
 
-    def chain(start: Stage | None, prefix: str, weights: str = cell.model.weights, rule: str = "") -> Evaluation:
+    def chain(
+        start: Stage | None,
+        prefix: str,
+        weights: str = cell.model.weights,
+        rule: str = "",
+        longer: Training | None = None,
+    ) -> Evaluation:
         stage = start
         own = replace(cell, model=replace(cell.model, weights=weights))
         for at, task in enumerate(target.train):
             last, name = at == len(target.train) - 1, f"{prefix}{task.name}"
             keeps = task.recipe.selection == "average" or (last and bool(rules))
-            stage = _train(own, "target", stage, (task,), name, keeps, continues_head=at > 0)
+            more = longer if at == 0 else None
+            stage = _train(own, "target", stage, (task,), name, keeps, continues_head=at > 0, longer=more)
             if keeps and not (last and rule == "oracle"):
                 stage = _selected(stage, rule if last and rule else task.recipe.selection)
         label = f"{prefix}{target.name}" + (f" [{rule}]" if rule else "")
@@ -219,14 +226,17 @@ def plan(cell: Cell) -> CellPlan:
         alone: dict[str, tuple[Evaluation, Evaluation | None]] = {rule: (own, None) for rule, own in by_rule.items()}
         compared = chain(pretrained, "none > ", "pretrained") if cell.model.weights == "random" else None
         return CellPlan(cell, without, None, missing, floors, random, compared, None, alone)
-    baseline = without if cell.baseline else None
-    pairs = {
-        rule: (chain(intermediate, f"{names} > ", rule=rule), base if cell.baseline else None)
-        for rule, base in by_rule.items()
-    }
-    controlled = None
+    start, controlled, longer = intermediate, None, None
     if cell.control:
         plain = replace(cell, control=None)
-        controlled = chain(_intermediate(plain, pretrained, experiment(plain)), "")
-    own = chain(intermediate, f"{names} > ")
+        of = _intermediate(plain, pretrained, experiment(plain))
+        controlled = chain(of, "")
+        if cell.control == "steps":
+            start, longer = pretrained, of.training if isinstance(of, Selected) else of
+    baseline = without if cell.baseline else None
+    pairs = {
+        rule: (chain(start, f"{names} > ", rule=rule, longer=longer), base if cell.baseline else None)
+        for rule, base in by_rule.items()
+    }
+    own = chain(start, f"{names} > ", longer=longer)
     return CellPlan(cell, own, baseline, missing, floors, random, without, controlled, pairs)

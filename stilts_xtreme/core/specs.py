@@ -266,7 +266,8 @@ class Cell:
     ``options`` are those of the task formats: group, such as ``tagging``, -> option -> value.
 
     ``control`` says which control of its intermediate task the cell is: ``placebo`` is the same intermediate training
-    with the answers of other rows. None: it is none, as always without an intermediate task.
+    with the answers of other rows; ``steps`` has as many more steps of the target's (first) training in its place.
+    None: it is none, as always without an intermediate task.
 
     ``synthetic`` says whether the rows that it is scored on (without a target: trained on) are generated.
     """

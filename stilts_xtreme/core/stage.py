@@ -144,6 +144,7 @@ class Training(_Continuing):
         translated: Translated rows of the tasks; None for English ones alone.
         mlm: Masked language modelling beside the tasks; None for none.
         placebo: Whether the training rows have the answers of other rows.
+        longer: A training that is not made, and as many steps as it would take are added to this one; None for none.
         callbacks: Callbacks that may change the training, by name.
     """
 
@@ -157,6 +158,7 @@ class Training(_Continuing):
     translated: Translated | None = None
     mlm: MixedMlm | None = None
     placebo: bool = False
+    longer: Training | None = None
     callbacks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -183,6 +185,8 @@ class Training(_Continuing):
             found["sampling"] = self.sampling.identity()
         if self.placebo:
             found["placebo"] = True
+        if self.longer is not None:
+            found["longer"] = self.longer.key
         if self.callbacks:
             found["callbacks"] = dict(self.callbacks)
         return found
@@ -211,6 +215,8 @@ class Training(_Continuing):
             own += [rows for parts in self.translated.rows for rows in parts]
         if self.mlm is not None and self.mlm.rows is not None:
             own.append(self.mlm.rows)
+        if self.longer is not None:  # its steps are counted from its rows
+            own += [rows for rows in self.longer.reads() if rows.split == "train"]
         return tuple(own)
 
 

@@ -19,7 +19,9 @@ BEFORE = ("recipe.intermediate.", "sampling.", "mlm.", "translation.")
 
 CONTROLS = {
     "placebo": "a control: the rows of the intermediate training have the answers of other rows, so that its gain is "
-    "none of the task."
+    "none of the task.",
+    "steps": "a control: in place of the intermediate training the target is trained for as many more steps as that "
+    "takes.",
 }
 """Control of an intermediate training -> what a reader has to know of it."""
 

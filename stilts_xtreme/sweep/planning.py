@@ -119,6 +119,8 @@ def controls(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         option = f"control={named}" if named in CONTROLS else NAMED.get(named, named)
         if (named in CONTROLS) != bool(config.get("intermediate")):
             continue
+        if named == "steps" and not config["target"].get("train"):  # nothing is trained that could be longer
+            continue
         merged = OmegaConf.merge(OmegaConf.create(copy.deepcopy(dict(config))), OmegaConf.from_dotlist([option]))
         yield option, OmegaConf.to_container(merged)  # type: ignore[misc]
 

@@ -169,6 +169,8 @@ def _trained(stage: Training, recipe: str) -> str:
         what += f" with masked language modelling in {len(stage.mlm.languages)} languages"
     if stage.translated is not None:
         what += f", {stage.translated.options.words} rows"
+    if stage.longer is not None:
+        what += f", for as many more steps as {stage.longer.label} takes"
     if stage.placebo:
         what += ": a placebo, whose rows had the answers of other rows"
     return what

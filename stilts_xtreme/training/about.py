@@ -60,6 +60,9 @@ def command_of(cell: Cell, stage: Training, rule: str | None = None) -> str:
     """
     trained = [one for one in stage.chain() if isinstance(one, Training)]
     before = next((one for one in trained if one.phase == "intermediate"), None)
+    control = "control=placebo" if before is not None and before.placebo else ""
+    if before is None:
+        before, control = next((one.longer for one in trained if one.longer is not None), None), "control=steps"
     names = cell.intermediate or (tuple(task.name for task in before.tasks) if before is not None else ())
     words = ["python -m stilts_xtreme"]
     if before is not None:
@@ -80,8 +83,8 @@ def command_of(cell: Cell, stage: Training, rule: str | None = None) -> str:
         words.append(f"volume={before.volume}")
     if before is not None and before.mlm is not None:
         words.append(f"mlm.weight={before.mlm.options.weight}")
-    if before is not None and before.placebo:
-        words.append("control=placebo")
+    if before is not None and control:
+        words.append(control)
     if stage.phase == "target" and cell.target is not None:
         own = not _ours("target", cell.target.name)
     else:

@@ -46,7 +46,7 @@ def mixed_in(
     """
     assert mlm.batch_size is not None
     head = head_of(mlm, encoder, tokenizer, source)
-    steps, batch = max(1, round(mlm.weight * task_steps)), mlm.batch_size
+    steps, batch = steps_beside(mlm, task_steps), mlm.batch_size
     texts = unlabelled.texts(mlm, data)
     drawn = draw(texts, steps * batch, mlm.exponent, seed)
     total = sum(map(len, drawn.values()))
@@ -54,6 +54,11 @@ def mixed_in(
     features = head.features({"text": [text for language in sorted(drawn) for text in drawn[language]]}, tokenizer)
     refuse_unknown(features, tokenizer, source.place, f"the text of {NAME}")
     return head, Course(NAME, features, batch, steps)
+
+
+def steps_beside(mlm: Mlm, task_steps: int) -> int:
+    """Its steps beside those of the tasks."""
+    return max(1, round(mlm.weight * task_steps))
 
 
 def head_of(mlm: Mlm, encoder: Encoder, tokenizer: Any, source: Source) -> MLMModule:

@@ -9,34 +9,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from transformers.utils import logging as transformers_logging
 
-from stilts_xtreme.core.apportion import portions
 from stilts_xtreme.core.files import RESUME
 from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.instantiate import instantiate
 from stilts_xtreme.core.progress import phase
-from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Pretraining, Selected, Stage, Training
-from stilts_xtreme.core.terminal import say
-from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models import sparse_embedding
-from stilts_xtreme.models.batch import order
-from stilts_xtreme.models.tokenizer import refuse_unknown, tell_length
 from stilts_xtreme.tasks.checkpoint import lineage, save
 from stilts_xtreme.tasks.module import Optimisation
 from stilts_xtreme.training import checkpoints, mlm
 from stilts_xtreme.training.about import about
 from stilts_xtreme.training.callbacks import Guard, Select
 from stilts_xtreme.training.checkpoints import DamagedCheckpoint
+from stilts_xtreme.training.courses import courses_of, steps_in
 from stilts_xtreme.training.dev import Dev, tell
 from stilts_xtreme.training.evaluate import evaluate, make_floors
-from stilts_xtreme.training.fit import Course, StepStream, fit, share_steps, steps_of, write_curve
-from stilts_xtreme.training.parents import FolderOf, load_rows
+from stilts_xtreme.training.fit import StepStream, fit, write_curve
+from stilts_xtreme.training.parents import FolderOf
 from stilts_xtreme.training.points import KeepPoints, select
 from stilts_xtreme.training.pretrain import pretrain
 from stilts_xtreme.training.setup import build
@@ -99,32 +93,12 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
     """
     added = [instantiate(f"callbacks.{spec.name}", spec.options, pl.Callback) for spec in cell.callbacks]
     first = stage.tasks[0].recipe
+    longer = steps_in(cell, stage.longer, folder_of) if stage.longer is not None else 0
     parts = build(cell, stage, folder_of)
     encoder, heads, tokenizer, place = parts.encoder, parts.heads, parts.tokenizer, parts.source.place
-    courses, rows_of, trained = [], {}, {}
-    translation = stage.translated.options if stage.translated else None
-    placebo = stage.seed if stage.placebo else None
-    read = [load_rows(cell, task, "train", translation, placebo) for task in stage.tasks]
-    whole = [len(rows["id"]) for rows in read]
-    loaded = _volume(read, stage)
-    del read
-    for task, rows, count in zip(stage.tasks, loaded, whole, strict=True):
-        say(f"  {task.name}: {len(rows['id']):,} rows" + ", with the answers of other rows" * stage.placebo)
-        head = heads[task.name]
-        features = head.features(rows, tokenizer)
-        language = source_of(task.datasets[0], cell.data).source_language
-        refuse_unknown(features, tokenizer, place, f"{task.name} in {language}")
-        tell_length(tokenizer, head.options.max_length, place)
-        units = len(features)
-        if stage.volume_steps == "whole":  # of questions and of words, windows in the same proportion
-            units = round(units * count / len(rows["id"]))
-        steps = steps_of(units, task.recipe.batch_size, task.recipe.epochs, task.recipe.max_steps)
-        courses.append(Course(task.name, features, task.recipe.batch_size, steps))
-        rows_of[task.name] = len(rows["id"])
-        trained[task.name] = {name: values[: task.recipe.dev_rows] for name, values in rows.items()}
-    del loaded
-    if len(courses) > 1:
-        courses = share_steps(courses, stage.sampling)
+    courses, rows_of, trained = courses_of(cell, stage, heads, tokenizer, place)
+    if longer:  # the training of a target has one course
+        courses = [replace(course, steps=course.steps + longer) for course in courses]
     if stage.mlm is not None:
         task_steps = sum(course.steps for course in courses)
         heads[mlm.NAME], course = mlm.mixed_in(
@@ -174,6 +148,8 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
         "steps_of": {course.task: course.steps for course in courses},
         "loss": loss,
     }
+    if longer:
+        found["steps_of_control"] = longer
     if stage.keeps_points:
         trained_to = {"rows": rows_of, "losses": losses, "guesses": guesses}
         callbacks[1].leave(scratch, sparse_embedding.rows_of(encoder), trained_to)
@@ -196,19 +172,3 @@ def _losses(curve: Sequence[Mapping[str, Any]], names: Sequence[str], loss: floa
         return {names[0]: loss}
     own = {name: [point[f"loss_{name}"] for point in curve if f"loss_{name}" in point] for name in names}
     return {name: _last_tenth(losses) for name, losses in own.items() if losses}
-
-
-def _volume(loaded: list[Columns], stage: Training) -> list[Columns]:
-    """The examples that the stage's volume leaves, in the order of the rows.
-
-    They are the first ones of a permutation that the seed alone decides, so that a smaller volume is part of a larger
-    one; of a number in all this holds for each task up to the rounding of its share.
-    """
-    if stage.volume is None:
-        return loaded
-    sizes = [len(rows["id"]) for rows in loaded]
-    kept = []
-    for task, rows, size, count in zip(stage.tasks, loaded, sizes, portions(sizes, stage.volume), strict=True):
-        chosen = np.sort(order(stage.seed, f"volume {task.name}", 0, size)[:count]).tolist()
-        kept.append({name: [values[at] for at in chosen] for name, values in rows.items()})
-    return kept

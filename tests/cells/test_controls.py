@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from support.cells import TINY, cell_of
 
+from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.plan import plan
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.stage import Training
 from stilts_xtreme.report import matrix
 from stilts_xtreme.report.results import FinishedCell
@@ -47,6 +49,30 @@ def test_translated_rows_get_the_answers_of_the_same_rows(mode: str) -> None:
     assert english != load_rows(cell, task, "train")["label"]
     found = load_rows(cell, task, "train", cell.translation, 0)["label"]
     assert found == english * (len(found) // len(english))
+
+
+def test_more_steps_of_the_target_take_the_place_of_the_intermediate_ones(run_tiny: Callable[..., Any]) -> None:
+    more = ("recipe.intermediate.max_steps=null", "recipe.intermediate.epochs=2", "recipe.intermediate.batch_size=7")
+    own, control = run_tiny(*CELL, *more), run_tiny(*CELL, *more, "control=steps")
+    took = {stage["label"]: stage["info"].get("steps") for stage in (*own["stages"], *control["stages"])}
+    assert took["mnli"] == 2 * 9, "60 rows in batches of 7"
+    assert took["steps(mnli) > mnli"] == took["none > mnli"] + took["mnli"]
+    assert not any(stage["label"] == "mnli" for stage in control["stages"]), "nothing of it is trained"
+    assert control["identity"]["controlled"] == own["identity"]["evaluation"]
+    assert control["identity"]["baseline"] == own["identity"]["baseline"]
+    again = run_tiny(*CELL, *more, "control=steps", "evaluation.rules=[last]")
+    assert again["identity"]["rest"] == control["identity"]["rest"]
+
+
+def test_what_is_not_trained_has_no_longer_training() -> None:
+    with pytest.raises(StiltsError, match=r"control=steps is refused.*name a target that is trained"):
+        cell_of(*TINY, "+intermediate=mnli", "+target=tatoeba", "control=steps")
+
+
+def test_seeds_of_a_longer_training_stand_in_one_row() -> None:
+    one, other = (identity_of(plan(cell_of(*TINY, *CELL, "control=steps", f"seed={seed}"))) for seed in (0, 1))
+    assert one["rest"] == other["rest"]
+    assert one["before"] == other["before"] == identity_of(plan(cell_of(*TINY, *CELL)))["before"]
 
 
 def test_a_placebo_is_told_wherever_its_numbers_stand(run_tiny: Callable[..., Any], tmp_path: Path) -> None:

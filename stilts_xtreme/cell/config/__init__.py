@@ -19,7 +19,7 @@ from stilts_xtreme.cell.tracking import checked
 from stilts_xtreme.core.checks import check, choice, file_name, folder_name, freezable, known, switch, whole
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.core.specs import Cell, Mlm, TrainTask, Translation
+from stilts_xtreme.core.specs import Cell, Mlm, Target, TrainTask, Translation
 from stilts_xtreme.data.catalogue import load_spec, names, spec_from_mapping
 from stilts_xtreme.data.corpus import own_text
 from stilts_xtreme.data.sources import source_of
@@ -31,7 +31,7 @@ OPTIONS = (
     *("seed", "control", "volume", "volume_steps", "sampling", "mlm", "translation", "languages", "baseline", "output"),
     *("evaluation", "store", "study", "sweep"),
 )
-CONTROLS = ("placebo",)
+CONTROLS = ("placebo", "steps")
 """What a cell with an intermediate task can be a control for."""
 RULES = ("best", "last", "average", "oracle")
 """What may choose the weights that are evaluated among those of a training's evaluation points."""
@@ -101,7 +101,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
             freezable(option, of_phase[0].recipe.freeze, layers)
     whole("seed", cfg["seed"], 0)
     check(cfg["seed"] < 2**32, "seed", cfg["seed"], "it must be below 2**32 = 4294967296")
-    control = _control(cfg.get("control"), tasks)
+    control = _control(cfg.get("control"), tasks, target)
     choice("volume_steps", cfg["volume_steps"], ("own", "whole"))
     for named in (cfg.get("study") or {}).get("controls") or ():
         expected = f"it must be one of {', '.join(('random', *CONTROLS))}, or an option such as model.weights=random"
@@ -144,11 +144,14 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     )
 
 
-def _control(asked: Any, tasks: Sequence[TrainTask]) -> str | None:
+def _control(asked: Any, tasks: Sequence[TrainTask], target: Target | None) -> str | None:
     """What a cell is a control for; without an intermediate task it is none, as it has no volume either."""
     if asked is None:
         return None
     choice("control", asked, CONTROLS)
+    if asked == "steps" and tasks:
+        needs = "more steps are those of the training of a target; name a target that is trained"
+        check(target is not None and bool(target.train), "control", asked, needs)
     return str(asked) if tasks else None
 
 

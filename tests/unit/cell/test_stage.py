@@ -109,6 +109,7 @@ FIELDS: dict[str, dict[str, tuple[Any, bool]]] = {
         "translated": (None, True),
         "mlm": (None, True),
         "placebo": (True, True),
+        "longer": (dataclasses.replace(STAGES["Training"], seed=9), True),
         "callbacks": ({"mine": {"_target_": "own.Callback"}}, True),
     },
     "Evaluation": {
