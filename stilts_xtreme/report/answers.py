@@ -61,20 +61,44 @@ class Answers:
             return None
         return {language: found[language] for language in languages}
 
+    def given(self, key: str | None, target: Target, languages: Sequence[str]) -> Mapping[str, tuple[Any, Any]] | None:
+        """The answers of an evaluation and what is right, by language; None where its files are not there.
+
+        Args:
+            key: The key of the evaluation.
+            target: Its target.
+            languages: The languages that are wanted.
+
+        Raises:
+            StiltsError: Files are there, and cannot be read.
+        """
+        for folder in self.folders.get(key or "", ()):
+            found = _read(folder, target)
+            if set(languages) <= set(found):
+                return {language: found[language] for language in languages}
+        return None
+
     def _from(self, folder: Path, target: Target) -> Mapping[str, Items] | None:
-        predicted, labelled = folder / "predictions", folder / "labels"
-        files = sorted((labelled / target.name).glob("test-*.*"))
-        if not files or not (predicted / target.name).is_dir():
-            return None
         metric = format_of(target.format).metric(target.metric)
-        found = {}
-        for file in files:
-            language = file.stem.removeprefix("test-")
-            gold = predictions.read_gold(labelled, target.name, language, target.format)
-            answers = predictions.read(predicted, target.name, language, target.format)
-            assert metric.items is not None
-            found[language] = metric.items(answers, gold, language)
-        return found
+        assert metric.items is not None
+        return {
+            language: metric.items(answers, gold, language)
+            for language, (answers, gold) in _read(folder, target).items()
+        } or None
+
+
+def _read(folder: Path, target: Target) -> dict[str, tuple[Any, Any]]:
+    """Language -> answers and gold, of the files in a folder; empty where they are not there."""
+    predicted, labelled = folder / "predictions", folder / "labels"
+    files = sorted((labelled / target.name).glob("test-*.*"))
+    if not files or not (predicted / target.name).is_dir():
+        return {}
+    found = {}
+    for file in files:
+        language = file.stem.removeprefix("test-")
+        gold = predictions.read_gold(labelled, target.name, language, target.format)
+        found[language] = predictions.read(predicted, target.name, language, target.format), gold
+    return found
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,10 +80,24 @@ class TargetArms:
         return contrasts(named, weights, self.parallel and self.by_items, self.means)
 
 
-def gather(cells: Sequence[FinishedCell]) -> tuple[dict[str, TargetArms], list[str]]:
+Read = Callable[[FinishedCell, Target, Answers, Sequence[str]], Mapping[str, Items] | None]
+"""From a cell, its target, all answers and the languages to what its items add to a score; None without answers."""
+
+
+def _official(
+    cell: FinishedCell, target: Target, answers: Answers, languages: Sequence[str]
+) -> Mapping[str, Items] | None:
+    return answers.items(evaluation(cell.result), target, languages)
+
+
+def gather(cells: Sequence[FinishedCell], read: Read = _official) -> tuple[dict[str, TargetArms], list[str]]:
     """The arms of all targets, and a sentence for each cell that is left out.
 
     Controls with random weights are passed over. What collapsed or found nothing is left out.
+
+    Args:
+        cells: Finished cells.
+        read: What items add to a score; those of the official metric by default.
 
     Raises:
         StiltsError: Files of answers are damaged.
@@ -100,7 +114,7 @@ def gather(cells: Sequence[FinishedCell]) -> tuple[dict[str, TargetArms], list[s
             notes.append(f"{label.row} > {label.column}, seed {seed}, is left out: {reasons(cell.result)}.")
         else:
             by_target.setdefault(label.column, []).append((cell, label))
-    return {name: _target(name, found, answers) for name, found in by_target.items()}, notes
+    return {name: _target(name, found, answers, read) for name, found in by_target.items()}, notes
 
 
 def _encoders(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
@@ -119,10 +133,10 @@ def _encoders(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     return found
 
 
-def _target(name: str, cells: Sequence[tuple[FinishedCell, Label]], answers: Answers) -> TargetArms:
+def _target(name: str, cells: Sequence[tuple[FinishedCell, Label]], answers: Answers, how: Read) -> TargetArms:
     described = next((found for cell, _ in cells if (found := target_of(cell)) is not None), None)
     languages = _common(cell.result for cell, _ in cells)
-    read = [_items(cell, described, answers, languages) for cell, _ in cells]
+    read = [how(cell, described, answers, languages) if described else None for cell, _ in cells]
     by_items = all(found is not None for found in read)
     arms: dict[tuple[str, str], Arm] = {}
     for (cell, label), items in zip(cells, read, strict=True):
@@ -134,8 +148,9 @@ def _target(name: str, cells: Sequence[tuple[FinishedCell, Label]], answers: Ans
             )
         arm.seeds[cell.result["seed"]] = items if by_items and items is not None else _scores(cell, languages)
     source = cells[0][0].result.get("source_language")
-    zero_shot = [language for language in languages if language != source] or list(languages)
-    means = {ZERO_SHOT: zero_shot, EVERY: list(languages), **_by_resources(zero_shot)}
+    read_in = list(next(iter(next(iter(arms.values())).seeds.values())))
+    zero_shot = [language for language in read_in if language != source] or read_in
+    means = {ZERO_SHOT: zero_shot, EVERY: read_in, **_by_resources(zero_shot)}
     parallel = described is not None and described.parallel
     return TargetArms(name, arms, parallel, by_items, means)
 
@@ -162,12 +177,6 @@ def _common(results: Iterable[Mapping[str, Any]]) -> list[str]:
         own = [line["language"] for line in result["comparison"] if line.get("value") is not None]
         found = own if found is None else [language for language in found if language in own]
     return found or []
-
-
-def _items(
-    cell: FinishedCell, target: Target | None, answers: Answers, languages: Sequence[str]
-) -> Mapping[str, Items] | None:
-    return answers.items(evaluation(cell.result), target, languages) if target is not None else None
 
 
 def _scores(cell: FinishedCell, languages: Sequence[str]) -> dict[str, Items]:

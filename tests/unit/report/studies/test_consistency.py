@@ -1,0 +1,108 @@
+"""The study of consistency on answers of which the truth is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.report.studies import Planned, analyse, check
+from stilts_xtreme.report.studies.consistency import ERRORS, LESS, MORE, SAME, TRANSFER, UNDECIDED, items
+
+LABELS = ("entailment", "neutral", "contradiction")
+
+
+def test_shares_are_those_counted_by_hand() -> None:
+    gold = ["a", "a", "b", "b", "c", "c"]
+    source = ["a", "b", "b", "c", "a", "a"]  # right: items 0 and 2
+    other = ["a", "b", "c", "c", "b", "a"]  # right: item 0; wrong in both: 1, 3, 4, 5, alike in 1, 3, 5
+    assert items(TRANSFER, source, other, gold).score == pytest.approx(100 / 2)
+    assert items(ERRORS, source, other, gold).score == pytest.approx(100 * 3 / 4)
+    assert items(ERRORS, gold, gold, gold).score == 0.0, "there is no error to share"
+
+
+def cell(folder: Path, before: str, seed: int, answers: dict[str, list[str]], gold: list[str]) -> FinishedCell:
+    """A finished cell with the files of its answers."""
+    name = f"mini-{before}-{seed}"
+    place = folder / "cells" / name
+    for part, by_language in (("predictions", answers), ("labels", dict.fromkeys(answers, gold))):
+        (place / part / "xnli").mkdir(parents=True)
+        for language, given in by_language.items():
+            (place / part / "xnli" / f"test-{language}.tsv").write_text("".join(f"{g}\n" for g in given))
+    target = {"name": "xnli", "head": "classification", "metric": "accuracy", "test": "xnli"}
+    (place / "config.json").write_text(json.dumps({"target": target, "dataset": {"xnli": {"parallel": True}}}))
+    result: dict[str, Any] = {
+        "cell": name,
+        "model": "mini",
+        "intermediate": [] if before == "none" else [before],
+        "target": "xnli",
+        "seed": seed,
+        "collapsed": False,
+        "marks": [],
+        "synthetic": False,
+        "source_language": "en",
+        "averages": {"zero_shot_value": 50.0},
+        "rows": [{"intermediate": before}],
+        "comparison": [{"language": language, "value": 50.0} for language in answers],
+        "identity": {"evaluation": f"key-{name}", "encoder": "e"},
+    }
+    return FinishedCell(result, place)
+
+
+def cells(
+    folder: Path, carried: float, alike: float = 0.4, size: int = 2000, seeds: int = 3, noise: float = 0.0
+) -> list[FinishedCell]:
+    """Answers in English that are right in six of ten; in German a share of them carries over, or of the errors.
+
+    Without an intermediate task half of both carries over.
+    """
+    found = []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        gold = rng.integers(0, 3, size)
+        hard, which, lucky = rng.uniform(size=size), rng.integers(1, 3, size), rng.uniform(size=size)
+        english = np.where(hard < 0.6, gold, (gold + which) % 3)
+        for before, right, error in (("none", 0.5, 0.4), ("mnli", carried, alike)):
+            moved = rng.normal(0, noise)
+            keeps = lucky < np.where(hard < 0.6, right + moved, error + moved)
+            german = np.where(keeps, english, np.where(hard < 0.6, (gold + which) % 3, (gold - which) % 3))
+            answers = {"en": [LABELS[n] for n in english], "de": [LABELS[n] for n in german]}
+            found.append(cell(folder, before, seed, answers, [LABELS[n] for n in gold]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("carried", "alike", "noise", "verdicts"),
+    [
+        (0.6, 0.4, 0.0, [MORE, SAME]),
+        (0.4, 0.6, 0.0, [LESS, MORE]),
+        (0.5, 0.4, 0.0, [SAME, SAME]),
+        (0.52, 0.42, 0.1, [UNDECIDED, UNDECIDED]),
+    ],
+)
+def test_what_is_planted_is_found(
+    tmp_path: Path, carried: float, alike: float, noise: float, verdicts: list[str]
+) -> None:
+    found = analyse("consistency", cells(tmp_path, carried, alike, noise=noise))
+    assert [verdict.verdict for verdict in found.verdicts] == verdicts
+    assert [verdict.about.partition(":")[0] for verdict in found.verdicts] == [TRANSFER, ERRORS]
+
+
+def test_what_has_no_answers_is_left_out_and_said(tmp_path: Path) -> None:
+    made = [FinishedCell(each.result, None) for each in cells(tmp_path, 0.6)]
+    with pytest.raises(StiltsError, match=r"xnli is left out: it has no labels .* or no answers"):
+        analyse("consistency", made)
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [(["mnli"], r"add none to \+intermediate="), (["none"], "has no intermediate task")],
+)
+def test_what_is_missing_is_said_before_anything_is_trained(before: list[str], message: str) -> None:
+    with pytest.raises(StiltsError, match=message):
+        check("consistency", [Planned("mini", name, "xnli", 0) for name in before])
