@@ -187,6 +187,11 @@ def _continued(source: Source, kind: HeadKind, config: Any) -> PreTrainedModel:
         )
     model, report = from_checkpoint(auto_model(kind), source, config)
     missing = sorted(report["missing_keys"])
+    if missing and kind.pretraining:
+        raise StiltsError(
+            f"The checkpoint {source.place} has no masked-language-model head ({missing[0]} and others are missing), "
+            "which mlm.weight trains on: leave mlm.weight at 0, or take an encoder with such a head."
+        )
     if missing:
         raise StiltsError(f"The checkpoint {source.place} has no weights for a {kind.name} head, such as {missing[0]}.")
     return model

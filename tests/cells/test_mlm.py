@@ -147,7 +147,7 @@ def test_the_pretrained_head_goes_on(tmp_path: Path) -> None:
         theirs = whole(batch.ids[None]).logits[0]
     torch.testing.assert_close(ours, theirs)
     bare = checkpoint(tmp_path / "bare", "xlm-roberta", kind=AutoModel)
-    with pytest.raises(StiltsError, match="no weights for a mlm head"):
+    with pytest.raises(StiltsError, match="no masked-language-model head"):
         MLMModule(load(Source(str(bare))), tokenizer, HeadOptions(), 0.15, Source(str(bare)))
 
 
