@@ -45,8 +45,8 @@ tasks: install  ## run every task to its end, in trainings of 20 steps, on the s
 test: develop  ## run the tests, on two cores
 	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile
 
-quick: develop  ## run the tests that take seconds: not the slow ones, not those of SLURM, Ray and real rows
-	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile -m 'not slow and not slurm and not ray and not real'
+quick: develop  ## run the tests that take seconds: not the slow ones, not those of SLURM, Ray, real rows and encoders
+	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile -m 'not slow and not slurm and not ray and not real and not encoder'
 
 lint: develop  ## check style and formatting
 	$(VENV)/bin/ruff check .

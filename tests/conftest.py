@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 from support.cells import TINY, begun, composed
 from support.launching import in_child
+from support.real import ENCODERS as _ENCODERS  # noqa: F401  # takes the folder out of the environment of all tests
 
 # a machine that is busy with other work is no fault of a test
 settings.register_profile("any_pace", deadline=None)

@@ -14,7 +14,7 @@ from stilts_xtreme.tasks import row_format_of
 
 
 class SyntheticSource(RowSource):
-    """Rows that are generated; every world has those of all data sets of the catalogue."""
+    """Rows that are generated: those of the benchmarks' data sets and of the intermediate tasks."""
 
     synthetic = True
     origin = "the synthetic world"

@@ -167,3 +167,19 @@ def test_the_language_that_is_trained_on_is_an_option(tmp_path: Path) -> None:
     assert not {stage.key for stage in swahili} & {stage.key for stage in hausa}
     with pytest.raises(StiltsError, match=r"dataset.masakhaner2.source_language=swa is not known"):
         plan(cell_of(*common, "dataset.masakhaner2.source_language=swa"))
+
+
+def test_belebele_and_race_have_four_choices(tmp_path: Path) -> None:
+    columns = {
+        "link": ["x", "x"], "question_number": [1, 2], "flores_passage": ["p", "p"], "question": ["q", "r"],
+        **{f"mc_answer{at}": [f"a{at}", f"b{at}"] for at in (1, 2, 3, 4)}, "correct_answer_num": ["2", "4"],
+    }  # fmt: skip
+    write(tmp_path, "facebook/belebele", "zho_Hant", "test", columns, None)
+    rows = load("belebele", "test", "zh_Hant", tmp_path)
+    assert (rows["label"], rows["choices"][0]) == ([1, 3], ["a1", "a2", "a3", "a4"])
+    race = {"example_id": ["1"], "article": ["p"], "question": ["q"], "options": [list("wxyz")], "answer": ["C"]}
+    write(tmp_path, "ehovy/race", "all", "train", race, None)
+    assert load("race", "train", "en", tmp_path)["label"] == [2]
+    cell = cell_of("+target=belebele", "data=hub", "model=xlmr_base")
+    assert cell.target is not None
+    assert len(plan(cell).final.chain()[-1].languages) == 122

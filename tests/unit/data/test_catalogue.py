@@ -26,6 +26,7 @@ from stilts_xtreme.tasks import row_format_of
 NAMES = [
     "americas_nli",
     "anli",
+    "belebele",
     "bucc2018",
     "ccg",
     "commonsense_qa",
@@ -43,6 +44,7 @@ NAMES = [
     "panx",
     "paws_x",
     "qqp",
+    "race",
     "sib200",
     "siqa",
     "snli",
@@ -60,7 +62,7 @@ NAMES = [
 ]
 PARTS = ("lareqa_candidates", "mewsli_x_candidates", "mewsli_x_pairs", "squad_sentences")
 """Parts of a data set, or one told in another way: the facts have them under its own name."""
-BEYOND = ("americas_nli", "masakhaner2", "sib200")
+BEYOND = ("americas_nli", "belebele", "masakhaner2", "race", "sib200")
 """Data sets of no benchmark of the facts."""
 HUB = DataSpec("hub")
 OWN = ("ccg", "ud_tags")  # read from the user's own files, which hold their labels too

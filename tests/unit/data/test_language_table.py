@@ -12,7 +12,7 @@ from stilts_xtreme.data.language_table import CLASSES, RESOURCES, UNSEEN, langua
 
 def test_the_table_has_each_language_of_targets_beyond_the_benchmark() -> None:
     known = languages()
-    for name in ("sib200", "americas_nli", "masakhaner2", "xnli", "panx", "udpos", "tatoeba", "xcopa"):
+    for name in ("sib200", "americas_nli", "masakhaner2", "belebele", "xnli", "panx", "udpos", "tatoeba", "xcopa"):
         assert set(catalogue.load_spec(name).languages) <= set(known), name
     codes = catalogue.load_spec("sib200").codes
     assert {code: one.flores for code, one in known.items() if one.flores} == codes
