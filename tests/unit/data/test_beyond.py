@@ -104,7 +104,9 @@ def test_americas_nli_has_numbers_for_labels_and_no_english(tmp_path: Path) -> N
 @pytest.mark.parametrize("recipe", ["mini", "phang2020", "small", "xtreme"])
 def test_americas_nli_shares_the_training_of_xnli(recipe: str) -> None:
     one, other = (
-        plan(cell_of(f"+target={name}", "data=hub", "model=xlmr_base", f"recipe={recipe}")).final.chain()
+        plan(
+            cell_of(f"+target={name}", "data=hub", "data.root=null", "model=xlmr_base", f"recipe={recipe}")
+        ).final.chain()
         for name in ("xnli", "americas_nli")
     )
     assert [stage.key for stage in one][:-1] == [stage.key for stage in other][:-1]
@@ -180,6 +182,6 @@ def test_belebele_and_race_have_four_choices(tmp_path: Path) -> None:
     race = {"example_id": ["1"], "article": ["p"], "question": ["q"], "options": [list("wxyz")], "answer": ["C"]}
     write(tmp_path, "ehovy/race", "all", "train", race, None)
     assert load("race", "train", "en", tmp_path)["label"] == [2]
-    cell = cell_of("+target=belebele", "data=hub", "model=xlmr_base")
+    cell = cell_of("+target=belebele", "data=hub", "data.root=null", "model=xlmr_base")
     assert cell.target is not None
     assert len(plan(cell).final.chain()[-1].languages) == 122
