@@ -226,7 +226,9 @@ def plan(cell: Cell) -> CellPlan:
         alone: dict[str, tuple[Evaluation, Evaluation | None]] = {rule: (own, None) for rule, own in by_rule.items()}
         compared = chain(pretrained, "none > ", "pretrained") if cell.model.weights == "random" else None
         return CellPlan(cell, without, None, missing, floors, random, compared, None, alone)
-    start, controlled, longer = intermediate, None, None
+    start: Stage | None = intermediate
+    controlled: Evaluation | None = None
+    longer: Training | None = None
     if cell.control:
         plain = replace(cell, control=None)
         of = _intermediate(plain, pretrained, experiment(plain))
