@@ -645,3 +645,12 @@ def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     streams = capsys.readouterr()
     assert streams.err.count("\n") == 1
     assert "did you mean 'xnli'" in streams.err
+
+
+def test_an_oracle_needs_dev_rows_of_each_language() -> None:
+    cell = ("+target=xquad", "model=xlmr_base", "data.root=null", "trainer=cpu", "recipe.target.patience=null")
+    plan(cell_of(*cell, "evaluation.rules=[last]"))
+    with pytest.raises(
+        StiltsError, match=r"the oracle chooses on dev rows of each language, and xquad has none in ar, de, "
+    ):
+        plan(cell_of(*cell, "evaluation.rules=[last,oracle]"))
