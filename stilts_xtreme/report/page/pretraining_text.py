@@ -46,7 +46,7 @@ class Known:
 @functools.cache
 def _by_any_code() -> Mapping[str, Language]:
     """The lines of the table by their own codes, those of FLORES-200, and these without their script."""
-    found = {language.flores.partition("_")[0]: language for language in reversed(languages().values())}
+    found = {language.flores.partition("_")[0]: language for language in reversed(list(languages().values()))}
     found |= {language.flores: language for language in languages().values()}
     return {**found, **languages()}
 
