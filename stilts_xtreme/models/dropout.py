@@ -30,13 +30,54 @@ def dropout(values: torch.Tensor, rate: float) -> torch.Tensor:
     Returns:
         The same shape, in the same precision.
     """
-    keep = round((1 - rate) * DRAWS)
-    if not 0 < keep < DRAWS or values.device.type != "cpu":
+    if not _draws(values, rate):
         return nn.functional.dropout(values, rate)
-    count = values.numel()
+    kept, scale = _drawn(values, rate)
+    return values * kept.to(values.dtype).mul_(scale)
+
+
+def _draws(values: torch.Tensor, rate: float) -> bool:
+    """Whether sixteen bits are drawn for an element: on a processor, for a rate that they can tell from 0 and 1."""
+    return 0 < round((1 - rate) * DRAWS) < DRAWS and values.device.type == "cpu"
+
+
+def _drawn(values: torch.Tensor, rate: float) -> tuple[torch.Tensor, float]:
+    """Which elements are kept, and the factor of those."""
+    keep, count = round((1 - rate) * DRAWS), values.numel()
     words = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)  # type: ignore[arg-type]
-    kept = words.view(torch.int16)[:count].view(values.shape) < keep - DRAWS // 2
-    return values * kept.to(values.dtype).mul_(DRAWS / keep)
+    return words.view(torch.int16)[:count].view(values.shape) < keep - DRAWS // 2, DRAWS / keep
+
+
+def weighted(weights: torch.Tensor, value: torch.Tensor, rate: float) -> torch.Tensor:
+    """Dropout of attention weights [..., Q, K], and what they make of values [..., K, D].
+
+    Attention weights are the largest tensors of a step. Of the three that autograd would hold for each layer (weights,
+    factors, and their product) one is held, and which elements were kept; the others are computed again, bit by bit.
+
+    Returns:
+        Outcome [..., Q, D].
+    """
+    if not _draws(weights, rate) or torch.is_autocast_enabled("cpu"):
+        return torch.matmul(dropout(weights, rate), value)
+    kept, scale = _drawn(weights, rate)
+    return _Weighted.apply(weights, value, kept, scale)  # type: ignore[no-any-return,no-untyped-call]
+
+
+class _Weighted(torch.autograd.Function):
+    """The product of dropped weights and values, which holds neither the dropped weights nor their factors."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: torch.Tensor, value: torch.Tensor, kept: torch.Tensor, scale: float) -> torch.Tensor:
+        ctx.save_for_backward(weights, value, kept)
+        ctx.scale = scale
+        return torch.matmul(kept.to(weights.dtype).mul_(scale).mul_(weights), value)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        weights, value, kept = ctx.saved_tensors
+        factor = kept.to(weights.dtype).mul_(ctx.scale)
+        of_weights = torch.matmul(gradients[0], value.transpose(-1, -2)).mul_(factor)
+        return of_weights, torch.matmul(factor.mul_(weights).transpose(-1, -2), gradients[0]), None, None
 
 
 class Dropout(nn.Dropout):

@@ -21,6 +21,7 @@ from transformers.masking_utils import sdpa_mask
 
 from stilts_xtreme.models import dropout as dropouts
 from stilts_xtreme.models.dropout import dropout as drop
+from stilts_xtreme.models.dropout import weighted
 from stilts_xtreme.models.packed_layout import Layout, collect, spread
 
 log = logging.getLogger(__name__)
@@ -211,7 +212,7 @@ def _within(
     scores = torch.matmul(query * (scaling or query.shape[-1] ** -0.5), key.transpose(-1, -2))
     if allowed is not None:
         scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
-    return torch.matmul(drop(torch.softmax(scores, -1), dropout), value)
+    return weighted(torch.softmax(scores, -1), value, dropout)
 
 
 AttentionInterface.register(NAME, attend)

@@ -9,7 +9,7 @@ from support.encoders import bare_encoder, features_of
 from torch.utils.checkpoint import checkpoint
 
 from stilts_xtreme.models import packing
-from stilts_xtreme.models.dropout import Dropout, dropout
+from stilts_xtreme.models.dropout import Dropout, dropout, weighted
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -83,3 +83,30 @@ def test_packed_encoders_have_it_and_padded_ones_torchs():
     assert not torch.equal(packed(batch), packed(batch))
     packed.eval()
     assert torch.equal(packed(batch), packed(batch))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5])
+def test_dropped_attention_is_the_plain_expression_to_the_last_bit(rate):
+    """Values and gradients; and of the large tensors less is held until the backward pass."""
+
+    def run(work):
+        torch.manual_seed(5)
+        scores = torch.randn(3, 4, 17, 17, requires_grad=True)
+        value = torch.randn(3, 4, 17, 8, requires_grad=True)
+        held = 0
+
+        def hold(tensor):
+            nonlocal held
+            held += tensor.numel() * tensor.element_size()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
+            outcome = work(torch.softmax(scores, -1), value)
+        (outcome * torch.arange(8)).sum().backward()
+        return (outcome, scores.grad, value.grad), held
+
+    plain, before = run(lambda weights, value: torch.matmul(dropout(weights, rate), value))
+    ours, after = run(lambda weights, value: weighted(weights, value, rate))
+    for one, other in zip(plain, ours, strict=True):
+        assert torch.equal(one, other)
+    assert after < before if rate else after == before
