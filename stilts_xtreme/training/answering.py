@@ -105,8 +105,8 @@ def answer(
         # a head was trained on the source language, which the tokenizer could read
         compare_unknown(shares, source.place, target.name, stage.head is None or tests.source_language in shares)
     if not cell.synthetic:
-        own = {language: found.rows["test", language] for split, language in wanted if split == "test"}
-        found.tokens = readings(target, tokenizer, own)
+        texts = {language: found.rows["test", language] for split, language in wanted if split == "test"}
+        found.tokens = readings(target, tokenizer, texts)
     if target.candidates is not None:
         found.facts["candidates"] = read_candidates(cell, target, head, tokenizer)
     # one stream; with outputs of every layer one for each language: they are many
