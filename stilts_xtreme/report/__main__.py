@@ -27,6 +27,8 @@ def parser() -> Parser:
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="for tables and pictures; needed")
     about = "also write a JSON file for each cell in the format of Every Eval Ever, as run by this organization"
     parser.add_argument("--every-eval-ever", metavar="ORGANIZATION", help=f"{about}; default: none is written")
+    about = "of cells that differ in recipe.target.learning_rate alone, take the one with the best score on dev rows"
+    parser.add_argument("--tuned", action="store_true", help=f"{about}, baselines too; default: take all cells")
     return parser
 
 
@@ -38,10 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from stilts_xtreme.report import every_eval_ever, matrix
         from stilts_xtreme.report.evidence import merged
         from stilts_xtreme.report.merging import opened
+        from stilts_xtreme.report.tuned import tuned
 
         needs = ("cell", "rows", "comparison", "averages", "synthetic", "target", "seed")
         with opened(options.sources, needs) as sources:
             cells = merged(sources)
+            if options.tuned:
+                cells, chosen = tuned(cells)
+                for sentence in chosen:
+                    out(sentence)
             Plain().page(matrix.write(cells, options.output, all_in_all=True))
             if options.every_eval_ever is not None:
                 folder = options.output / every_eval_ever.FOLDER

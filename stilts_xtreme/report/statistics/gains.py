@@ -224,8 +224,9 @@ def _gain(gains: np.ndarray, seeds: tuple[int, ...]) -> Gain:
     # The interaction of items and seeds is in the variance between seeds too, so it is taken out of the items here.
     single = float(drawn.var(0, ddof=1).mean())
     interaction = max(0.0, (single - whole) * count / (count - 1))
-    items = max(0.0, whole - interaction / count)
+    # No more of it is taken out than is there: a few seeds may happen to agree.
     between = float(data.var(ddof=1)) / count
+    items = max(0.0, whole - min(interaction / count, between))
     return Gain(float(data.mean()), Spread(items**0.5, between**0.5, count - 1), seeds, tuple(map(float, data)))
 
 

@@ -110,7 +110,8 @@ def overall(gains: pd.DataFrame) -> Overall:
     model = MixedLM.from_formula("gain ~ 1", data, groups="target", re_formula="1", vc_formula=components)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say is among the checks below
-        fit = model.fit(reml=True, method=["lbfgs", "bfgs", "powell"], maxiter=500)
+        # those that follow a gradient come late: they get nowhere where a component is at zero, as often one is
+        fit = model.fit(reml=True, method=["powell", "lbfgs", "bfgs"], maxiter=500)
         again = model.fit(reml=True, method="nm", maxiter=2000)
     value, error = float(fit.params["Intercept"]), float(fit.bse["Intercept"])
     other = float(again.params["Intercept"])

@@ -146,3 +146,21 @@ def test_three_seeds_cover_whatever_the_shares_of_the_two_noises():
             spread = Spread(1.0, ratio * (rng.chisquare(2) / 2) ** 0.5, 2)
             seen.append(abs(error) <= spread.quantile(0.975))
         assert 0.935 <= np.mean(seen) <= 0.98, ratio
+
+
+def test_seeds_that_happen_to_agree_do_not_take_the_noise_of_items_away() -> None:
+    """Sixty items of which each seed answers others right, and both seeds with the same gain."""
+    rng = np.random.default_rng(0)
+
+    def arm(right: int) -> dict[int, dict[str, Items]]:
+        made = {}
+        for seed in (0, 1):
+            scores = np.zeros(60)
+            scores[rng.permutation(60)[:right]] = 1
+            made[seed] = {"de": Items([str(n) for n in range(60)], scores, np.ones(60))}
+        return made
+
+    found = paired_gains(arm(33), arm(30), False)["de"]
+    assert found.by_seed == pytest.approx((5.0, 5.0))
+    low, high = found.interval()
+    assert low < 0 < high, "sixty items cannot show five points"

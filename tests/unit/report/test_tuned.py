@@ -1,0 +1,96 @@
+"""The report with each arm at its own best learning rate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.evidence import findings
+from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.report.tuned import CHOSEN, OPTION, tuned
+
+
+def cell(before: str, rate: float, dev: float, value: float, seed: int = 0, collapsed: bool = False) -> FinishedCell:
+    name = f"{before}-{rate:g}-{seed}"
+    result: dict[str, Any] = {
+        "cell": name,
+        "model": "mini",
+        "intermediate": [] if before == "none" else [before],
+        "target": "xnli",
+        "seed": seed,
+        "collapsed": collapsed,
+        "marks": [],
+        "synthetic": False,
+        "source_language": "en",
+        "averages": {"zero_shot_value": value, "zero_shot_gain": 99.0},
+        "rows": [{"intermediate": before, "trained": f"t-{name}", "language": "de"}],
+        "comparison": [{"language": "de", "value": value, "baseline": 1.0, "gain": 99.0}],
+        "settings": {OPTION: rate, "languages": "available"},
+        "stages": [{"key": f"t-{name}", "kind": "train", "info": {"dev": {"xnli": dev}}}],
+        "identity": {
+            "encoder": "e",
+            "before": before,
+            "task": "x",
+            "rest": f"{rate}",
+            "evaluation": f"e-{name}",
+            "baseline": None if before == "none" else f"e-none-{rate:g}-{seed}",
+        },
+    }
+    return FinishedCell(result, Path(name))
+
+
+CELLS = [
+    cell("none", 1e-5, dev=60, value=50),
+    cell("none", 5e-5, dev=70, value=58),
+    cell("mnli", 1e-5, dev=75, value=60),
+    cell("mnli", 5e-5, dev=72, value=66),
+]
+
+
+def test_each_arm_has_the_rate_with_its_own_best_dev_score() -> None:
+    found, said = tuned(CELLS)
+    assert [each.result["cell"] for each in found] == ["none-5e-05-0", "mnli-1e-05-0"]
+    assert {each.result["settings"][OPTION] for each in found} == {CHOSEN}
+    assert "mnli > xnli: seed 0 1e-05" in said[1]
+
+
+def test_the_gain_is_between_the_chosen_cells() -> None:
+    found, _ = tuned(CELLS)
+    (evidence,) = findings(found).entries.values()
+    assert evidence.mean.value == pytest.approx(60 - 58), (
+        "not 60 - 50 of the same rate, nor 66 - 58 of the best test score"
+    )
+    (line,) = found[1].result["comparison"]
+    assert (line["baseline"], line["gain"]) == (58, 2)
+
+
+def test_each_seed_chooses_for_itself() -> None:
+    second = [
+        cell("none", 1e-5, 70, 51, seed=1),
+        cell("none", 5e-5, 60, 57, seed=1),
+        cell("mnli", 1e-5, 75, 60, seed=1),
+        cell("mnli", 5e-5, 80, 61, seed=1),
+    ]
+    found, _ = tuned([*CELLS, *second])
+    (evidence,) = findings(found).entries.values()
+    assert evidence.mean.by_seed == pytest.approx((60 - 58, 61 - 51))
+
+
+def test_a_collapsed_rate_is_not_chosen() -> None:
+    bad = [CELLS[0], cell("none", 5e-5, dev=90, value=33, collapsed=True), *CELLS[2:]]
+    found, _ = tuned(bad)
+    assert found[0].result["cell"] == "none-1e-05-0"
+
+
+def test_what_cannot_be_chosen_is_said() -> None:
+    with pytest.raises(StiltsError, match=r"as in recipe\.target\.learning_rate=2e-5,5e-5"):
+        tuned([CELLS[0], CELLS[2]])
+    with pytest.raises(StiltsError, match="mnli-1e-05-0, with the learning rate 1e-05, is not among these cells"):
+        tuned([CELLS[1], CELLS[2], cell("mnli", 5e-5, 72, 66)])
+    for each in (CELLS[0], CELLS[1]):
+        each.result["stages"][0]["info"] = {}
+    with pytest.raises(StiltsError, match="no score on dev rows"):
+        tuned(CELLS)
