@@ -107,7 +107,7 @@ def prepared(argument: str, many: bool) -> str | None:
     if found is None:
         return None
     if option == "output":  # Hydra, too, writes below it
-        found = [str(home(path)) for path in found]
+        found = [str(home(path)) if path else path for path in found]  # nothing is not the folder where one is
     return f"{plus}{option}={','.join(map(quoted, found))}"
 
 

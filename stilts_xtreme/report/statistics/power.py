@@ -64,17 +64,23 @@ def seeds_needed(noise: float, effect: float = 1.0) -> int:
         noise: Standard deviation over seeds, in points.
         effect: The true gain, in points.
     """
-    count = 2
-    while noise > 0 and _power_of_means(effect / noise, count) < POWER:
-        count += 1
-    return count
+    if noise <= 0:
+        return 2
 
+    def shown(seeds: int) -> bool:
+        """By the noncentral t distribution (Cohen 1988, Statistical Power Analysis)."""
+        df, shift = 2 * seeds - 2, effect / noise * math.sqrt(seeds / 2)
+        critical = special.stdtrit(df, 1 - ALPHA / 2)
+        return bool(1 - special.nctdtr(df, shift, critical) + special.nctdtr(df, shift, -critical) >= POWER)
 
-def _power_of_means(effect: float, count: int) -> float:
-    """The power of a two-sided t test of two means of ``count`` values each, whose standard deviation is 1."""
-    df, shift = 2 * count - 2, effect * math.sqrt(count / 2)
-    critical = float(special.stdtrit(df, 1 - ALPHA / 2))
-    return float(1 - special.nctdtr(df, shift, critical) + special.nctdtr(df, shift, -critical))
+    high = 2
+    while not shown(high):
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if shown(middle) else (middle, high)
+    return high
 
 
 def seeds_for(spread: Spread, effect: float, most: int = 200) -> int | None:

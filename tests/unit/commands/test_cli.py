@@ -101,7 +101,10 @@ def test_console_script_and_module_are_the_same() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("+target=xnly", ("target=xnly", "did you mean 'xnli'", "pawsx, tatoeba, tydiqa, udpos, xcopa, xnli, xquad")),
+        (
+            "+target=xnly",
+            ("target=xnly", "did you mean 'xnli'", "pawsx, sib200, tatoeba, tydiqa, udpos, xcopa, xnli, xquad"),
+        ),
         ("target=xnly", ("target=xnly", "did you mean 'xnli'")),
         ("+intermediate=mnl", ("intermediate=mnl", "did you mean 'mnli'", "squad_v2")),
         ("+intermediate=[mnli,squad]", ("intermediate=squad ", "did you mean 'squad_v", "hellaswag")),
@@ -247,7 +250,10 @@ def test_a_mistyped_option_gets_a_short_list(cli: Callable[..., Any], argument: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["+target=xnli", "study.name=x"], ("names no study that has it", "+study=NAME", "sizes, volumes.")),
+        (
+            ["+target=xnli", "study.name=x"],
+            ("names no study that has it", "+study=NAME", "sizes, volume_vs_size, volumes."),
+        ),
         (["target.languages=[qab]"], ("names no target that has it", "+target=NAME", "xnli")),
         (["+target=xnli", "target.candidates=x"], ("names no target that has it", "lareqa")),
         (["+target=xnli", "target.nme=x"], ("target.nme is not known (did you mean 'target.name'?)",)),

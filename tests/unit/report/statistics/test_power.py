@@ -53,3 +53,11 @@ def test_seeds_that_published_noise_asks_for():
         arms = rng.normal(0, SEED_NOISE["tydiqa"], (2, needed["tydiqa"]))
         found.append(stats.ttest_ind(arms[0] + 1, arms[1]).pvalue <= 0.05)
     assert np.mean(found) == pytest.approx(0.8, abs=0.04)
+
+
+@pytest.mark.parametrize("noise", [0.3, 0.5, 1.0, 2.4, 7.0])
+def test_seeds_are_those_of_statsmodels(noise: float) -> None:
+    from statsmodels.stats.power import TTestIndPower
+
+    wanted = TTestIndPower().solve_power(effect_size=1 / noise, power=0.8, alpha=0.05)
+    assert seeds_needed(noise) == np.ceil(wanted)
