@@ -127,7 +127,7 @@ def test_plans_of_cells_and_of_sweeps_know_own_choices(folder: Path, capsys: pyt
 def test_help_lists_own_choices(folder: Path) -> None:
     command = [sys.executable, "-m", "stilts_xtreme", "--config-dir", str(folder), "--help"]
     page = subprocess.run(command, capture_output=True, text=True).stdout
-    assert "reviews, tatoeba" in page
+    assert "reviews, sib200, tatoeba" in page
 
 
 @pytest.mark.parametrize(

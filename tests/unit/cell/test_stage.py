@@ -159,6 +159,7 @@ FIELDS: dict[str, dict[str, tuple[Any, bool]]] = {
         "path": ("/elsewhere", False),
         "files": ({"config.json": "1"}, False),  # of an encoder without an id; test_a_folder_is_known_by_its_files
         "shipped": (True, False),
+        "layers": (6, True),
     },
 }
 

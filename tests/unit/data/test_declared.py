@@ -18,7 +18,14 @@ from stilts_xtreme.data.readers.raw import Raw, raw_columns
 from stilts_xtreme.data.sources import source_of
 
 LOCAL = ("ccg", "ud_relations", "lareqa", "mewsli_x")  # what their readers make of own files is shown elsewhere
-READ = [name for name in catalogue.names() if catalogue.load_spec(name).reader not in LOCAL]
+BEYOND = (
+    "americas_nli",
+    "belebele",
+    "masakhaner2",
+    "race",
+    "sib200",
+)  # the facts have no schema; test_beyond reads these
+READ = [name for name in catalogue.names() if catalogue.load_spec(name).reader not in LOCAL and name not in BEYOND]
 TEXTS = ["เมืองหลวงของไทย", "عاصمة مصر القاهرة", "北京是首都 👩‍👩‍👧"]
 
 

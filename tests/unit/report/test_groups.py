@@ -58,8 +58,9 @@ def test_a_language_that_nobody_knows_has_a_group_of_its_own() -> None:
 
 @pytest.mark.parametrize("baseline", [True, False])
 def test_many_languages_are_printed_in_groups_and_kept_whole(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], baseline: bool
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, baseline: bool
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "160")  # a narrower terminal breaks lines of the table in two
     result = result_of(ALL, baseline=baseline)
     cell.show(result, tmp_path, Plain())
     said = capsys.readouterr().out

@@ -164,7 +164,7 @@ def test_the_matrix_of_xtreme_r_ends_near_its_lower_bound() -> None:
     options = [one for one in options if one not in simulate.XTREME_R or not one.startswith(("model=", "seed="))]
     planned, refused = planned_cells(compose.prepare(options))
     assert refused == []
-    assert len(planned) == 2 * 11 * len(compose.choices("target")) * 3
+    assert len(planned) == 2 * 11 * 12 * 3
     graph = simulate.assumed(build(planned, Store(planned[0].cell.output)))
     mnli = {entry.seconds for entry in graph.nodes.values() if entry.label == "mnli"}
     assert len(mnli) == 2

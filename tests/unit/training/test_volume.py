@@ -20,9 +20,9 @@ from stilts_xtreme.core.specs import Sampling
 from stilts_xtreme.models.batch import Features
 from stilts_xtreme.report.labels import row_name
 from stilts_xtreme.training.callbacks import Select
+from stilts_xtreme.training.courses import _volume
 from stilts_xtreme.training.fit import Course, StepStream, share_steps
 from stilts_xtreme.training.parents import load_rows
-from stilts_xtreme.training.train import _volume
 
 SIZES = st.lists(st.integers(1, 5000), min_size=1, max_size=5)
 
