@@ -127,19 +127,24 @@ def contrasts(
             raise StiltsError(
                 f"The {name} with seed {s} has the languages {', '.join(sorted(arm[s]))}, not {', '.join(languages)}."
             )
-    sums = _resampled(_tables(every, languages), parallel, draws, np.random.default_rng(seed))
+    tables = _tables(every, languages)
+    sums = _resampled(tables, parallel, draws, np.random.default_rng(seed))
     # [draws + 1, languages, arms, seeds]; the first line is the data themselves
     scores = 100 * np.divide(sums[..., 0], sums[..., 1], out=np.zeros(sums.shape[:-1]), where=sums[..., 1] > 0)
     scores = scores.reshape(*scores.shape[:2], len(arms), len(seeds))
+    # a score moves by whole items; of a single one it is any number [languages]
+    counted = np.array([len(names) > 1 for names, _ in tables])
+    steps = np.where(counted, 100 / np.maximum(sums[0, ..., 1].mean(1), 1), 0.0)
     places = {name: n for n, name in enumerate(arms)}
     found: dict[str, dict[str, Gain]] = {}
     for contrast, weights in wanted.items():
         values = sum(weight * scores[:, :, places[arm]] for arm, weight in weights.items())
-        found[contrast] = {language: _gain(values[:, n], seeds) for n, language in enumerate(languages)}
+        rounding = steps**2 / 12 * sum(weight**2 for weight in weights.values())
+        found[contrast] = {key: _gain(values[:, n], seeds, rounding[n]) for n, key in enumerate(languages)}
         for name, members in (means or {}).items():
             at = [languages.index(language) for language in members]
             if at:
-                found[contrast][name] = _gain(values[:, at].mean(1), seeds)
+                found[contrast][name] = _gain(values[:, at].mean(1), seeds, rounding[at].sum() / len(at) ** 2)
     return found
 
 
@@ -213,8 +218,12 @@ def _strata(ids: Sequence[Sequence[str]], parallel: bool) -> list[dict[int, np.n
     ]
 
 
-def _gain(gains: np.ndarray, seeds: tuple[int, ...]) -> Gain:
-    """From the gains of the data and of the resamples by seed [draws + 1, seeds]."""
+def _gain(gains: np.ndarray, seeds: tuple[int, ...], rounding: float) -> Gain:
+    """From the gains of the data and of the resamples by seed [draws + 1, seeds].
+
+    Two seeds may agree to the last item, and would then seem to have no noise at all. So the variance of rounding to
+    whole items is added to that between seeds (Sheppard's correction). With hundreds of items it is next to nothing.
+    """
     data, drawn = gains[0], gains[1:]
     count = len(seeds)
     whole = float(drawn.mean(1).var(ddof=1))
@@ -224,9 +233,8 @@ def _gain(gains: np.ndarray, seeds: tuple[int, ...]) -> Gain:
     # The interaction of items and seeds is in the variance between seeds too, so it is taken out of the items here.
     single = float(drawn.var(0, ddof=1).mean())
     interaction = max(0.0, (single - whole) * count / (count - 1))
-    # No more of it is taken out than is there: a few seeds may happen to agree.
-    between = float(data.var(ddof=1)) / count
-    items = max(0.0, whole - min(interaction / count, between))
+    items = max(0.0, whole - interaction / count)
+    between = (float(data.var(ddof=1)) + rounding) / count
     return Gain(float(data.mean()), Spread(items**0.5, between**0.5, count - 1), seeds, tuple(map(float, data)))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.text import markdown as escaped
@@ -13,10 +13,15 @@ from stilts_xtreme.core.text import markdown_table
 from stilts_xtreme.report.evidence import REGION
 from stilts_xtreme.report.evidence_page import write_table
 from stilts_xtreme.report.statistics.gains import Gain
-from stilts_xtreme.report.statistics.power import seeds_for
+from stilts_xtreme.report.statistics.languages import adjusted
+from stilts_xtreme.report.statistics.power import ALPHA, seeds_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+UNDECIDED = "not decidable"
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,35 @@ def needed(value: Gain) -> str:
     if seeds is None:
         return f"no number of seeds shows {REGION:g} point: the test rows are too few"
     return f"{seeds} seeds would show {REGION:g} point"
+
+
+def decided(about: str, value: Gain, holm: float | None, says: str, words: tuple[str, str, str]) -> Verdict:
+    """The verdict of a contrast: shown to be above or below zero, shown to be nothing, or not decidable.
+
+    One seed decides nothing: how much another one would differ is not known.
+
+    Args:
+        about: What it is about.
+        value: The contrast.
+        holm: Its p, corrected by Holm; None where it has no interval.
+        says: What the contrast is, in words, such as ``from the smallest to the largest size``.
+        words: What is said above zero, below zero, and of a contrast of which the region of equivalence is not left.
+    """
+    figures = f"{shown(value)} points {says}"
+    if holm is None:
+        return Verdict(about, UNDECIDED, f"{figures}; one seed without answers has no interval; add seeds")
+    figures += f", p {holm:.3f} after Holm's correction"
+    above, below, same = words
+    if holm <= ALPHA and len(value.seeds) > 1:
+        return Verdict(about, above if value.value > 0 else below, figures)
+    if value.p_beyond(REGION) <= ALPHA and len(value.seeds) > 1:
+        return Verdict(about, same, f"{figures}; an effect of {REGION:g} point or more is refuted")
+    return Verdict(about, UNDECIDED, f"{figures}; {needed(value)}")
+
+
+def corrected(values: Mapping[Name, Gain]) -> dict[Name, float]:
+    """The ps of contrasts that have one, corrected by Holm for their number."""
+    return adjusted({name: value.p for name, value in values.items() if known(value)}, "holm")
 
 
 def tidy(about: Mapping[str, Any], values: Mapping[str, Gain]) -> list[dict[str, Any]]:

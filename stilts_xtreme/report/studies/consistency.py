@@ -14,18 +14,16 @@ import numpy as np
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.answers import Answers, Target
-from stilts_xtreme.report.evidence import REGION, ZERO_SHOT
+from stilts_xtreme.report.evidence import ZERO_SHOT
 from stilts_xtreme.report.labels import BASELINE, evaluation
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
-from stilts_xtreme.report.statistics.languages import adjusted
-from stilts_xtreme.report.statistics.power import ALPHA
 from stilts_xtreme.report.studies.compared import TargetArms, gather, no_baseline
-from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, known, needed, shown, tidy
+from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, corrected, decided, shown, tidy
 from stilts_xtreme.tasks.metrics.items import Items
 
 QUESTION = "Does intermediate training make answers more consistent across languages, apart from more often right?"
-MORE, LESS, SAME, UNDECIDED = "more consistent", "less consistent", "the same (shown equivalent)", "not decidable"
+MORE, LESS, SAME = "more consistent", "less consistent", "the same (shown equivalent)"
 TRANSFER, ERRORS = "transfer", "shared errors"
 LABELS = ("classification", "choice")
 """Formats whose answers are labels, so that they can be the same in two languages."""
@@ -123,24 +121,11 @@ def _gains(target: TargetArms) -> dict[Place, Mapping[str, Gain]]:
 
 def _verdicts(kind: str, found: Mapping[Place, Mapping[str, Gain]]) -> list[Verdict]:
     means = {place: by[ZERO_SHOT] for place, by in found.items()}
-    holm = adjusted({place: gain.p for place, gain in means.items() if known(gain)}, "holm")
-    verdicts = []
-    for place, gain in means.items():
-        encoder, task, target = place
-        about = f"{kind}: {encoder} / {task} > {target}"
-        says = f"{gain.value:+.1f} points"
-        p = holm.get(place)
-        if p is None:
-            verdicts.append(Verdict(about, UNDECIDED, f"{says}; add seeds"))
-            continue
-        says = f"{shown(gain)}, p {p:.3f} after Holm's correction"
-        if p <= ALPHA and len(gain.seeds) > 1:
-            verdicts.append(Verdict(about, MORE if gain.value > 0 else LESS, says))
-        elif gain.p_beyond(REGION) <= ALPHA and len(gain.seeds) > 1:
-            verdicts.append(Verdict(about, SAME, f"{says}; a change of {REGION:g} point or more is refuted"))
-        else:
-            verdicts.append(Verdict(about, UNDECIDED, f"{says}; {needed(gain)}"))
-    return verdicts
+    holm = corrected(means)
+    return [
+        decided(f"{kind}: {' / '.join(place[:2])} > {place[2]}", gain, holm.get(place), "of change", (MORE, LESS, SAME))
+        for place, gain in means.items()
+    ]
 
 
 def _table(found: Mapping[str, Mapping[Place, Mapping[str, Gain]]]) -> Table:

@@ -14,21 +14,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.report.evidence import EVERY, REGION
+from stilts_xtreme.report.evidence import EVERY
 from stilts_xtreme.report.families import short
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
-from stilts_xtreme.report.statistics.languages import adjusted
-from stilts_xtreme.report.statistics.power import ALPHA
 from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, no_baseline, size_of
-from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, known, needed, shown, tidy
+from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUESTION = "Does the gain from English intermediate training diminish or saturate as the encoder grows?"
-GROWING, FLAT, DIMINISHING, UNDECIDED = "growing", "flat (shown equivalent)", "diminishing", "not decidable"
+GROWING, DIMINISHING, FLAT = "growing", "diminishing", "flat (shown equivalent)"
+FROM_TO = "from the smallest to the largest size"
 SIZES = 3
 """So many sizes at least: of two there is no trend, only a difference."""
 TREND = "trend"
@@ -103,9 +102,17 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     if not curves:
         raise StiltsError(" ".join(["study=saturation: no cell has a score that means something.", *notes[:3]]))
     trends = {(c.target.name, mean): c.found[TREND][mean] for c in curves for mean in c.target.means if mean != EVERY}
-    ps = {place: gain.p for place, gain in trends.items() if known(gain)}
-    holm = adjusted(ps, "holm")
-    verdicts = [_verdict(place, gain, holm.get(place)) for place, gain in trends.items()]
+    holm = corrected(trends)
+    verdicts = [
+        decided(
+            f"{target}, {mean.removeprefix('mean, ')}",
+            gain,
+            holm.get((target, mean)),
+            FROM_TO,
+            (GROWING, DIMINISHING, FLAT),
+        )
+        for (target, mean), gain in trends.items()
+    ]
     synthetic = any(cell.result["synthetic"] for cell in cells)
     return Conclusion(
         question=QUESTION,
@@ -173,21 +180,6 @@ def _sizes(target: TargetArms) -> dict[str, int]:
     if len(ordered) < SIZES:
         raise StiltsError(_few(target.name, list(ordered)))
     return ordered
-
-
-def _verdict(place: tuple[str, str], trend: Gain, holm: float | None) -> Verdict:
-    target, mean = place
-    about = f"{target}, {mean.removeprefix('mean, ')}"
-    low, high = trend.interval()
-    says = f"{trend.value:+.1f} points from the smallest to the largest size"
-    if holm is None:
-        return Verdict(about, UNDECIDED, f"{says}; one seed without answers has no interval; add seeds")
-    says += f" [{low:+.1f}, {high:+.1f}], p {holm:.3f} after Holm's correction"
-    if holm <= ALPHA and len(trend.seeds) > 1:
-        return Verdict(about, GROWING if trend.value > 0 else DIMINISHING, says)
-    if trend.p_beyond(REGION) <= ALPHA and len(trend.seeds) > 1:
-        return Verdict(about, FLAT, f"{says}; a change of {REGION:g} point or more is refuted")
-    return Verdict(about, UNDECIDED, f"{says}; {needed(trend)}")
 
 
 def confounds(curves: Sequence[Curve]) -> list[str]:
@@ -258,9 +250,9 @@ def _steps(curves: Sequence[Curve]) -> Table:
     for curve in curves:
         mean = next(iter(curve.target.means))
         steps = {name: by[mean] for name, by in curve.found.items() if name.startswith("step ")}
-        corrected = adjusted({name: gain.p for name, gain in steps.items() if known(gain)}, "holm")
+        holm = corrected(steps)
         for name, gain in steps.items():
-            p = f"{corrected[name]:.3f}" if name in corrected else ""
+            p = f"{holm[name]:.3f}" if name in holm else ""
             lines.append([curve.target.name, name.removeprefix("step "), shown(gain), p])
     caption = "What the gain changes by from each size to the next; p after Holm's correction over a target's steps."
     return Table(caption, ("target", "sizes", "change of the gain", "p"), lines)

@@ -14,18 +14,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.report.evidence import EVERY, REGION
+from stilts_xtreme.report.evidence import EVERY
 from stilts_xtreme.report.families import short
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
-from stilts_xtreme.report.statistics.languages import adjusted
-from stilts_xtreme.report.statistics.power import ALPHA
 from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, size_of
-from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, known, needed, shown, tidy
+from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
 
 QUESTION = "What buys more robustness in low-resource languages: more intermediate data or a bigger encoder?"
-DATA, SIZE, SAME, UNDECIDED = "more data", "a bigger encoder", "the same (shown equivalent)", "not decidable"
+DATA, SIZE, SAME = "more data", "a bigger encoder", "the same (shown equivalent)"
+MORE = "more by doubling the encoder than by doubling the data"
 VOLUME, ENCODER, DIFFERENCE, INTERACTION = "doubling the data", "doubling the encoder", "difference", "interaction"
 ALIKE = 1.25
 """Two trainings cost the same if neither costs more than this times the other."""
@@ -88,10 +87,13 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         for mean in g.target.means
         if mean != EVERY
     }
-    holm = adjusted({place: gain.p for place, gain in differences.items() if known(gain)}, "holm")
+    holm = corrected(differences)
     return Conclusion(
         question=QUESTION,
-        verdicts=[_verdict(place, gain, holm.get(place)) for place, gain in differences.items()],
+        verdicts=[
+            decided(f"{what}, {mean.removeprefix('mean, ')}", gain, holm.get((what, mean)), MORE, (SIZE, DATA, SAME))
+            for (what, mean), gain in differences.items()
+        ],
         tables=[_effects(grids), _equal_cost(grids)],
         confounds=[*_confounds(grids), *notes],
         rows=[row for g in grids for row in _rows(g)],
@@ -159,20 +161,6 @@ def _cost(arm: Arm) -> float:
     trained = arm.first["scale"]["intermediate"]
     passes = trained["steps"] / trained["batches"] if trained.get("batches") else 1.0
     return float(size_of(arm) * trained["examples"] * passes)
-
-
-def _verdict(place: tuple[str, str], difference: Gain, holm: float | None) -> Verdict:
-    about = f"{place[0]}, {place[1].removeprefix('mean, ')}"
-    says = f"doubling the encoder gives {difference.value:+.1f} points more than doubling the data"
-    if holm is None:
-        return Verdict(about, UNDECIDED, f"{says}; one seed without answers has no interval; add seeds")
-    low, high = difference.interval()
-    says += f" [{low:+.1f}, {high:+.1f}], p {holm:.3f} after Holm's correction"
-    if holm <= ALPHA and len(difference.seeds) > 1:
-        return Verdict(about, SIZE if difference.value > 0 else DATA, says)
-    if difference.p_beyond(REGION) <= ALPHA and len(difference.seeds) > 1:
-        return Verdict(about, SAME, f"{says}; a difference of {REGION:g} point or more is refuted")
-    return Verdict(about, UNDECIDED, f"{says}; {needed(difference)}")
 
 
 def _effects(grids: Sequence[Grid]) -> Table:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from support.finished import finished
 
 from stilts_xtreme.commands import recommend as command
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report import recommend
-from stilts_xtreme.report.results import FinishedCell
 
 TASKS = [recommend.Candidate("mnli", "classification", 300), recommend.Candidate("squad_v1", "qa", 80)]
 TASKS += [recommend.Candidate("qqp", "classification", 400), recommend.Candidate("ccg", "tagging", 30)]
@@ -49,29 +47,17 @@ def test_regret_is_what_the_first_tasks_stay_behind_the_best() -> None:
     assert recommend.regret(truth, ["not_there", "ccg"], 1)[0] == pytest.approx((13 + 13) / 2)
 
 
-def cell(task: str, target: str, seed: int, value: float, model: str = "mini") -> FinishedCell:
-    result: dict[str, Any] = {
-        "cell": f"{model}-{task}-{target}-{seed}",
-        "model": model,
-        "intermediate": [] if task == "none" else [task],
-        "target": target,
-        "seed": seed,
-        "collapsed": False,
-        "synthetic": True,
-        "averages": {"zero_shot_value": value},
-        "rows": [{"intermediate": task}],
-        "comparison": [{"language": "de", "value": value}],
-    }
-    return FinishedCell(result)
-
-
 def test_a_matrix_is_ranked_by_its_scores_and_the_baseline_is_no_task() -> None:
-    cells = [cell("none", "xnli", 0, 90.0), cell("mnli", "xnli", 0, 60.0), cell("qqp", "xnli", 0, 63.0)]
+    cells = [
+        finished("mini", "none", {"de": 90.0}),
+        finished("mini", "mnli", {"de": 60.0}),
+        finished("mini", "qqp", {"de": 63.0}),
+    ]
     found = recommend.scores(cells)
     assert found == {"xnli": {"mnli": {0: 60.0}, "qqp": {0: 63.0}}}
     assert recommend.by_matrix(found["xnli"]) == ["qqp", "mnli"]
     with pytest.raises(StiltsError, match="several encoders"):
-        recommend.scores([*cells, cell("mnli", "xnli", 0, 1.0, model="other")])
+        recommend.scores([*cells, finished("other", "mnli", {"de": 1.0})])
 
 
 def test_what_it_prints(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

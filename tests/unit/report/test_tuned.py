@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.finished import finished
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.evidence import findings
@@ -15,16 +16,9 @@ from stilts_xtreme.report.tuned import CHOSEN, OPTION, tuned
 
 def cell(before: str, rate: float, dev: float, value: float, seed: int = 0, collapsed: bool = False) -> FinishedCell:
     name = f"{before}-{rate:g}-{seed}"
-    result: dict[str, Any] = {
+    more: dict[str, Any] = {
         "cell": name,
-        "model": "mini",
-        "intermediate": [] if before == "none" else [before],
-        "target": "xnli",
-        "seed": seed,
         "collapsed": collapsed,
-        "marks": [],
-        "synthetic": False,
-        "source_language": "en",
         "averages": {"zero_shot_value": value, "zero_shot_gain": 99.0},
         "rows": [{"intermediate": before, "trained": f"t-{name}", "language": "de"}],
         "comparison": [{"language": "de", "value": value, "baseline": 1.0, "gain": 99.0}],
@@ -39,7 +33,7 @@ def cell(before: str, rate: float, dev: float, value: float, seed: int = 0, coll
             "baseline": None if before == "none" else f"e-none-{rate:g}-{seed}",
         },
     }
-    return FinishedCell(result, Path(name))
+    return finished("mini", before, {"de": value}, seed, Path(name), **more)
 
 
 CELLS = [

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from support.finished import finished
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.studies import Planned, analyse, check
-from stilts_xtreme.report.studies.consistency import ERRORS, LESS, MORE, SAME, TRANSFER, UNDECIDED, items
+from stilts_xtreme.report.studies.conclusion import UNDECIDED
+from stilts_xtreme.report.studies.consistency import ERRORS, LESS, MORE, SAME, TRANSFER, items
 
 LABELS = ("entailment", "neutral", "contradiction")
 
@@ -36,22 +37,8 @@ def cell(folder: Path, before: str, seed: int, answers: dict[str, list[str]], go
             (place / part / "xnli" / f"test-{language}.tsv").write_text("".join(f"{g}\n" for g in given))
     target = {"name": "xnli", "head": "classification", "metric": "accuracy", "test": "xnli"}
     (place / "config.json").write_text(json.dumps({"target": target, "dataset": {"xnli": {"parallel": True}}}))
-    result: dict[str, Any] = {
-        "cell": name,
-        "model": "mini",
-        "intermediate": [] if before == "none" else [before],
-        "target": "xnli",
-        "seed": seed,
-        "collapsed": False,
-        "marks": [],
-        "synthetic": False,
-        "source_language": "en",
-        "averages": {"zero_shot_value": 50.0},
-        "rows": [{"intermediate": before}],
-        "comparison": [{"language": language, "value": 50.0} for language in answers],
-        "identity": {"evaluation": f"key-{name}", "encoder": "e"},
-    }
-    return FinishedCell(result, place)
+    identity = {"evaluation": f"key-{name}", "encoder": "e"}
+    return finished("mini", before, dict.fromkeys(answers, 50.0), seed, place, identity=identity)
 
 
 def cells(

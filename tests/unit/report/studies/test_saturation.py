@@ -6,23 +6,23 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from support.cells import TINY
+from support.finished import finished
 
 from stilts_xtreme.commands import study
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.studies import analyse
 from stilts_xtreme.report.studies.compared import Arm, TargetArms
+from stilts_xtreme.report.studies.conclusion import UNDECIDED
 from stilts_xtreme.report.studies.saturation import (
     DIMINISHING,
     FLAT,
     GROWING,
     TREND,
-    UNDECIDED,
     curve_of,
     slope,
 )
@@ -80,27 +80,10 @@ def test_contrasts_are_those_of_the_scores() -> None:
     )
 
 
-def result(encoder: str, before: str, seed: int, value: float, **more: Any) -> FinishedCell:
+def result(encoder: str, before: str, seed: int, value: float) -> FinishedCell:
     """A cell of which the scores alone are known."""
-    rows = [{"language": "en", "value": value + 10}, {"language": "de", "value": value}]
-    return FinishedCell(
-        {
-            "cell": f"{encoder}-{before}-{seed}",
-            "model": encoder,
-            "intermediate": [] if before == "none" else [before],
-            "target": "xnli",
-            "seed": seed,
-            "collapsed": False,
-            "marks": [],
-            "synthetic": True,
-            "source_language": "en",
-            "averages": {"zero_shot_value": value},
-            "rows": [{"intermediate": before}],
-            "comparison": rows,
-            "scale": {"body": SIZES[encoder], "intermediate": {"steps": 100}},
-            **more,
-        }
-    )
+    scale = {"body": SIZES[encoder], "intermediate": {"steps": 100}}
+    return finished(encoder, before, {"en": value + 10, "de": value}, seed, scale=scale)
 
 
 def cells(gains: dict[str, float], noise: float, seeds: int = 3, draw: int = 0) -> list[FinishedCell]:

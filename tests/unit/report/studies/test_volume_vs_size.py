@@ -6,34 +6,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.finished import finished
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.studies import Planned, check
-from stilts_xtreme.report.studies.volume_vs_size import DATA, SAME, SIZE, UNDECIDED, analyse
+from stilts_xtreme.report.studies.conclusion import UNDECIDED
+from stilts_xtreme.report.studies.volume_vs_size import DATA, SAME, SIZE, analyse
 
 SIZES = {"s": 1_000_000, "m": 2_000_000, "l": 4_000_000}
 VOLUMES = (100, 200, 400)
 
 
 def cell(encoder: str, volume: int, seed: int, value: float, steps: int) -> FinishedCell:
-    result: dict[str, Any] = {
-        "cell": f"{encoder}-{volume}-{seed}",
-        "model": encoder,
-        "intermediate": ["mnli"],
-        "volume": volume,
-        "target": "xnli",
-        "seed": seed,
-        "collapsed": False,
-        "marks": [],
-        "synthetic": True,
-        "source_language": "en",
-        "averages": {"zero_shot_value": value},
-        "rows": [{"intermediate": "mnli"}],
-        "comparison": [{"language": "en", "value": value + 10}, {"language": "de", "value": value}],
-        "scale": {"body": SIZES[encoder], "intermediate": {"examples": volume, "steps": steps, "batches": 10}},
-    }
-    return FinishedCell(result)
+    scale = {"body": SIZES[encoder], "intermediate": {"examples": volume, "steps": steps, "batches": 10}}
+    more = {"cell": f"{encoder}-{volume}-{seed}", "volume": volume, "scale": scale}
+    return finished(encoder, "mnli", {"en": value + 10, "de": value}, seed, **more)
 
 
 def cells(data: float, size: float, noise: float = 0.1, both: float = 0.0, seeds: int = 3) -> list[FinishedCell]:
