@@ -8,7 +8,7 @@ from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.inputs import MixedMlm, RowSet, Translated
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Cell, Target, TrainTask
-from stilts_xtreme.data import translated, unlabelled
+from stilts_xtreme.data import language_table, translated, unlabelled
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks import format_of
 
@@ -68,6 +68,11 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
     if isinstance(cell.languages, list | tuple):
         for language in cell.languages:
             if language not in wanted:
+                own = next(
+                    (known.code for known in language_table.languages().values() if known.flores == language), None
+                )
+                if own in wanted:
+                    raise StiltsError(f"languages={language} is not known: it is FLORES-200's code; write {own}.")
                 raise unknown("languages", language, wanted)
         wanted = tuple(dict.fromkeys(cell.languages))
     elif cell.languages not in ("available", "all"):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,10 +112,11 @@ def overall(gains: pd.DataFrame) -> Overall:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say is among the checks below
         # those that follow a gradient come late: they get nowhere where a component is at zero, as often one is
-        fit = model.fit(reml=True, method=["powell", "lbfgs", "bfgs"], maxiter=500)
-        again = model.fit(reml=True, method="nm", maxiter=2000)
+        fit, again = _fit(model, ("powell", "lbfgs", "bfgs")), _fit(model, ("nm",))
+    if fit is None:
+        return Overall(math.nan, math.nan, targets, {}, ("No optimiser came to an estimate.",), False)
     value, error = float(fit.params["Intercept"]), float(fit.bse["Intercept"])
-    other = float(again.params["Intercept"])
+    other = float(again.params["Intercept"]) if again is not None else math.nan
     deviations = {"target": math.sqrt(max(0.0, float(np.asarray(fit.cov_re)[0, 0])))}
     deviations |= {name: math.sqrt(max(0.0, float(v))) for name, v in zip(model.exog_vc.names, fit.vcomp, strict=True)}
     deviations["rest"] = math.sqrt(float(fit.scale))
@@ -126,6 +128,19 @@ def overall(gains: pd.DataFrame) -> Overall:
         f"At zero: {', '.join(zero)}." if zero else "No component is at zero.",
     )
     return Overall(value, error, targets, deviations, checks, bool(fit.converged) and same)
+
+
+def _fit(model: Any, methods: Sequence[str]) -> Any:
+    """The first fit that converges, or the last one that does not; None where every optimiser met a singular matrix."""
+    found = None
+    for method in methods:
+        try:
+            found = model.fit(reml=True, method=method, maxiter=2000 if method == "nm" else 500)
+        except np.linalg.LinAlgError:  # it tried components so large that nothing else counts
+            continue
+        if found.converged:
+            break
+    return found
 
 
 def _varies(gains: pd.DataFrame, column: str) -> bool:

@@ -185,3 +185,9 @@ def test_belebele_and_race_have_four_choices(tmp_path: Path) -> None:
     cell = cell_of("+target=belebele", "data=hub", "data.root=null", "model=xlmr_base")
     assert cell.target is not None
     assert len(plan(cell).final.chain()[-1].languages) == 122
+
+
+def test_a_code_of_flores_is_told_ours(tmp_path: Path) -> None:
+    sib(tmp_path, "eng_Latn", f"{HEADER}1\ttravel\tWe went.\n")
+    with pytest.raises(StiltsError, match="languages=deu_Latn is not known: it is FLORES-200's code; write de"):
+        plan(cell_of("+target=sib200", "data=hub", f"data.root={tmp_path}", "languages=[deu_Latn]"))

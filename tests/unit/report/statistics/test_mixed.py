@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.regression.mixed_linear_model import MixedLM
 from support.arms import arms
 
 from stilts_xtreme.core.errors import StiltsError
@@ -56,3 +57,22 @@ def test_blocks_hold_all_items_once():
 def test_two_targets_are_too_few():
     with pytest.raises(StiltsError, match="at least 3 of them to know how they differ; here are 2"):
         overall(simulated(np.random.default_rng(0), targets=2))
+
+
+@pytest.mark.parametrize("failing", [("powell",), ("powell", "lbfgs", "bfgs", "nm")])
+def test_an_optimiser_that_meets_a_singular_matrix_is_passed_over(monkeypatch, failing):
+    data, plain = simulated(np.random.default_rng(2)), MixedLM.fit
+    wanted = overall(data)
+
+    def fit(model, **options):
+        if options["method"] in failing:
+            raise np.linalg.LinAlgError("Singular matrix")
+        return plain(model, **options)
+
+    monkeypatch.setattr(MixedLM, "fit", fit)
+    found = overall(data)
+    if len(failing) == 1:
+        assert found.value == pytest.approx(wanted.value, abs=0.05)
+    else:
+        assert not found.sound
+        assert found.checks == ("No optimiser came to an estimate.",)
