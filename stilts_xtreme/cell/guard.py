@@ -30,6 +30,7 @@ def look(planned: CellPlan, store: Store) -> None:
     todo = [stage for stage in planned.stages() if stage.kind == "train" and not store.done(stage.key)]
     if not isinstance(final, Evaluation) or cell.synthetic or not todo or isinstance(final.chain()[0], Pretraining):
         return
+    from stilts_xtreme.models.reading import GLANCE
     from stilts_xtreme.models.tokenizer import UNKNOWN, load_tokenizer
     from stilts_xtreme.training.parents import pretrained_source
     from stilts_xtreme.training.remarks import readings, remarks
@@ -37,7 +38,7 @@ def look(planned: CellPlan, store: Store) -> None:
     target = final.target
     source, tests = pretrained_source(final, store.open), source_of(target.test, cell.data)
     rows = {language: tests.unchecked("test", language) for language in final.languages}
-    found = readings(target, load_tokenizer(source), rows)
+    found = readings(target, load_tokenizer(source), rows, GLANCE)
     seen = [reading for reading in found.values() if reading.rows]
     known = tests.source_language in found or not target.train
     if seen and known and min(reading.unknown for reading in seen) >= UNKNOWN:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 LOOKED_AT = 200
 """Rows of a language that are looked at, the first ones."""
+GLANCE = 50
+"""Rows of a language that are looked at before a training, where somebody waits."""
 MOST_WORDS = 2_000
 """Words of a language that are looked at, the first ones."""
 MARK = "▁"
@@ -80,7 +83,8 @@ def read(tokenizer: Any, rows: Sequence[Sequence[Any]], max_length: int, spaced:
     found = tokenizer(flat, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     joins = tokenizer.backend_tokenizer.decoder is not None
     whole = tokenizer.batch_decode(found["input_ids"], clean_up_tokenization_spaces=False)
-    silent = {*tokenizer.all_special_ids, _mark(tokenizer)} - {tokenizer.unk_token_id}
+    nothing = tokenizer.unk_token_id  # looked up once: a tokenizer of transformers searches for it each time
+    silent = {*tokenizer.all_special_ids, _mark(tokenizer)} - {nothing}
     unknown = seen = long = changed = astray = at = 0
     for row in texts:
         own = slice(at, at := at + len(row))
@@ -89,8 +93,8 @@ def read(tokenizer: Any, rows: Sequence[Sequence[Any]], max_length: int, spaced:
         long += count > max_length
         pieces = [piece for part in ids for piece in part if piece not in silent]
         seen += len(pieces)
-        unknown += sum(piece == tokenizer.unk_token_id for piece in pieces)
-        changed += any(_plain(again) != _plain(text) for again, text in zip(whole[own], row, strict=True))
+        unknown += pieces.count(nothing)
+        changed += any(not _alike(again, text) for again, text in zip(whole[own], row, strict=True))
         astray += any(not _covers(places, text) for places, text in zip(found["offset_mapping"][own], row, strict=True))
     size = max(1, len(rows))
     return Reading(
@@ -113,14 +117,16 @@ def _words(text: Any, spaced: bool) -> list[str]:
 def _of_words(tokenizer: Any, words: Sequence[str]) -> dict[str, float | None]:
     if not words:
         return dict.fromkeys(("fertility", "continued", "lone_mark", "empty"))
-    pieces = tokenizer(list(words), add_special_tokens=False, verbose=False)["input_ids"]
+    often = Counter(words)
+    pieces = tokenizer(list(often), add_special_tokens=False, verbose=False)["input_ids"]
+    found = list(zip(pieces, often.values(), strict=True))
     mark = _mark(tokenizer)
     size = len(words)
     return {
-        "fertility": sum(map(len, pieces)) / size,
-        "continued": sum(len(ids) > 1 for ids in pieces) / size,
-        "lone_mark": sum(len(ids) > 1 and ids[0] == mark for ids in pieces) / size,
-        "empty": sum(not ids for ids in pieces) / size,
+        "fertility": sum(len(ids) * count for ids, count in found) / size,
+        "continued": sum(count for ids, count in found if len(ids) > 1) / size,
+        "lone_mark": sum(count for ids, count in found if len(ids) > 1 and ids[0] == mark) / size,
+        "empty": sum(count for ids, count in found if not ids) / size,
     }
 
 
@@ -128,6 +134,10 @@ def _mark(tokenizer: Any) -> int | None:
     """The number of the lone mark before a word; None in a vocabulary without it."""
     number = tokenizer.convert_tokens_to_ids(MARK)
     return number if tokenizer.convert_ids_to_tokens(number) == MARK else None
+
+
+def _alike(one: str, other: str) -> bool:
+    return one == other or _plain(one) == _plain(other)
 
 
 def _plain(text: str) -> str:

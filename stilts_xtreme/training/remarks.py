@@ -17,17 +17,18 @@ SHOWN = 8
 """Languages that a sentence names."""
 
 
-def readings(target: Target, tokenizer: Any, rows: Mapping[str, Columns]) -> dict[str, Reading]:
+def readings(target: Target, tokenizer: Any, rows: Mapping[str, Columns], most: int = LOOKED_AT) -> dict[str, Reading]:
     """Language -> what the tokenizer makes of its first rows.
 
     Args:
         target: What the rows are of.
         tokenizer: The encoder's tokenizer.
         rows: Language -> canonical rows.
+        most: Rows of a language that are looked at.
     """
     names, found = format_of(target.head).rows.texts, {}
     for language, columns in rows.items():
-        sides = [columns[name][:LOOKED_AT] for name in names]
+        sides = [columns[name][:most] for name in names]
         texts = [[text for text in row if text] for row in zip(*sides, strict=True)]
         spaced = base(language) not in UNSPACED
         found[language] = read(tokenizer, texts, target.recipe.max_length, spaced)
