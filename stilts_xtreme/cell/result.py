@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from stilts_xtreme.cell.axes import translation_of
 from stilts_xtreme.cell.by_rule import by_rules
 from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.marks import marks_of, nothing_in, settle
@@ -139,15 +140,6 @@ def _floors(planned: CellPlan, store: Store) -> dict[str, dict[str, float]]:
     return found
 
 
-def _translation(cell: Cell) -> str | None:
-    """Which translated rows the intermediate tasks had, in words; None for none."""
-    if cell.translation.source is None or not cell.intermediate:
-        return None
-    languages = cell.translation.languages
-    which = "all its languages" if languages == "available" else ", ".join(languages)
-    return f"{'with' if cell.translation.mode == 'add' else 'in'} {which}"
-
-
 def about(cell: Cell, planned: CellPlan, name: str) -> dict[str, Any]:
     """What is known of a cell before it has run, by which it is told from others (:mod:`.report.labels`).
 
@@ -166,7 +158,7 @@ def about(cell: Cell, planned: CellPlan, name: str) -> dict[str, Any]:
         "volume_steps": cell.volume_steps,
         "mlm": cell.mlm.weight if cell.intermediate else 0.0,
         "control": cell.control,
-        "translation": _translation(cell),
+        "translation": translation_of(cell),
         "substitutes": {
             task_name: task.substitute_for
             for task_name, task in zip(cell.intermediate, cell.intermediate_tasks, strict=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.cell import guard, preflight, reading, tracking
+from stilts_xtreme.cell.axes import axes_of
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.model_card import card_of
@@ -30,13 +31,12 @@ from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report import finished
 from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.cell import curve, markdown, show
+from stilts_xtreme.report.runs import CURVED
 from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.files import is_line
 
 log = logging.getLogger(__name__)
 
-CURVED = ("pretrain", "train")
-"""Kinds of stages that train and have a curve."""
 TOKENS = "tokens.csv"
 """Of an evaluation on real rows: what the tokenizer makes of each language."""
 
@@ -202,7 +202,8 @@ def ensure(
         with phases() as seen:
             info = stages.make(cell, stage, store.open, scratch, on_point)
         say(f"{label}: {closing(info, time.monotonic() - began, seen)}")
-        return {**info, "hardware": hardware(cell)}
+        axes = {"axes": axes_of(cell, stage)} if stage.kind in CURVED else {}
+        return {**info, "hardware": hardware(cell), **axes}
 
     return store.ensure(stage.key, label, describe, work, on_wait)
 
