@@ -2,8 +2,8 @@
 
     python -m benchmarks.report
 
-Reading, statistics, tables, figures and page are in the time; the model of each row over all targets, which takes
-most of it, is told apart. Peak memory is that of the whole process.
+Reading, statistics, tables, figures and page are in the time; the model of each row over all targets is told apart.
+Peak memory is that of the whole process.
 """
 
 from __future__ import annotations

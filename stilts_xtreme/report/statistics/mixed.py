@@ -8,16 +8,15 @@ thousands of single items is too large to fit, and the mean of a block is nearer
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.statistics import crossed
 from stilts_xtreme.report.statistics.gains import Arm
 
 BLOCKS = 10
@@ -25,7 +24,9 @@ BLOCKS = 10
 TARGETS = 3
 """Targets that a variance between targets needs at the least."""
 AGREE = 0.05
-"""How far two optimisers may be apart, in points, for the fit to be called stable."""
+"""How far two optimisers may be apart, in points of the mean and of its error, for the fit to be called stable."""
+START = 0.1
+"""Where both optimisers begin: the variance of each component, in variances of the rest."""
 
 
 @dataclass(frozen=True)
@@ -99,48 +100,34 @@ def overall(gains: pd.DataFrame) -> Overall:
     Raises:
         StiltsError: Fewer than three targets.
     """
-    from statsmodels.regression.mixed_linear_model import MixedLM  # takes seconds
-
     targets = gains["target"].nunique()
     if targets < TARGETS:
         raise StiltsError(
             f"A mean over targets needs at least {TARGETS} of them to know how they differ; here are {targets}."
         )
-    components = {name: f"0 + C({name})" for name in ("language", "items", "seed") if _varies(gains, name)}
-    data = gains.assign(items=gains["items"].astype(str), seed=gains["seed"].astype(str))
-    model = MixedLM.from_formula("gain ~ 1", data, groups="target", re_formula="1", vc_formula=components)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they say is among the checks below
-        # those that follow a gradient come late: they get nowhere where a component is at zero, as often one is
-        fit, again = _fit(model, ("powell", "lbfgs", "bfgs")), _fit(model, ("nm",))
-    if fit is None:
-        return Overall(math.nan, math.nan, targets, {}, ("No optimiser came to an estimate.",), False)
-    value, error = float(fit.params["Intercept"]), float(fit.bse["Intercept"])
-    other = float(again.params["Intercept"]) if again is not None else math.nan
-    deviations = {"target": math.sqrt(max(0.0, float(np.asarray(fit.cov_re)[0, 0])))}
-    deviations |= {name: math.sqrt(max(0.0, float(v))) for name, v in zip(model.exog_vc.names, fit.vcomp, strict=True)}
-    deviations["rest"] = math.sqrt(float(fit.scale))
+    names = ["target", *(name for name in ("items", "language", "seed") if _varies(gains, name))]
+    if gains["gain"].nunique() == 1:
+        value = float(gains["gain"].iloc[0])
+        why = ("All gains are the same: they have no noise to judge by.",)
+        return Overall(value, 0.0, targets, {}, why, False)
+    parts = crossed.sums(gains, names)
+    items = names.index("items") if "items" in names else None
+    start = np.full(len(names), START)
+    fit = crossed.fit(parts, items, start, "gradient")
+    again = crossed.fit(parts, items, start, "simplex")
+    value, other = fit.point.mean, again.point.mean
+    apart = max(abs(value - other), abs(fit.point.error - again.point.error))
+    scale = fit.point.scale
+    deviations = {name: math.sqrt(r * scale) for name, r in zip(names, fit.ratios.tolist(), strict=True)}
+    deviations["rest"] = math.sqrt(scale)
     zero = [name for name, deviation in deviations.items() if deviation < 0.01]
-    same = abs(value - other) < AGREE and bool(np.isfinite(error))
+    same = apart < AGREE
     checks = (
         "The optimiser converged." if fit.converged else "The optimiser did NOT converge.",
         f"A second optimiser finds {other:+.2f}, the first one {value:+.2f}: {'the same' if same else 'NOT the same'}.",
         f"At zero: {', '.join(zero)}." if zero else "No component is at zero.",
     )
-    return Overall(value, error, targets, deviations, checks, bool(fit.converged) and same)
-
-
-def _fit(model: Any, methods: Sequence[str]) -> Any:
-    """The first fit that converges, or the last one that does not; None where every optimiser met a singular matrix."""
-    found = None
-    for method in methods:
-        try:
-            found = model.fit(reml=True, method=method, maxiter=2000 if method == "nm" else 500)
-        except np.linalg.LinAlgError:  # it tried components so large that nothing else counts
-            continue
-        if found.converged:
-            break
-    return found
+    return Overall(value, fit.point.error, targets, deviations, checks, fit.converged and same)
 
 
 def _varies(gains: pd.DataFrame, column: str) -> bool:
