@@ -28,11 +28,11 @@ from stilts_xtreme.core.paths import home
 from stilts_xtreme.core.terminal import Plain, out, table
 from stilts_xtreme.core.text import visible
 from stilts_xtreme.report.labels import labels
-from stilts_xtreme.sweep import record
+from stilts_xtreme.report.sweeps import recorded
+from stilts_xtreme.report.sweeps.state import State
 from stilts_xtreme.sweep.drawing import draw
 from stilts_xtreme.sweep.executors import sbatch
 from stilts_xtreme.sweep.live import headline, running_table
-from stilts_xtreme.sweep.state import State
 from stilts_xtreme.sweep.trace import spans
 
 WATCH_SECONDS = 2.0
@@ -51,7 +51,7 @@ def find(sweep: str) -> Path:
         if (folder / "graph.json").exists():
             return folder
     if len(Path(sweep).parts) > 1 and home(sweep).is_dir():
-        record.graph_of(home(sweep))  # which says what is missing
+        recorded.graph_of(home(sweep))  # which says what is missing
     place = Path(sweep).parent if Path(sweep).parent.name == "sweeps" else Path("outputs") / "sweeps"
     known = sorted(path.parent.name for path in place.glob("*/graph.json"))
     if not known:
@@ -69,7 +69,7 @@ def live_jobs(folder: Path) -> set[str] | None:
     at, found = _ASKED.get(folder, (-QUEUE_SECONDS, None))
     if time.monotonic() - at < QUEUE_SECONDS:
         return found
-    ids = set(record.submitted(folder).values())
+    ids = set(recorded.submitted(folder).values())
     known = sbatch.states(folder.name) if ids else {}
     found = None if known is None else {id_ for id_ in ids & known.keys() if known[id_].live}
     _ASKED[folder] = time.monotonic(), found
@@ -79,17 +79,17 @@ def live_jobs(folder: Path) -> set[str] | None:
 def alive(folder: Path) -> bool:
     """Whether somebody runs the sweep at the moment: a process that holds its lock, or jobs of SLURM."""
     jobs = live_jobs(folder)
-    if (jobs is None or jobs) and not record.read(folder, full=False).ended:
+    if (jobs is None or jobs) and not recorded.read(folder, full=False).ended:
         return True
     try:
         return Store(folder.parent.parent).held(f"sweep-{folder.name}")
     except OSError:  # a network file system gives locks to those alone who may write: the events have to do
-        return not record.read(folder, full=False).ended
+        return not recorded.read(folder, full=False).ended
 
 
 def read(folder: Path, running: bool, full: bool = True) -> State:
-    """How a sweep stands (:func:`record.read`); what ran in a process or a job that is gone, waits."""
-    state, jobs = record.read(folder, full), live_jobs(folder)
+    """How a sweep stands (:func:`recorded.read`); what ran in a process or a job that is gone, waits."""
+    state, jobs = recorded.read(folder, full), live_jobs(folder)
     for id_, status in state.status.items():
         job = state.info[id_].get("job")
         gone = not running if job is None else jobs is not None and job not in jobs
@@ -157,7 +157,7 @@ def _entry(cells: Sequence[dict[str, Any]]) -> Text:
 
 
 def render(folder: Path, full: bool = True) -> tuple[Group, bool]:
-    """The page, and whether the sweep goes on; ``full`` as of :func:`record.read`."""
+    """The page, and whether the sweep goes on; ``full`` as of :func:`recorded.read`."""
     running = alive(folder)
     state = read(folder, running, full)
     parts: list[Any] = [Text(visible(f"{folder.name}: {word(state, running)}")), grid(state), Text(headline(state))]
@@ -179,7 +179,7 @@ def picture(folder: Path, path: Path) -> None:
     if path.suffix != ".svg":
         raise StiltsError(f"--graph={path} is refused: it wants a file that ends in .svg.")
     with disk_errors(path.parent):
-        write_atomic(path, draw(read(folder, alive(folder)), spans(record.events(folder))))
+        write_atomic(path, draw(read(folder, alive(folder)), spans(recorded.events(folder))))
     out(path)
 
 

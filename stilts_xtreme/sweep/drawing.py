@@ -11,7 +11,7 @@ from typing import Any
 
 from stilts_xtreme.core.progress import duration
 from stilts_xtreme.core.text import visible
-from stilts_xtreme.sweep.state import State
+from stilts_xtreme.report.sweeps.state import State
 from stilts_xtreme.sweep.trace import Span
 
 FILL = {

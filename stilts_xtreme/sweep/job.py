@@ -27,6 +27,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.json_text import read_json
 from stilts_xtreme.core.preemption import NOTICE
+from stilts_xtreme.report.sweeps import recorded
 from stilts_xtreme.sweep import record
 from stilts_xtreme.sweep.engine import BUSY_SECONDS
 from stilts_xtreme.sweep.executors import sbatch, worker
@@ -63,7 +64,7 @@ def rebuild(folder: Path, id_: str, name: str, gpu: bool) -> Node:
         StiltsError: When this machine plans something else.
     """
     values = _config(folder, name)
-    found = next((entry for entry in record.graph_of(folder)["nodes"] if entry["id"] == id_), None)
+    found = next((entry for entry in recorded.graph_of(folder)["nodes"] if entry["id"] == id_), None)
     if found is None:
         raise StiltsError(f"The sweep in {folder} has been planned anew without the node of this job.")
     kind, label, parents = found["kind"], found["label"], tuple(found["parents"])
@@ -157,7 +158,7 @@ class _Work:
         except StiltsError as error:
             terminal.error(error)
             self.fail(str(error))
-        made = [parent for parent in node.parents if record.made_by_jobs(self.folder, parent)]
+        made = [parent for parent in node.parents if recorded.made_by_jobs(self.folder, parent)]
         with elsewhere(self.job.gpu):
             while (ended := worker.attempt(node, made, self.tell))[0] == "busy":
                 time.sleep(BUSY_SECONDS)  # the stage of another sweep, or of a job that SLURM took for lost

@@ -15,7 +15,7 @@ from rich.text import Text
 from stilts_xtreme.core.progress import duration
 from stilts_xtreme.core.terminal import ERRORS, say
 from stilts_xtreme.core.text import visible
-from stilts_xtreme.sweep.state import State
+from stilts_xtreme.report.sweeps.state import State
 
 
 def headline(state: State) -> str:

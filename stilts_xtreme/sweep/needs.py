@@ -9,7 +9,7 @@ from pathlib import Path
 from stilts_xtreme.cell.store import Store, is_newer, is_sealed
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report import finished
-from stilts_xtreme.sweep import record
+from stilts_xtreme.report.sweeps import recorded
 
 
 def cell_keys(folder: Path) -> list[str]:
@@ -52,7 +52,7 @@ def needed(store: Store) -> Needed:
     for sweep in sorted((store.root / "sweeps").glob("*")):
         if any(not path.name.startswith(".") for path in sweep.glob("*")):
             try:
-                nodes = record.graph_of(sweep)["nodes"]
+                nodes = recorded.graph_of(sweep)["nodes"]
                 found.users.update({node["id"] for node in nodes if node["kind"] != "cell"})
             except StiltsError as error:
                 found.unknown.append(str(error))

@@ -18,6 +18,7 @@ from stilts_xtreme.core.files import disk_errors
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.report import finished
+from stilts_xtreme.report.sweeps.state import State
 from stilts_xtreme.sweep import planning, record
 from stilts_xtreme.sweep.composer import Composer
 from stilts_xtreme.sweep.engine import Engine, Executor, Listener, Tally
@@ -25,7 +26,6 @@ from stilts_xtreme.sweep.executors import local
 from stilts_xtreme.sweep.graph import Graph, build
 from stilts_xtreme.sweep.live import View
 from stilts_xtreme.sweep.planning import PlannedCell, Refusal
-from stilts_xtreme.sweep.state import State
 
 Begin = Callable[[Graph, Path, Listener, Listener], AbstractContextManager[tuple[Tally, int]]]
 """What a launcher brings.

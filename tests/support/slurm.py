@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stilts_xtreme.sweep import record
+from stilts_xtreme.report.sweeps import recorded
 from support.cells import TINY
 
 NAMES = ("sbatch", "squeue", "scontrol", "srun", "sinfo")
@@ -43,7 +43,7 @@ def wait_for(condition: Callable[[], Any], what: Callable[[], str] = lambda: "",
 
 
 def told(folder: Path, event: str) -> list[dict[str, Any]]:
-    found = [line for path in folder.glob("jobs/*.jsonl") for line in record.lines(path)]
+    found = [line for path in folder.glob("jobs/*.jsonl") for line in recorded.lines(path)]
     return [line for line in found if line["event"] == event]
 
 

@@ -16,6 +16,7 @@ from support.cells import TINY, composed
 
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.commands import status
+from stilts_xtreme.report.sweeps import recorded
 from stilts_xtreme.sweep import planning, record
 from stilts_xtreme.sweep.graph import build
 from stilts_xtreme.sweep.job import Job, keep_config
@@ -63,7 +64,7 @@ def test_and_runs(pretrained: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path / "job")], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert [event["event"] for id_, _ in nodes for event in record.told_by_job(folder, id_, "41")][-1] == "done"
+    assert [event["event"] for id_, _ in nodes for event in recorded.told_by_job(folder, id_, "41")][-1] == "done"
     assert len(list(pretrained.glob("cells/*/result.json"))) == 1
 
 

@@ -23,7 +23,7 @@ from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.config.machine import elsewhere
 from stilts_xtreme.commands import status
 from stilts_xtreme.commands.plan import main as plan_main
-from stilts_xtreme.sweep import record
+from stilts_xtreme.report.sweeps import recorded
 from stilts_xtreme.sweep.executors import follow, sbatch
 
 submitit = pytest.importorskip("submitit")
@@ -174,8 +174,8 @@ def test_a_matrix_on_slurm_makes_each_stage_once(
     assert f"{count} of them planned to be made: {count} made, 1 found, 0 failed" in err
     assert "matrix, rows and picture" in out
     assert len(values(pretrained)) == 2
-    assert len(record.submitted(folder)) == count + 2
-    assert len(set(record.submitted(folder).values())) == 4, "trainings take their evaluations and cells along"
+    assert len(recorded.submitted(folder)) == count + 2
+    assert len(set(recorded.submitted(folder).values())) == 4, "trainings take their evaluations and cells along"
     flags: dict[str, int] = {}
     for path in pretrained.glob("cells/*/result.json"):
         for entry in json.loads(path.read_text())["stages"]:
@@ -205,7 +205,7 @@ def test_jobs_outlive_their_launcher_and_a_requeue(
     process.join()
     assert status.alive(folder)
     assert status.read(folder, True).counts()["running"] == 1
-    jobs = record.submitted(folder)
+    jobs = recorded.submitted(folder)
     subprocess.run(["scontrol", "requeue", job], check=True)
     wait_for(lambda: sbatch.seconds_left(job)[0] == "PENDING")
     wait_for(lambda: told(folder, "stopped"))  # its last words may come after the queue has it back
@@ -217,7 +217,7 @@ def test_jobs_outlive_their_launcher_and_a_requeue(
     code, _, err = sweep(pretrained, *LONG, *STEPS)
     assert code == 0, err
     assert "jobs of an earlier command that are in the queue: 1; to be submitted besides: 0" in err
-    assert record.submitted(folder) == jobs
+    assert recorded.submitted(folder) == jobs
     assert len({event["pid"] for event in told(folder, "started")}) == 2
     assert weights(pretrained) == weights(expected)
     assert values(pretrained) == values(expected)

@@ -26,8 +26,9 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.commands import status as status_command
 from stilts_xtreme.commands.plan import main as plan_main
 from stilts_xtreme.core import compose
+from stilts_xtreme.report.sweeps import recorded
 from stilts_xtreme.sweep import engine as engines
-from stilts_xtreme.sweep import planning, record
+from stilts_xtreme.sweep import planning
 from stilts_xtreme.sweep.composer import jobs_of
 from stilts_xtreme.sweep.executors import local, worker
 from stilts_xtreme.sweep.graph import Node, build
@@ -63,7 +64,7 @@ def test_a_matrix_makes_each_stage_once(
     assert "matrix, rows and picture" in out
     # both slots were in use, by stages of all lengths, and neither was empty while a stage was ready
     nodes = json.loads((folder_of(pretrained) / "graph.json").read_text())["nodes"]
-    told = list(record.events(folder_of(pretrained)))
+    told = list(recorded.events(folder_of(pretrained)))
     assert waits(nodes, told) == []
     assert {span.slot for span in spans(told)} == {0, 1}
     assert {span.node for span in spans(told)} == {node["id"] for node in nodes if not node["done"]}

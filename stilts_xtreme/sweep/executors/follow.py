@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.terminal import say
-from stilts_xtreme.sweep import record
+from stilts_xtreme.report.sweeps import recorded
 from stilts_xtreme.sweep.engine import Listener, Tally
 from stilts_xtreme.sweep.executors.sbatch import JobState
 from stilts_xtreme.sweep.graph import Graph, Node, chains
@@ -73,7 +73,7 @@ class Follow(Tally):
         self.silent: dict[str, float] = {}
         self.asked = 0.0
         known = cluster.states() or {}
-        for id_, job in record.submitted(folder).items():
+        for id_, job in recorded.submitted(folder).items():
             if id_ in self.missing and job in known and known[job].live:
                 self.jobs[id_] = job
         self.attached = list(self.jobs)
@@ -129,7 +129,7 @@ class Follow(Tally):
         while moved:
             moved = False
             for id_ in self._due():
-                told = record.told_by_job(self.folder, id_, self.jobs[id_])
+                told = recorded.told_by_job(self.folder, id_, self.jobs[id_])
                 new = told[self.heard.get(id_, 0) :]
                 self.heard[id_] = len(told)
                 for event in new:
@@ -180,7 +180,7 @@ class Follow(Tally):
     def _ended(self, id_: str, state: JobState | None) -> None:
         node, job = self.graph.nodes[id_], self.jobs[id_]
         if node.cell is not None and Store(node.cell.output).done(id_):
-            self.finish(id_, record.made_by_jobs(self.folder, id_))
+            self.finish(id_, recorded.made_by_jobs(self.folder, id_))
             self.tell("done", {"node": id_, "seconds": 0.0, "job": job})
             return
         how = f"ended as {state.state}" if state else "is no longer known to the queue"

@@ -21,6 +21,7 @@ from stilts_xtreme.commands import store as keeping
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report import finished
 from stilts_xtreme.report.results import load_results
+from stilts_xtreme.report.sweeps import recorded
 from stilts_xtreme.sweep import job, record
 
 CLOCKS = ('"seconds":', '"finished":')
@@ -118,7 +119,7 @@ def test_any_damage_is_named_and_mended_and_costs_nothing(
     mend(out)
     assert "0 damaged" in told(capsys, keeping.main, "verify", f"output={out}")
     assert load_results(out) == records.ROWS
-    assert record.read(out / "sweeps" / SWEEP).ended
+    assert recorded.read(out / "sweeps" / SWEEP).ended
     shutil.rmtree(out.parent)
 
 
@@ -172,7 +173,7 @@ def test_records_of_an_earlier_version_are_read(out: Path, capsys: pytest.Captur
     assert "0 damaged" in told(capsys, keeping.main, "verify", f"output={out}")
     assert "not counted" not in told(capsys, keeping.main, "ls", f"output={out}")
     assert load_results(out) == records.ROWS
-    state = record.read(out / "sweeps" / SWEEP)
+    state = recorded.read(out / "sweeps" / SWEEP)
     assert (set(state.status.values()), state.notes) == ({"done"}, [])
 
 
@@ -221,9 +222,9 @@ def test_an_event_after_half_a_line_is_not_lost(out: Path) -> None:
     log = record.Log(sweep / "events.jsonl")
     log.tell("failed", {"node": KEYS[2], "error": "one\u2028two \udc80"})
     log.close()
-    state = record.read(sweep)
+    state = recorded.read(sweep)
     assert state.status[KEYS[2]] == "done", "its stage is there"
-    assert record.lines(sweep / "events.jsonl")[-1]["error"] == "one\u2028two \udc80"
+    assert recorded.lines(sweep / "events.jsonl")[-1]["error"] == "one\u2028two \udc80"
     assert len(state.notes) == 1
 
 

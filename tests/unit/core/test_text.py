@@ -172,8 +172,8 @@ def test_a_picture_has_no_formula() -> None:
 
 
 def test_a_drawing_is_xml_whatever_the_names() -> None:
+    from stilts_xtreme.report.sweeps.state import State
     from stilts_xtreme.sweep.drawing import draw
-    from stilts_xtreme.sweep.state import State
 
     for text in HOSTILE:
         node = {"id": "a", "kind": "train", "label": f"{text} > {text}", "parents": [], "done": False, "seconds": 1.0}

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stilts_xtreme.commands import status
+from stilts_xtreme.report.sweeps.recorded import SCHEMA
+from stilts_xtreme.report.sweeps.state import State
 from stilts_xtreme.sweep.drawing import FILL, RED, draw
-from stilts_xtreme.sweep.record import SCHEMA
-from stilts_xtreme.sweep.state import State
 from stilts_xtreme.sweep.trace import spans
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.graphs import node
 
+from stilts_xtreme.report.sweeps import recorded
 from stilts_xtreme.sweep import record
 from stilts_xtreme.sweep.engine import Listener
 from stilts_xtreme.sweep.executors import follow
@@ -118,7 +119,7 @@ def test_jobs_wait_for_their_parents(tmp_path: Path, instant: Callable[[Queue], 
     assert sorted(by_first) == list("abcde")
     if most is None:  # those there was room for were submitted before any had run
         assert by_first["b"][1] == [by_first["a"][0]]
-    state = record.read(folder)
+    state = recorded.read(folder)
     assert set(state.status.values()) == {"done"}
 
 
@@ -131,7 +132,7 @@ def test_a_failed_job_fails_what_needs_it(tmp_path: Path, instant: Callable[[Que
     found.run()
     assert found.done == {"a", "c", "e"}
     assert found.cause("b") == found.cause("d") == "b broke"
-    state = record.read(folder)
+    state = recorded.read(folder)
     assert (state.status["b"], state.status["d"]) == ("failed", "skipped")
     # again: what failed is submitted anew, with what was cancelled, and nothing else
     done = Graph([Node(n.id, n.kind, n.label, n.parents, 1, n.id in found.done) for n in DIAMOND])
@@ -142,7 +143,7 @@ def test_a_failed_job_fails_what_needs_it(tmp_path: Path, instant: Callable[[Que
     second.run()
     assert second.done == set("abcde")
     assert [ids for ids, _ in queue.jobs.values()][-1] == ["b", "d"]
-    assert set(record.read(folder).status.values()) == {"done"}
+    assert set(recorded.read(folder).status.values()) == {"done"}
 
 
 @pytest.mark.parametrize(("state", "hint"), [("TIMEOUT", "hydra.launcher.time"), ("CANCELLED", "CANCELLED")])
@@ -159,7 +160,7 @@ def test_a_job_that_ends_without_a_word(
     assert f"ended as {state}" in found.failed["c"]
     assert hint in found.failed["c"]
     assert ("its last words" in found.failed["c"]) == (state == "TIMEOUT")
-    assert record.read(folder).status["c"] == "failed"
+    assert recorded.read(folder).status["c"] == "failed"
 
 
 def test_who_comes_back_attaches(tmp_path: Path, instant: Callable[[Queue], None]) -> None:
@@ -171,7 +172,7 @@ def test_who_comes_back_attaches(tmp_path: Path, instant: Callable[[Queue], None
     first._submit()  # and dies
     queue.step()
     writer.close()
-    found = record.read(folder)
+    found = recorded.read(folder)
     assert sorted(found.status.values()) == ["done", *["waiting"] * 4]
     count = len(queue.jobs)
     left = Graph([Node(n.id, n.kind, n.label, n.parents, 1, found.status[n.id] == "done") for n in DIAMOND])
@@ -182,7 +183,7 @@ def test_who_comes_back_attaches(tmp_path: Path, instant: Callable[[Queue], None
     second.run()
     assert len(queue.jobs) == count
     assert second.done == set("abcde")
-    assert set(record.read(folder).status.values()) == {"done"}
+    assert set(recorded.read(folder).status.values()) == {"done"}
 
 
 def test_ctrl_c_leaves_the_jobs(

@@ -10,10 +10,10 @@ import pytest
 from support import records
 from support.records import CELL, KEYS
 
+from stilts_xtreme.report.sweeps.state import State
 from stilts_xtreme.sweep.executors import worker
 from stilts_xtreme.sweep.graph import Node
 from stilts_xtreme.sweep.live import View
-from stilts_xtreme.sweep.state import State
 
 
 def test_a_line_stays_of_each_stage_that_is_made(capsys: pytest.CaptureFixture[str]) -> None:

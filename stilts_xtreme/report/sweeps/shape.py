@@ -30,7 +30,7 @@ TEXTS = ("node", "job", "error", "host", "note", "phase")
 
 
 def is_event(entry: Mapping[str, Any]) -> bool:
-    """Whether a line is an event (:meth:`stilts_xtreme.sweep.state.State.apply`)."""
+    """Whether a line is an event (:meth:`stilts_xtreme.report.sweeps.state.State.apply`)."""
     name = entry.get("event")
     if not isinstance(name, str) or name not in NEEDED or not _is_number(entry.get("time")):
         return False
