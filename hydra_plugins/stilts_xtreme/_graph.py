@@ -54,7 +54,7 @@ class GraphLauncher(Launcher):
         composer = Composer(self.hydra_context.config_loader, self.config)
         with self.machine():
             outcome = run.run(job_overrides, composer, begin, objective.check if searches else None)
-        session.add(outcome.results, outcome.study, outcome.output)
+        session.add(outcome.results, outcome.study, outcome.output, outcome.record)
         returns = []
         for overrides, (config, found) in zip(job_overrides, outcome.jobs, strict=True):
             told: Any = found if isinstance(found, StiltsError) else None

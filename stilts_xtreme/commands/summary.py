@@ -18,7 +18,9 @@ from stilts_xtreme.sweep.session import Session
 def report(session: Session) -> None:
     """Ends a sweep: its matrix or its study's curves, printed and written; a single cell's table instead."""
     from stilts_xtreme.report import matrix, points, scaling
+    from stilts_xtreme.report.page.build import PAGE
     from stilts_xtreme.report.results import FinishedCell
+    from stilts_xtreme.report.sweeps import unfinished
 
     results = [result for result in session.results if result["target"]]
     if not session.results:
@@ -51,7 +53,8 @@ def report(session: Session) -> None:
             if axis:
                 text = scaling.write(points.points(results, axis), place)
             else:
-                text = matrix.write(cells, place)
+                missing = [entry for record in session.records for entry in unfinished.of_sweep(record, cells)]
+                text = matrix.write(cells, place, missing=missing)
             console.page(text)
             if session.analysis:
                 from stilts_xtreme.report import studies
@@ -63,6 +66,8 @@ def report(session: Session) -> None:
                     say(f"The study has no answer. {error}")
             if place == folder:
                 out(f"{'table, points' if axis else 'matrix, rows'} and picture: {folder}")
+                if not axis:
+                    out(f"page: {(folder / PAGE).resolve()}")
         session.search.report(folder if place == folder else None)
 
 

@@ -1,7 +1,7 @@
 """Reports what finished cells show: gains with intervals, the languages that they help, tests over the whole matrix.
 
 A source is an output folder, a folder of cells, an archive of store export, or a table of another project (.csv).
-Cells of several sources are put together. What is written:
+Cells of several sources are put together. Cells of a sweep that failed or are not finished are listed. What is written:
 report.html, a page to look at and to send, with all answers before and after; figures/, as SVG and PNG; matrix.md with
 all tables; matrix.tex; matrix.png; rows.csv (a line for each cell, language and metric); and evidence.csv (a line for
 each entry and language) with its copy evidence.parquet. Answers are read from the cells, and nothing is trained.
@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from stilts_xtreme.report import every_eval_ever, matrix
         from stilts_xtreme.report.evidence import merged
         from stilts_xtreme.report.merging import opened
+        from stilts_xtreme.report.sweeps import unfinished
         from stilts_xtreme.report.tuned import tuned
 
         needs = ("cell", "rows", "comparison", "averages", "synthetic", "target", "seed")
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 cells, chosen = tuned(cells)
                 for sentence in chosen:
                     out(sentence)
-            Plain().page(matrix.write(cells, options.output, all_in_all=True))
+            missing = [entry for source in options.sources for entry in unfinished.in_output(source, cells)]
+            Plain().page(matrix.write(cells, options.output, all_in_all=True, missing=missing))
             if options.every_eval_ever is not None:
                 folder = options.output / every_eval_ever.FOLDER
                 count = every_eval_ever.write(cells, folder, options.every_eval_ever)

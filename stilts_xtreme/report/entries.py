@@ -47,7 +47,8 @@ class Matrix:
     ``substitutes`` has the tasks that stand in for another one, which they must not be reported as; ``controls`` the
     rows of random weights. ``baselines`` has the row without an intermediate task that a row is compared with where
     results do not say with which evaluation, and ``evaluated`` the scores by the keys of evaluations. ``lost`` has what
-    is left out because it means nothing, a line each, and ``note`` what there is to know of older results.
+    is left out because it means nothing, a line each, and ``missing`` the cells of sweeps that are not there, after
+    a sentence on their number. ``note`` has what there is to know of older results.
     """
 
     rows: list[str]
@@ -59,6 +60,7 @@ class Matrix:
     controls: set[str] = field(default_factory=set)
     evaluated: dict[str, dict[str, float]] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     note: str = ""
 
     def gain(self, row: str, column: str, of: str = "zero_shot") -> dict[int, float]:

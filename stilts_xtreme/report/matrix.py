@@ -14,6 +14,8 @@ from stilts_xtreme.report.entries import Entry, Matrix, build
 from stilts_xtreme.report.intervals import mean_interval
 from stilts_xtreme.report.labels import tidy_rows
 from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.report.sweeps import unfinished
+from stilts_xtreme.report.sweeps.unfinished import Missing
 
 if TYPE_CHECKING:
     from stilts_xtreme.report.evidence import Findings
@@ -38,8 +40,9 @@ def markdown(matrix: Matrix, found: Findings | None = None) -> str:
         f"seeds {', '.join(map(str, seeds))}; ± is a 95 % interval over seeds (Student's t)" if len(seeds) > 1 else ""
     )
     about = over or f"seed {seeds[0] if seeds else '-'} alone: no interval"
+    gone = f"**{matrix.missing[0]}** They are listed below.\n\n" if matrix.missing else ""
     parts = [
-        f"{note}Mean over the languages that are not trained on, {about}. {MARKS}",
+        f"{note}{gone}Mean over the languages that are not trained on, {about}. {MARKS}",
         _table(matrix, "after", lambda row, column: _mean(matrix.entries.get((row, column)), "zero_shot"), True),
     ]
     gains = any(matrix.gain(row, column) for row in matrix.rows for column in matrix.columns)
@@ -71,6 +74,8 @@ def markdown(matrix: Matrix, found: Findings | None = None) -> str:
             ]
     if matrix.lost:
         parts.append("† Not in any mean or gain:\n\n" + "\n".join(f"- {escaped(line)}" for line in matrix.lost))
+    if matrix.missing:
+        parts.append("\n".join([f"{matrix.missing[0]}\n", *(f"- {escaped(line)}" for line in matrix.missing[1:])]))
     if matrix.note:
         parts.append(matrix.note)
     for name, what in matrix.substitutes.items():
@@ -155,17 +160,19 @@ def tidy(results: Sequence[Mapping[str, Any]]) -> str:
     return csv_table(list(rows[0]), rows) if rows else ""
 
 
-def write(cells: Sequence[FinishedCell], folder: Path, all_in_all: bool = False) -> str:
-    """Writes the tables and the picture of many cells, and where it is asked for the page with its figures.
+def write(
+    cells: Sequence[FinishedCell], folder: Path, all_in_all: bool = False, missing: Sequence[Missing] = ()
+) -> str:
+    """Writes the tables and the pictures of many cells, and the page.
 
-    These are ``matrix.md``, ``rows.csv``, ``matrix.png``, ``evidence.csv`` and ``evidence.parquet``; ``report.html``,
-    ``figures`` and ``matrix.tex``.
+    These are ``matrix.md``, ``matrix.tex``, ``matrix.png``, ``rows.csv``, ``evidence.csv`` and ``evidence.parquet``;
+    ``report.html`` and ``figures``.
 
     Args:
         cells: The cells; answers are read from their folders.
         folder: Made if it is not there.
-        all_in_all: Also fit a model of each row over all targets, and write the page, its figures and the table in
-            LaTeX, which takes seconds.
+        all_in_all: Also fit a model of each row over all targets, which takes a minute where there are many.
+        missing: Cells of their sweeps that are not there.
 
     Returns:
         The text of the first.
@@ -176,9 +183,12 @@ def write(cells: Sequence[FinishedCell], folder: Path, all_in_all: bool = False)
     from stilts_xtreme.report import evidence_page
     from stilts_xtreme.report.evidence import findings
     from stilts_xtreme.report.heatmap import draw  # matplotlib takes half a second
+    from stilts_xtreme.report.latex import table
+    from stilts_xtreme.report.page import build as the_page
 
     results = [cell.result for cell in cells]
     matrix, found = build(results), findings(cells)
+    matrix.missing += filter(None, [unfinished.headline(missing), *unfinished.lines(missing)])
     text = page(matrix, results, found, evidence_page.over_targets(found) if all_in_all else None)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "matrix.md", text)
@@ -186,10 +196,6 @@ def write(cells: Sequence[FinishedCell], folder: Path, all_in_all: bool = False)
     if found.entries:
         evidence_page.write(found, folder)
     draw(matrix, folder / "matrix.png")
-    if all_in_all:
-        from stilts_xtreme.report.latex import table
-        from stilts_xtreme.report.page import build as the_page
-
-        write_atomic(folder / "matrix.tex", table(matrix, found))
-        the_page.write(cells, matrix, found, folder)
+    write_atomic(folder / "matrix.tex", table(matrix, found))
+    the_page.write(cells, matrix, found, folder)
     return text

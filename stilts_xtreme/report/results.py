@@ -45,7 +45,9 @@ def read_cells(folder: str | Path, needs: tuple[str, ...] = ()) -> list[Finished
     below = root / "cells" if (root / "cells").is_dir() else root
     cells = [cell for cell in (below, *sorted(below.glob("*"))) if is_there(cell)]
     if not cells:
-        raise StiltsError(f"folder={folder} holds no finished cell (no result.json).")
+        sweeps = sorted(path.parent for path in (root / "sweeps").glob("*/graph.json"))
+        more = f"; what came of its sweep, this says: python -m stilts_xtreme.status {sweeps[0]}" if sweeps else ""
+        raise StiltsError(f"folder={folder} holds no finished cell (no result.json){more}.")
     found: dict[str, FinishedCell] = {}
     for cell in cells:
         result = read_result(cell, needs=(*NAMED, *needs))

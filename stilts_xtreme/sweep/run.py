@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,7 @@ class Outcome:
         errors: What went wrong, each sentence once.
         study: The study's settings; empty without.
         output: The output folder.
+        record: The folder of the sweep; None where nothing had to be made, so that there is none.
     """
 
     results: list[dict[str, Any]]
@@ -76,6 +77,7 @@ class Outcome:
     errors: list[str]
     study: dict[str, Any]
     output: str
+    record: Path | None = None
 
 
 def run(
@@ -111,6 +113,7 @@ def run(
     planned, unreadable = _readable(planned)
     refused += unreadable
     failed: dict[str, str] = {}
+    folder: Path | None = None
     if planned:
         planning.check_study(planned)
         output = planning.output_of(planned)
@@ -131,7 +134,7 @@ def run(
             cause = tally.cause(entry.name)
             if cause is not None:
                 failed[entry.name] = cause
-    return _outcome(len(jobs), planned, refused, failed)
+    return replace(_outcome(len(jobs), planned, refused, failed), record=folder)
 
 
 def _parted(

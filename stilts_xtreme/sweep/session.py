@@ -33,6 +33,7 @@ class Session:
         analysis: The analysis that the study ends with; None for none.
         hypothesis: What the study supposed before it ran.
         output: The output folder; empty before the first result.
+        records: The folders of the sweeps that were run; a sweeper that goes by batches has several.
         by_cell: Whether a launcher of Hydra's own ran the sweep, cell by cell.
         controls: Configurations of controls that such a launcher has left to do.
         search: What a sweeper that optimises has tried.
@@ -47,6 +48,7 @@ class Session:
         self.analysis: str | None = None
         self.hypothesis: str | None = None
         self.output = ""
+        self.records: list[Path] = []
         self.by_cell = False
         self.controls: list[dict[str, Any]] = []
         self.search = Search()
@@ -61,16 +63,21 @@ class Session:
             self.errors.append(str(error))
             terminal.error(error)
 
-    def add(self, results: Iterable[dict[str, Any]], study: Mapping[str, Any], output: str) -> None:
+    def add(
+        self, results: Iterable[dict[str, Any]], study: Mapping[str, Any], output: str, record: Path | None = None
+    ) -> None:
         """Adds the results of a launch; sweepers that go by batches launch several times.
 
         Args:
             results: Of cells; what is there already is passed over.
             study: The settings of the study; empty without one.
             output: The output folder; empty where nothing was run.
+            record: The folder of the sweep; None where there is none.
         """
         known = {result["cell"] for result in self.results}
         self.results.extend(result for result in results if result["cell"] not in known)
+        if record is not None and record not in self.records:
+            self.records.append(record)
         if output:
             self.study, self.axis, self.output = study.get("name"), study.get("axis"), output
             self.analysis, self.hypothesis = study.get("analysis"), study.get("hypothesis")

@@ -62,6 +62,11 @@ def test_a_matrix_makes_each_stage_once(
     assert len(made(pretrained)) == len(set(made(pretrained))) == 11
     assert "15 distinct stages, 14 of them planned to be made: 14 made, 1 found, 0 failed" in err
     assert "matrix, rows and picture" in out
+    (study,) = (pretrained / "studies").iterdir()
+    assert f"page: {study / 'report.html'}" in out
+    for text in (out, (study / "matrix.md").read_text(), (study / "report.html").read_text()):
+        assert "2 cells of sweeps are missing here: 2 failed." in text
+        assert "train qqp: The loss of qqp is nan" in text
     # both slots were in use, by stages of all lengths, and neither was empty while a stage was ready
     nodes = json.loads((folder_of(pretrained) / "graph.json").read_text())["nodes"]
     told = list(recorded.events(folder_of(pretrained)))

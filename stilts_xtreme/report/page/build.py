@@ -52,6 +52,7 @@ def content(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings) -> d
         "views": views(placed, matrix, found),
         "lineage": lineage(placed),
         "examples": browser.examples(placed),
+        "missing": matrix.missing[:1],
         "notes": _notes(matrix, found),
         "cells": len(cells),
         "right": browser.RIGHT,
@@ -75,7 +76,7 @@ def _notes(matrix: Matrix, found: Findings) -> list[str]:
             "No gains: each needs a cell with an intermediate task and one without, of one target and seed, and none "
             "of the two collapsed."
         )
-    return [*lost, *found.notes, *filter(None, [matrix.note]), *substitutes]
+    return [*matrix.missing, *lost, *found.notes, *filter(None, [matrix.note]), *substitutes]
 
 
 def html(data: Mapping[str, Any], figures: Mapping[str, str]) -> str:

@@ -100,7 +100,7 @@ def _told(folder: Path, cells: Sequence[FinishedCell]) -> tuple[float, list[tupl
 
 def first_sentence(error: str) -> str:
     """The first sentence of an error's last line, which is the message of an exception."""
-    line = next((line.strip() for line in reversed(error.splitlines()) if line.strip()), "no reason is recorded.")
+    line = next((line.strip() for line in reversed(error.splitlines()) if line.strip()), "No reason is recorded.")
     first = re.split(r"(?<=[.!?])\s+(?=[^\W\d_])", line, maxsplit=1)[0]
     return first if len(first) <= LONGEST else f"{first[: LONGEST - 3]}..."
 
