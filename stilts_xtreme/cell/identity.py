@@ -14,10 +14,10 @@ from stilts_xtreme.core.conf import CONF
 from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.core.inputs import RowSet
 from stilts_xtreme.core.specs import Cell, ModelSpec
-from stilts_xtreme.core.stage import Evaluation, Selected, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Stage, Trained, Training
 from stilts_xtreme.data.sources import source_of
 
-ELSEWHERE = ("parent", "weights", "seed", "volume", "volume_steps", "longer")
+ELSEWHERE = ("parent", "merged", "weights", "seed", "volume", "volume_steps", "longer")
 """What of a stage's identity is said elsewhere in a result."""
 
 
@@ -41,7 +41,7 @@ def identity_of(planned: CellPlan) -> dict[str, Any]:
         there is none.
     """
     cell, chain = planned.cell, planned.final.chain()
-    learnt = [stage for stage in chain if isinstance(stage, Training | Selected)]
+    learnt = [stage for stage in chain if isinstance(stage, Trained)]
     before = [stage for stage in learnt if stage.phase == "intermediate"]
     before += [stage.longer for stage in learnt if isinstance(stage, Training) and stage.longer is not None]
     encoder, encoder_from = _encoder(cell, chain[0])

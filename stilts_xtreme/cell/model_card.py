@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import Evaluation, Selected, Training
+from stilts_xtreme.core.stage import Evaluation, Trained
 
 if TYPE_CHECKING:
     from stilts_xtreme.cell.plan import CellPlan
@@ -27,10 +27,11 @@ def card_of(cell: Cell, planned: CellPlan, store: Store, result: Mapping[str, An
         result: What ``result.json`` holds.
     """
     final, target = planned.final, cell.target
-    if target is None or not isinstance(final, Evaluation) or not isinstance(final.parent, Training | Selected):
+    if target is None or not isinstance(final, Evaluation) or not isinstance(final.parent, Trained):
         return None
-    name = target.train[-1].name if target.train else final.parent.tasks[0].name
-    place = store.path(final.parent.key) / "models" / name / "README.md"
+    models = store.path(final.parent.key) / "models"
+    name = target.train[-1].name if target.train else sorted(models.iterdir())[0].name
+    place = models / name / "README.md"
     if not place.is_file():
         return None
     from huggingface_hub import ModelCard, ModelCardData

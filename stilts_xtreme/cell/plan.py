@@ -16,7 +16,7 @@ from stilts_xtreme.core.apportion import portions
 from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.inputs import StageTask
 from stilts_xtreme.core.specs import Cell, Target, TrainTask
-from stilts_xtreme.core.stage import Evaluation, Pretraining, Selected, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Merged, Pretraining, Selected, Stage, Training
 from stilts_xtreme.tasks import format_of
 
 
@@ -39,7 +39,7 @@ class CellPlan:
     """
 
     cell: Cell
-    final: Training | Selected | Evaluation
+    final: Training | Selected | Merged | Evaluation
     baseline: Evaluation | None = None
     missing: tuple[str, ...] = ()
     floors: Floors | None = None
@@ -107,8 +107,20 @@ def _selected(training: Training, rule: str) -> Selected:
     return Selected(phase=training.phase, label=f"{training.label} [{rule}]", parent=training, rule=rule)
 
 
-def _intermediate(cell: Cell, parent: Stage | None, label: str) -> Training | Selected:
-    """The intermediate training, which alone has a volume, translations and masked language modelling."""
+def _intermediate(cell: Cell, parent: Stage | None) -> Training | Selected | Merged:
+    """The intermediate training, or what is merged of several, each of which a cell of its task alone has too."""
+    label = experiment(cell)
+    if cell.merge is None:
+        return _trained(cell, parent, label)
+    parts = []
+    for name, task in zip(cell.intermediate, cell.intermediate_tasks, strict=True):
+        alone = replace(cell, intermediate=(name,), intermediate_tasks=(task,), merge=None)
+        parts.append(_trained(alone, parent, experiment(alone)))
+    return Merged(label=label, merged=tuple(parts), how=cell.merge)
+
+
+def _trained(cell: Cell, parent: Stage | None, label: str) -> Training | Selected:
+    """An intermediate training, which alone has a volume, translations and masked language modelling."""
     tasks = cell.intermediate_tasks
     translations, averages = rows.translated_rows(cell, tasks), tasks[0].recipe.selection == "average"
     stage = _train(
@@ -170,6 +182,7 @@ def experiment(cell: Cell) -> str:
     """What people call the intermediate phase: its tasks, masked language modelling, languages of translated rows."""
     names = "+".join((*cell.intermediate, "mlm") if cell.mlm.weight else cell.intermediate)
     names = names if cell.translation.source is None else f"{names} [{cell.translation.words}]"
+    names = f"{cell.merge.method}({names})" if cell.merge else names
     return f"{cell.control}({names})" if cell.control else names
 
 
@@ -187,7 +200,7 @@ def plan(cell: Cell) -> CellPlan:
     """
     pretrained = pretraining(cell)
     names = experiment(cell)
-    intermediate = _intermediate(cell, pretrained, names) if cell.intermediate_tasks else None
+    intermediate = _intermediate(cell, pretrained) if cell.intermediate_tasks else None
     target = cell.target
     if target is None:
         assert intermediate is not None
@@ -231,9 +244,10 @@ def plan(cell: Cell) -> CellPlan:
     longer: Training | None = None
     if cell.control:
         plain = replace(cell, control=None)
-        of = _intermediate(plain, pretrained, experiment(plain))
+        of = _intermediate(plain, pretrained)
         controlled = chain(of, "")
         if cell.control == "steps":
+            assert not isinstance(of, Merged), "refused with the options"
             start, longer = pretrained, of.training if isinstance(of, Selected) else of
     baseline = without if cell.baseline else None
     pairs = {

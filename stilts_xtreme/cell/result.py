@@ -70,14 +70,17 @@ def _pretraining(planned: CellPlan, manifests: Mapping[str, Mapping[str, Any]]) 
 
 
 def _trained(planned: CellPlan, manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, int] | None:
-    trained = (stage for stage in planned.final.chain() if isinstance(stage, Training))
-    stage = next((stage for stage in trained if stage.phase == "intermediate"), None)
-    if stage is None:
-        return None
-    info = manifests[stage.key]["info"]
-    units = info["features"]
-    batches = sum(math.ceil(units[task.name] / task.recipe.batch_size) for task in stage.tasks)
-    return {"examples": sum(info["rows"].values()), "steps": info["steps"], "batches": batches}
+    trained = [stage for stage in planned.final.chain() if isinstance(stage, Training)]
+    found = {"examples": 0, "steps": 0, "batches": 0}
+    for stage in trained:
+        if stage.phase != "intermediate":
+            continue
+        info = manifests[stage.key]["info"]
+        units = info["features"]
+        found["examples"] += sum(info["rows"].values())
+        found["steps"] += info["steps"]
+        found["batches"] += sum(math.ceil(units[task.name] / task.recipe.batch_size) for task in stage.tasks)
+    return found if found["steps"] else None
 
 
 def name_of(cell: Cell, planned: CellPlan) -> str:
@@ -88,6 +91,7 @@ def name_of(cell: Cell, planned: CellPlan) -> str:
         middle = f"{len(cell.intermediate)}tasks"
     if cell.intermediate:
         middle += "+mlm" * bool(cell.mlm.weight) + "+translated" * bool(cell.translation.source)
+        middle += f"+{cell.merge.method}" if cell.merge else ""
         middle += f"+{cell.control}" if cell.control else ""
     return "-".join([model, middle, cell.target.name if cell.target else "only", f"seed{cell.seed}", digest])
 
@@ -158,6 +162,7 @@ def about(cell: Cell, planned: CellPlan, name: str) -> dict[str, Any]:
         "volume_steps": cell.volume_steps,
         "mlm": cell.mlm.weight if cell.intermediate else 0.0,
         "control": cell.control,
+        "merge": cell.merge.method if cell.merge else None,
         "translation": translation_of(cell),
         "substitutes": {
             task_name: task.substitute_for

@@ -175,12 +175,12 @@ def ensure(
     on_point: Callable[[dict[str, Any]], None],
     on_wait: Callable[[str], None],
 ) -> tuple[Path, bool]:
-    """Makes one stage of a cell, whose parent is finished, or finds it.
+    """Makes one stage of a cell, whose parents are finished, or finds it.
 
     Args:
         cell: The cell that needs it.
         stage: The stage.
-        store: Where its parent is, and where it goes.
+        store: Where its parents are, and where it goes.
         on_point: Told every point of a training curve, if it is made now.
         on_wait: Told when another process is making it.
 
@@ -188,11 +188,13 @@ def ensure(
         Its folder, and whether it was made now.
     """
     label = f"{stage.kind} {stage.label}"
-    describe = {
+    describe: dict[str, Any] = {
         "kind": stage.kind,
         "identity": stage.identity,
-        "parent": stage.parent.key if stage.parent else None,
+        "parent": stage.parents[0].key if stage.parents else None,
     }
+    if len(stage.parents) > 1:
+        describe["parents"] = [parent.key for parent in stage.parents]
 
     def work(scratch: Path) -> dict[str, Any]:
         say(label)

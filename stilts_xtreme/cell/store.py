@@ -23,7 +23,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 STORE_SCHEMA = 1
 
-FIELDS = ("schema", "key", "label", "kind", "identity", "parent", "info", "made", "files")
+FIELDS = ("schema", "key", "label", "kind", "identity", "parent", "parents", "info", "made", "files")
 """What a manifest says of its stage."""
 
 
@@ -272,6 +272,13 @@ class Store:
                 os.close(folder)
 
 
+def parents_of(manifest: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The keys of the stages that a stage was made from: of most one, of what was merged several."""
+    found = manifest or {}
+    parent = found.get("parent")
+    return tuple(found.get("parents") or ([parent] if parent else ()))
+
+
 def is_newer(manifest: object) -> bool:
     """Whether a later version of the package wrote a manifest, whose layout this one does not know."""
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
@@ -286,12 +293,15 @@ def is_sealed(manifest: dict[str, Any]) -> bool:
 def _is_manifest(found: object) -> bool:
     if not isinstance(found, dict) or not isinstance(found.get("schema", 0), int):
         return False
-    made, parent = found.get("made"), found.get("parent")
+    made, parent, parents = found.get("made"), found.get("parent"), found.get("parents", [])
     if not isinstance(made, dict) or not isinstance(found.get("info"), dict) or not are_files(found.get("files")):
         return False
     kinds = {"seconds": int | float, "finished": str, "host": str, "versions": dict}
-    return (parent is None or isinstance(parent, str)) and all(
-        isinstance(made.get(name), kind) for name, kind in kinds.items()
+    several = isinstance(parents, list) and all(isinstance(key, str) for key in parents)
+    return (
+        (parent is None or isinstance(parent, str))
+        and several
+        and all(isinstance(made.get(name), kind) for name, kind in kinds.items())
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stilts_xtreme.cell.store import Store
+from stilts_xtreme.cell.store import Store, parents_of
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import digest_of, disk_errors, shared, whole
 from stilts_xtreme.core.json_text import read_json
@@ -174,10 +174,12 @@ def _foreign(store: Store, key: str) -> str | None:
     }
     if extra := sorted(there - listed):
         return f"{extra[0]} is not listed in its manifest"
-    seen, parent = {key}, manifest.get("parent")
-    while parent:
-        if parent in seen:
+    seen, todo = set(), list(parents_of(manifest))
+    while todo:
+        parent = todo.pop()
+        if parent == key:
             return "it is its own ancestor"
-        seen.add(parent)
-        parent = (store.manifest(parent) or {}).get("parent")
+        if parent not in seen:
+            seen.add(parent)
+            todo += parents_of(store.manifest(parent))
     return None

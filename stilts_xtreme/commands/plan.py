@@ -135,7 +135,7 @@ def _show_sweep(planned: Sequence[PlannedCell], graph: Graph, slots: int, device
     alone = sum(len(entry.planned.stages()) for entry in {entry.name: entry for entry in planned}.values())
     titles = ("stages", "distinct", "done", "to make", "time")
     drawn = table(*titles, right=titles[1:], title=visible(planning.sweep_name(planned)))
-    for kind in ("floors", "pretrain", "train", "select", "evaluate"):
+    for kind in ("floors", "pretrain", "train", "select", "merge", "evaluate"):
         own = [node for node in stages if node.kind == kind]
         todo = [node for node in own if not node.done]
         time = f"about {duration(sum(node.seconds for node in todo))}" if todo else ""

@@ -18,7 +18,7 @@ T = TypeVar("T")
 GROUPS = ("intermediate", "target", "study", "model", "data", "benchmark", "recipe", "trainer", "logger", "callbacks")
 ADDED = {"intermediate": "ud_tags", "target": "lareqa", "study": "volumes"}
 """Groups that are empty unless a choice is added, each with one that has most of the group's options."""
-SHORT = {"translation": "translation.source", "controls": "study.controls"}
+SHORT = {"translation": "translation.source", "merge": "merge.method", "controls": "study.controls"}
 """What is short for an option."""
 
 
@@ -36,7 +36,8 @@ def prepare(arguments: Sequence[str], many: bool = False) -> list[str]:
     """Completes and checks the group choices of a command line.
 
     ``intermediate=`` and ``target=`` gain their '+'; ``model=FOLDER`` and ``model=OWNER/NAME`` become the custom model;
-    ``translation=`` is short for ``translation.source=``, and ``controls=`` for ``study.controls=``.
+    ``translation=`` is short for ``translation.source=``, ``merge=`` for ``merge.method=``, and ``controls=`` for
+    ``study.controls=``.
 
     Args:
         arguments: The command line without the program's name; Hydra's own flags pass through.

@@ -8,7 +8,7 @@ from typing import Any
 
 from stilts_xtreme.core.inputs import RowSet
 from stilts_xtreme.core.specs import Target
-from stilts_xtreme.core.stage import SCHEMA, Phase, Stage
+from stilts_xtreme.core.stage_base import SCHEMA, Phase, Stage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stilts_xtreme.core.mixing import Mlm, Translation
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
-from stilts_xtreme.core.specs import Mlm, TrainTask, Translation
+from stilts_xtreme.core.specs import TrainTask
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from stilts_xtreme.core.mixing import Merge, Mlm, Sampling, Translation
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
-
-Languages = Literal["available"] | tuple[str, ...]
-"""Those that are there, or codes."""
 
 
 @dataclass(frozen=True)
@@ -124,76 +122,6 @@ OPTIMISER_FIELDS = (
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How the tasks of a joint training share its steps; see ``conf/config.yaml``."""
-
-    kind: str = "proportional"
-    temperature: float = 2.0
-    cap: int | None = None
-
-    def identity(self) -> dict[str, Any]:
-        """What of it changes a training; empty for the plain proportional one."""
-        found: dict[str, Any] = {} if self.kind == "proportional" else {"kind": self.kind}
-        if self.kind == "temperature":
-            found["temperature"] = float(self.temperature)
-        return found if self.cap is None else {**found, "cap": self.cap}
-
-
-@dataclass(frozen=True)
-class Mlm:
-    """Masked language modelling beside the intermediate tasks; see ``conf/config.yaml``.
-
-    Attributes:
-        weight: MLM steps for every step of the tasks together; 0 is none.
-        source: ``auto``, a text data set of the catalogue, or a folder of ``<language>.txt``.
-        languages: ``available``, or a list.
-        batch_size: Texts of a step; None: the intermediate phase's own number of examples.
-        max_length: Sub-tokens of a text, the rest is cut off; None: the intermediate phase's own.
-        mask_probability: Share of the tokens that are predicted.
-        exponent: A language with n texts is drawn in proportion to n to this power.
-        max_texts: Texts of a language at the most, taken evenly from all of it.
-    """
-
-    weight: float = 0.0
-    source: str = "auto"
-    languages: Languages = "available"
-    batch_size: int | None = None
-    max_length: int | None = None
-    mask_probability: float = 0.15
-    exponent: float = 0.3
-    max_texts: int = 20_000
-
-    def identity(self) -> dict[str, Any]:
-        """Its settings; which text that is, and in which languages, the source knows."""
-        return {name: value for name, value in asdict(self).items() if name not in ("source", "languages")}
-
-
-@dataclass(frozen=True)
-class Translation:
-    """Rows of the intermediate tasks in other languages; see ``conf/config.yaml``.
-
-    Attributes:
-        source: A folder, a hub id, or ``synthetic``; None is none.
-        languages: ``available``, or a list.
-        mode: ``replace``: instead of the English rows; ``add``: beside them.
-        config: The configuration of a hub id that holds a language; ``{lang}`` and ``{dataset}`` are filled in.
-        revision: Of a hub id.
-    """
-
-    source: str | None = None
-    languages: Languages = "available"
-    mode: str = "replace"
-    config: str = "{lang}"
-    revision: str | None = None
-
-    @property
-    def words(self) -> str:
-        """What people call the rows: their languages, with a plus where they are beside the English ones."""
-        languages = "translated" if self.languages == "available" else ",".join(self.languages)
-        return f"{'+' if self.mode == 'add' else ''}{languages}"
-
-
-@dataclass(frozen=True)
 class TrainTask:
     """One head and the data sets whose joined rows it learns from.
 
@@ -269,6 +197,9 @@ class Cell:
     with the answers of other rows; ``steps`` has as many more steps of the target's (first) training in its place.
     None: it is none, as always without an intermediate task.
 
+    ``merge`` says how the encoders that are trained on one intermediate task each become one encoder. None: the tasks
+    are trained jointly, as is a single one.
+
     ``synthetic`` says whether the rows that it is scored on (without a target: trained on) are generated.
     """
 
@@ -295,6 +226,7 @@ class Cell:
     synthetic: bool
     callbacks: tuple[CallbackSpec, ...] = ()
     control: str | None = None
+    merge: Merge | None = None
 
     def changes(self) -> dict[str, Any]:
         """The callbacks that may change a training, by name: what of them its key depends on."""

@@ -10,61 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any
 
-from stilts_xtreme.core.files import digest_of
 from stilts_xtreme.core.inputs import MixedMlm, Origin, RowSet, StageTask, Translated
+from stilts_xtreme.core.mixing import Merge, Sampling
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.core.specs import Sampling, Target, TrainTask
-
-SCHEMA = 4
-"""Raised whenever the same identity would give other weights or predictions than before."""
-
-Phase = Literal["pretraining", "intermediate", "target", "evaluation", "floors"]
-"""What a stage is for. The recipe has a group of options for ``intermediate`` and for ``target``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One training, one evaluation, or the floors of a target.
-
-    Attributes:
-        kind: ``pretrain``, ``train``, ``select``, ``evaluate`` or ``floors``; in manifests, events and names of files.
-        phase: What it is for; not keyed.
-        label: What people call it; not keyed.
-        parent: The stage whose encoder it starts from; None for an encoder from outside, and for floors.
-        rows: Rows that go through the encoder once per epoch, or that floors are scored on, as far as known; of a
-            pretraining its steps. Not keyed.
-    """
-
-    kind: ClassVar[str]
-    phase: Phase
-    label: str
-    parent: Stage | None = None
-    rows: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Everything that its result depends on, as JSON; for the key and the manifest alone."""
-        raise NotImplementedError
-
-    @cached_property
-    def key(self) -> str:
-        """The stage's address: 20 hexadecimal digits of SHA-256 over its identity."""
-        return digest_of(self.identity)
-
-    def chain(self) -> list[Stage]:
-        """This stage and its ancestors, the first one first."""
-        return [*(self.parent.chain() if self.parent else ()), self]
-
-    def from_fresh_weights(self) -> bool:
-        """Whether the weights of the pretrained encoder were drawn anew where the chain began."""
-        return any(isinstance(stage, _Continuing) and stage.fresh_weights for stage in self.chain())
-
-    def reads(self) -> tuple[RowSet, ...]:
-        """The rows of data sets that it reads, those of its parents apart."""
-        raise NotImplementedError
+from stilts_xtreme.core.specs import Target, TrainTask
+from stilts_xtreme.core.stage_base import SCHEMA, Phase, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +74,12 @@ class _Continuing(Stage):
 
     def __post_init__(self) -> None:
         assert (self.parent is None) != (self.origin is None), "an encoder comes from a parent or from outside"
-        trained = isinstance(self.parent, Training | Selected)
+        trained = isinstance(self.parent, Trained)
         assert not (self.fresh_weights and trained), "what was trained is not drawn anew"
+
+    def from_fresh_weights(self) -> bool:
+        """Whether the weights of the pretrained encoder were drawn anew where the chain began."""
+        return self.fresh_weights or super().from_fresh_weights()
 
     def _start(self) -> dict[str, Any]:
         start: Any = self.parent.key if self.parent else self.origin and self.origin.identity()
@@ -250,6 +206,45 @@ class Selected(Stage):
     def reads(self) -> tuple[RowSet, ...]:
         """The dev rows of the training, for the scores of the weights."""
         return tuple(rows for part in self.training.learns for rows in part.dev)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged(Stage):
+    """One encoder of several that were trained apart from one another, without their heads.
+
+    Attributes:
+        merged: The trainings, which began with the same encoder.
+        how: How their weights become one.
+    """
+
+    kind = "merge"
+    phase: Phase = "intermediate"
+    merged: tuple[Training | Selected, ...]
+    how: Merge
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The trainings and the method; their order does not matter."""
+        keys = sorted(stage.key for stage in self.merged)
+        return {"schema": SCHEMA, "kind": self.kind, "merged": keys, **self.how.identity()}
+
+    @property
+    def parents(self) -> tuple[Stage, ...]:
+        """The trainings."""
+        return self.merged
+
+    @property
+    def tasks(self) -> tuple[TrainTask, ...]:
+        """The tasks of the trainings."""
+        return tuple(task for stage in self.merged for task in stage.tasks)
+
+    def reads(self) -> tuple[RowSet, ...]:
+        """No rows."""
+        return ()
+
+
+Trained = Training | Selected | Merged
+"""Stages that leave an encoder which has been trained."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.inputs import RowSet
+from stilts_xtreme.core.mixing import Translation
 from stilts_xtreme.core.schema import Columns, DatasetSpec, DataSpec
-from stilts_xtreme.core.specs import Translation
 from stilts_xtreme.data.checks import Report
 from stilts_xtreme.data.hub.repositories import HubSource
 from stilts_xtreme.data.readers import reader_of

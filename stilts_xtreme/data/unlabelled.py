@@ -11,8 +11,8 @@ from pathlib import Path
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.inputs import MixedMlm, RowSet
+from stilts_xtreme.core.mixing import Mlm
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
-from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.data import catalogue
 from stilts_xtreme.data.corpus import world_identity, world_of
 from stilts_xtreme.data.row_files import digest, lines_of

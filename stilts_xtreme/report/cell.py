@@ -177,7 +177,7 @@ def show(result: Mapping[str, Any], folder: Path, console: Plain) -> None:
         console.line_of(f"{groups.MEANING} Each language: {folder / 'table.md'}")
     for sentence in (*_dev_scores(result), *notes(result), f"result, table, predictions and curves: {folder}"):
         console.line_of(sentence)
-    models = [stage["key"] for stage in result["stages"] if stage["kind"] in ("train", "select")]
+    models = [stage["key"] for stage in result["stages"] if stage["kind"] in ("train", "select", "merge")]
     if result["rows"]:  # there may be those of other rules beside
         models = [key for key in models if key == result["rows"][0]["trained"]]
     if models:

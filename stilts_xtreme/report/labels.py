@@ -14,7 +14,7 @@ from typing import Any
 BASELINE = "none"
 """The row of cells without an intermediate task."""
 
-BEFORE = ("recipe.intermediate.", "sampling.", "mlm.", "translation.")
+BEFORE = ("recipe.intermediate.", "sampling.", "merge.", "mlm.", "translation.")
 """Options of the intermediate phase, which a baseline does not have."""
 
 CONTROLS = {
@@ -62,6 +62,8 @@ def row_name(result: Result) -> str:
         volume = result["volume"]
         again = ", steps of all" if result.get("volume_steps") == "whole" else ""
         name += f" ({volume:.3g} of it{again})" if isinstance(volume, float) else f" ({volume:,} examples{again})"
+    if result.get("merge"):
+        name = f"{result['merge']}({name})"
     return f"random init, {name}" if random_weights(result) else named(result, name)
 
 

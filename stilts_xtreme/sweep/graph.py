@@ -31,10 +31,11 @@ class Node:
 
     Attributes:
         id: A stage's key, or the name of a cell.
-        kind: That of its stage (``pretrain``, ``train``, ``evaluate`` or ``floors``), or ``cell``.
+        kind: That of its stage (``pretrain``, ``train``, ``select``, ``merge``, ``evaluate`` or ``floors``), or
+            ``cell``.
         label: What people call it.
-        parents: Ids of the nodes that come before it: of a stage the one it starts from, if any; of a cell all that it
-            reports on.
+        parents: Ids of the nodes that come before it: of a stage those it is made from; of a cell all that it reports
+            on.
         seconds: How long it takes: measured if ``done``, else estimated.
         done: Whether it was there before the sweep.
         cell: A cell that needs the stage; None for a cell's own node.
@@ -203,7 +204,7 @@ def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
             stage.key,
             stage.kind,
             stage.label,
-            (stage.parent.key,) if stage.parent else (),
+            tuple(parent.key for parent in stage.parents),
             seconds,
             source == "measured",
             entry.cell,

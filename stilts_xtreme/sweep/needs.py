@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stilts_xtreme.cell.store import Store, is_newer, is_sealed
+from stilts_xtreme.cell.store import Store, is_newer, is_sealed, parents_of
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report import finished
 from stilts_xtreme.report.sweeps import recorded
@@ -58,16 +58,19 @@ def needed(store: Store) -> Needed:
                 found.unknown.append(str(error))
     for key in list(found.users):
         seen: set[str] = set()
-        parent: str | None = key
-        while parent and parent not in seen:  # of a chain that another version of the package wrote
+        todo = [key]
+        while todo:
+            parent = todo.pop()
+            if parent in seen:  # of a chain that another version of the package wrote, or of two that were merged
+                continue
             seen.add(parent)
             found.users[parent] += 0 if parent in found.users else 1
-            parent = _parent(store, parent, found)
+            todo += _parents(store, parent, found)
     found.unknown = list(dict.fromkeys(found.unknown))
     return found
 
 
-def _parent(store: Store, key: str, found: Needed) -> str | None:
+def _parents(store: Store, key: str, found: Needed) -> tuple[str, ...]:
     """What a stage started from; a manifest that cannot tell is noted."""
     manifest = store.manifest(key)
     if is_newer(manifest):
@@ -80,5 +83,4 @@ def _parent(store: Store, key: str, found: Needed) -> str | None:
             f"The stage {store.path(key)} is damaged: manifest.json cannot be read or has changed, so that nobody "
             "knows what it was made from; give the command that made it with store.damaged=retrain."
         )
-    parent: str | None = (manifest or {}).get("parent")
-    return parent
+    return parents_of(manifest)

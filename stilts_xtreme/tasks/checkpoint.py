@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from stilts_xtreme.core.inputs import Origin
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import Pretraining, Selected, Training
+from stilts_xtreme.core.stage import Merged, Pretraining, Selected, Trained, Training
 from stilts_xtreme.models.encoder import Encoder, Source
 from stilts_xtreme.models.hf_heads import assemble
 from stilts_xtreme.tasks.card import About, card
@@ -128,7 +128,7 @@ def _plain(value: torch.Tensor) -> torch.Tensor:
     return value.detach().float().cpu().contiguous() if value.is_floating_point() else value.detach().cpu()
 
 
-def lineage(cell: Cell, stage: Pretraining | Training | Selected) -> list[dict[str, Any]]:
+def lineage(cell: Cell, stage: Pretraining | Trained) -> list[dict[str, Any]]:
     """What an encoder went through, one entry per training, the first one first.
 
     Args:
@@ -138,15 +138,22 @@ def lineage(cell: Cell, stage: Pretraining | Training | Selected) -> list[dict[s
     steps: list[dict[str, Any]] = []
     synthetic = cell.synthetic
     suffix = ", synthetic data" if synthetic else ""
-    for ancestor in stage.chain():
+    chain = stage.chain()
+    beside = {other.key for merged in chain if isinstance(merged, Merged) for other in merged.merged[1:]}
+    for ancestor in chain:
         if isinstance(ancestor, Pretraining):
             what = f"pretrained by masked language modelling: {ancestor.label}"
         elif isinstance(ancestor, Training):
-            if ancestor.origin is not None:
+            if ancestor.origin is not None and not steps:
                 steps.append(_origin(ancestor.origin, stage.from_fresh_weights()))
             what = _trained(ancestor, cell.recipe_name)
+            if ancestor.key in beside:
+                what = f"apart from that, the pretrained encoder {what}"
         elif isinstance(ancestor, Selected):
             what = f"weights chosen by the rule {ancestor.rule} among those of the evaluation points"
+        elif isinstance(ancestor, Merged):
+            how = ", ".join([ancestor.how.method, *(f"{name} {x:g}" for name, x in ancestor.how.numbers.items())])
+            what = f"the encoders of {len(ancestor.merged)} trainings merged ({how})"
         else:
             continue
         steps.append({"key": ancestor.key, "synthetic": synthetic, "what": what + suffix})

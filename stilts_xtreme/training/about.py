@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import Selected, Training
+from stilts_xtreme.core.stage import Merged, Selected, Training
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks.card import OURS, UNKNOWN, About, Learnt
 
@@ -50,8 +50,21 @@ def about(cell: Cell, made: Training | Selected, rows: Mapping[str, int], dev: M
     )
 
 
-def command_of(cell: Cell, stage: Training, rule: str | None = None) -> str:
-    """A command line that makes a training, without the paths of this machine.
+def about_merged(cell: Cell, stage: Merged) -> About:
+    """What the trainings of a merged encoder were, taken together.
+
+    Args:
+        cell: A cell that needs it.
+        stage: The merging.
+    """
+    trainings = [one for one in stage.chain() if isinstance(one, Training)]
+    each = [about(cell, one, {task.name: 0 for task in one.tasks}, None) for one in trainings]
+    spoken = dict.fromkeys(language for one in each for language in one.languages)
+    return replace(each[0], languages=tuple(spoken), command=command_of(cell, stage), heads={})
+
+
+def command_of(cell: Cell, stage: Training | Merged, rule: str | None = None) -> str:
+    """A command line that makes a training or merges several, without the paths of this machine.
 
     Args:
         cell: A cell that needs it.
@@ -64,6 +77,10 @@ def command_of(cell: Cell, stage: Training, rule: str | None = None) -> str:
     if before is None:
         before, control = next((one.longer for one in trained if one.longer is not None), None), "control=steps"
     names = cell.intermediate or (tuple(task.name for task in before.tasks) if before is not None else ())
+    if stage.phase == "intermediate" and len(stage.tasks) < len(names):  # one of several that are merged afterwards
+        learnt = {task.name for task in stage.tasks}
+        tasks = zip(cell.intermediate, cell.intermediate_tasks, strict=True)
+        names = tuple(name for name, task in tasks if task.name in learnt)
     words = ["python -m stilts_xtreme"]
     if before is not None:
         words.append(f"+intermediate={names[0]}" if len(names) == 1 else f"'+intermediate=[{','.join(names)}]'")
@@ -78,11 +95,15 @@ def command_of(cell: Cell, stage: Training, rule: str | None = None) -> str:
     if rule is not None:
         words.append(f"recipe.{stage.phase}.selection={rule}")
     words.append(f"data={cell.data.kind}" + (" data.root=FOLDER" if cell.data.root else ""))
-    words.append(f"seed={stage.seed}")
+    words.append(f"seed={trained[-1].seed}")
     if before is not None and before.volume is not None:
         words.append(f"volume={before.volume}")
     if before is not None and before.mlm is not None:
         words.append(f"mlm.weight={before.mlm.options.weight}")
+    for one in stage.chain():
+        if isinstance(one, Merged):
+            words.append(f"merge={one.how.method}")
+            words += [f"merge.{name}={value:g}" for name, value in one.how.numbers.items()]
     if before is not None and control:
         words.append(control)
     if stage.phase == "target" and cell.target is not None:

@@ -21,8 +21,9 @@ from pytorch_lightning.loggers.logger import DummyLogger, Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.mixing import Sampling
 from stilts_xtreme.core.preemption import NOTICE
-from stilts_xtreme.core.specs import Sampling, TrainerSpec
+from stilts_xtreme.core.specs import TrainerSpec
 from stilts_xtreme.models.batch import Features, order
 from stilts_xtreme.tasks.module import StageModule, Step
 from stilts_xtreme.training import checkpoints

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from stilts_xtreme.core.mixing import Mlm
 from stilts_xtreme.core.schema import DataSpec
-from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data import unlabelled
 from stilts_xtreme.models.batch import order

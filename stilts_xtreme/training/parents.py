@@ -11,9 +11,10 @@ from urllib.request import getproxies
 from huggingface_hub import constants
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.mixing import Translation
 from stilts_xtreme.core.schema import Columns, DatasetSpec
-from stilts_xtreme.core.specs import Cell, Target, TrainTask, Translation
-from stilts_xtreme.core.stage import Evaluation, Pretraining, Selected, Training
+from stilts_xtreme.core.specs import Cell, Target, TrainTask
+from stilts_xtreme.core.stage import Evaluation, Merged, Pretraining, Trained, Training
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data import translated as translations
 from stilts_xtreme.data.checks import Report
@@ -31,12 +32,12 @@ OFFLINE = constants.HF_HUB_OFFLINE
 
 def encoder_source(stage: Training | Evaluation, folder_of: FolderOf) -> Source:
     """Where the encoder of a stage comes from: its parent's folder, verified, or the model from outside."""
-    if isinstance(stage.parent, Training | Selected):
+    if isinstance(stage.parent, Trained):
         return Source(str(model_folder(folder_of(stage.parent.key), stage.head)))
     return pretrained_source(stage, folder_of)
 
 
-def pretrained_source(stage: Training | Evaluation, folder_of: FolderOf) -> Source:
+def pretrained_source(stage: Training | Merged | Evaluation, folder_of: FolderOf) -> Source:
     """The pretrained encoder that the chain of a stage began with."""
     first, random = stage.chain()[0], stage.from_fresh_weights()
     if isinstance(first, Pretraining):

@@ -1,4 +1,4 @@
-"""Makes one stage from its parent's folder into a scratch folder; how a training stage goes is here."""
+"""Makes one stage from its parents' folders into a scratch folder; how a training stage goes is here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.instantiate import instantiate
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import Evaluation, Pretraining, Selected, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Merged, Pretraining, Selected, Stage, Training
 from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.tasks.checkpoint import lineage, save
 from stilts_xtreme.tasks.module import Optimisation
@@ -30,6 +30,7 @@ from stilts_xtreme.training.courses import courses_of, steps_in
 from stilts_xtreme.training.dev import Dev, tell
 from stilts_xtreme.training.evaluate import evaluate, make_floors
 from stilts_xtreme.training.fit import StepStream, fit, write_curve
+from stilts_xtreme.training.merge import merge
 from stilts_xtreme.training.parents import FolderOf
 from stilts_xtreme.training.points import KeepPoints, select
 from stilts_xtreme.training.pretrain import pretrain
@@ -43,7 +44,7 @@ PointSink = Callable[[dict[str, Any]], None]
 
 
 def make(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point: PointSink) -> dict[str, Any]:
-    """Makes a stage whose parent is finished.
+    """Makes a stage whose parents are finished.
 
     Args:
         cell: The cell that needs it.
@@ -82,6 +83,8 @@ def _make(cell: Cell, stage: Stage, folder_of: FolderOf, scratch: Path, on_point
         return make_floors(cell, stage, scratch)
     if isinstance(stage, Selected):
         return select(cell, stage, folder_of, scratch)
+    if isinstance(stage, Merged):
+        return merge(cell, stage, folder_of, scratch)
     assert isinstance(stage, Evaluation)
     return evaluate(cell, stage, folder_of, scratch)
 

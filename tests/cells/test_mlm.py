@@ -21,8 +21,8 @@ from transformers import AutoModel, AutoModelForMaskedLM, pipeline
 
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.mixing import Mlm
 from stilts_xtreme.core.schema import DataSpec
-from stilts_xtreme.core.specs import Mlm
 from stilts_xtreme.data import synthetic, unlabelled
 from stilts_xtreme.models.encoder import Source, load
 from stilts_xtreme.report.labels import row_name

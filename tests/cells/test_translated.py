@@ -13,8 +13,8 @@ from support.cells import cell_of
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.mixing import Translation
 from stilts_xtreme.core.schema import Columns, DataSpec
-from stilts_xtreme.core.specs import Translation
 from stilts_xtreme.data import catalogue, synthetic, translated
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report.labels import row_name

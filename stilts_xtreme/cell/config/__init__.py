@@ -12,14 +12,15 @@ from typing import Any
 
 from stilts_xtreme.cell.config.extensions import checked_target, make_callbacks
 from stilts_xtreme.cell.config.machine import make_trainer
-from stilts_xtreme.cell.config.mixing import make_mlm, make_sampling, make_translation, make_volume
+from stilts_xtreme.cell.config.mixing import make_merge, make_mlm, make_sampling, make_translation, make_volume
 from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
 from stilts_xtreme.cell.config.sources import layers_of, make_data, make_model
 from stilts_xtreme.cell.tracking import checked
 from stilts_xtreme.core.checks import check, choice, file_name, folder_name, freezable, known, switch, whole
 from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.mixing import Merge, Mlm, Translation
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.core.specs import Cell, Mlm, Target, TrainTask, Translation
+from stilts_xtreme.core.specs import Cell, Target, TrainTask
 from stilts_xtreme.data.catalogue import load_spec, names, spec_from_mapping
 from stilts_xtreme.data.corpus import own_text
 from stilts_xtreme.data.sources import source_of
@@ -28,8 +29,8 @@ from stilts_xtreme.tasks.options import OptionGroup
 
 OPTIONS = (
     *("model", "data", "benchmark", "recipe", "trainer", "logger", "callbacks", "intermediate", "target", "dataset"),
-    *("seed", "control", "volume", "volume_steps", "sampling", "mlm", "translation", "languages", "baseline", "output"),
-    *("evaluation", "store", "study", "sweep"),
+    *("seed", "control", "volume", "volume_steps", "sampling", "merge", "mlm", "translation", "languages", "baseline"),
+    *("output", "evaluation", "store", "study", "sweep"),
 )
 CONTROLS = ("placebo", "steps")
 """What a cell with an intermediate task can be a control for."""
@@ -37,6 +38,7 @@ RULES = ("best", "last", "average", "oracle")
 """What may choose the weights that are evaluated among those of a training's evaluation points."""
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "sampling": ("kind", "temperature", "cap"),
+    "merge": ("method", "scale", "density"),
     "mlm": tuple(field.name for field in dataclasses.fields(Mlm)),
     "translation": tuple(field.name for field in dataclasses.fields(Translation)),
     "evaluation": ("floors", "random_init", "rules"),
@@ -101,7 +103,8 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
             freezable(option, of_phase[0].recipe.freeze, layers)
     whole("seed", cfg["seed"], 0)
     check(cfg["seed"] < 2**32, "seed", cfg["seed"], "it must be below 2**32 = 4294967296")
-    control = _control(cfg.get("control"), tasks, target)
+    merge = make_merge(cfg["merge"], len(tasks))
+    control = _control(cfg.get("control"), tasks, target, merge)
     choice("volume_steps", cfg["volume_steps"], ("own", "whole"))
     for named in (cfg.get("study") or {}).get("controls") or ():
         expected = f"it must be one of {', '.join(('random', *CONTROLS))}, or an option such as model.weights=random"
@@ -141,10 +144,11 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         synthetic=synthetic,
         callbacks=make_callbacks(cfg.get("callbacks")),
         control=control,
+        merge=merge,
     )
 
 
-def _control(asked: Any, tasks: Sequence[TrainTask], target: Target | None) -> str | None:
+def _control(asked: Any, tasks: Sequence[TrainTask], target: Target | None, merge: Merge | None) -> str | None:
     """What a cell is a control for; without an intermediate task it is none, as it has no volume either."""
     if asked is None:
         return None
@@ -152,6 +156,8 @@ def _control(asked: Any, tasks: Sequence[TrainTask], target: Target | None) -> s
     if asked == "steps" and tasks:
         needs = "more steps are those of the training of a target; name a target that is trained"
         check(target is not None and bool(target.train), "control", asked, needs)
+        several = "encoders that are merged have no number of steps; take control=placebo, or leave out merge="
+        check(merge is None, "control", asked, several)
     return str(asked) if tasks else None
 
 

@@ -11,10 +11,20 @@ from typing import Any
 from stilts_xtreme.cell.config.phases import make_recipe
 from stilts_xtreme.core.checks import check, choice, is_number, make, number, refused, whole
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.mixing import Languages, Merge, Mlm, Sampling, Translation
 from stilts_xtreme.core.paths import home
 from stilts_xtreme.core.schema import DataSpec
-from stilts_xtreme.core.specs import Languages, Mlm, Sampling, Translation
 from stilts_xtreme.data.sources import generated
+
+METHODS: Mapping[str, Mapping[str, float]] = {
+    "mean": {},
+    "task_arithmetic": {"scale": 0.4},
+    "ties": {"scale": 1.0, "density": 0.2},
+}
+"""Methods of merging, each with the numbers that it uses.
+
+They are those that Yadav et al. 2023 (arXiv 2306.01708) take where nothing is tuned, as we remember them (UNVERIFIED).
+"""
 
 
 def make_volume(value: object) -> float | None:
@@ -41,6 +51,39 @@ def make_sampling(values: Mapping[str, Any]) -> Sampling:
     number("sampling.temperature", sampling.temperature, 0, strict=True)
     whole("sampling.cap", sampling.cap, 1, optional=True)
     return sampling
+
+
+def make_merge(values: Mapping[str, Any], tasks: int) -> Merge | None:
+    """How the encoders of several intermediate tasks become one.
+
+    Args:
+        values: Its options.
+        tasks: The number of intermediate tasks; with fewer than two there is nothing to merge.
+
+    Returns:
+        The method with the numbers that it uses; None: the tasks are trained jointly.
+
+    Raises:
+        StiltsError: For an unknown field or method, a number out of range, or one that the method does not use.
+    """
+    method = values.get("method")
+    if method is None:
+        for name in ("scale", "density"):
+            value, option = values.get(name), f"merge.{name}"
+            check(value is None, option, value, f"it needs a method: merge={', '.join(METHODS)}")
+        return None
+    choice("merge", method, tuple(METHODS))
+    numbers = dict(METHODS[method])
+    for name in ("scale", "density"):
+        value, option = values.get(name), f"merge.{name}"
+        if value is None:
+            continue
+        used = [one for one, numbers in METHODS.items() if name in numbers]
+        check(name in METHODS[method], option, value, f"merge={method} does not use it; {' and '.join(used)} do")
+        number(option, value, 0, strict=True)
+        check(name == "scale" or value <= 1, option, value, "it is a share, so at most 1")
+        numbers[name] = float(value)
+    return Merge(method, numbers.get("scale"), numbers.get("density")) if tasks > 1 else None
 
 
 def make_mlm(values: Mapping[str, Any], phase: Mapping[str, Any] | None) -> Mlm:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-KINDS_OF_NODES = ("floors", "pretrain", "train", "select", "evaluate", "cell")
+KINDS_OF_NODES = ("floors", "pretrain", "train", "select", "merge", "evaluate", "cell")
 
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "launched": ("slots",),

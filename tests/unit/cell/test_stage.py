@@ -21,9 +21,10 @@ from stilts_xtreme.cell.run import run
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.inputs import MixedMlm, Origin, RowSet, StageTask, Translated
+from stilts_xtreme.core.mixing import Merge, Mlm, Sampling, Translation
 from stilts_xtreme.core.schema import DataSpec
-from stilts_xtreme.core.specs import Cell, Mlm, Recipe, Sampling, Target, Translation
-from stilts_xtreme.core.stage import Evaluation, Pretraining, Selected, Stage, Training
+from stilts_xtreme.core.specs import Cell, Recipe, Target
+from stilts_xtreme.core.stage import Evaluation, Merged, Pretraining, Selected, Stage, Training
 from stilts_xtreme.data.catalogue import load_spec
 from stilts_xtreme.sweep import job, planning, record
 from stilts_xtreme.sweep.executors import worker
@@ -68,8 +69,9 @@ def stages() -> dict[str, Any]:
         settings={},
     )
     selected = Selected(phase="intermediate", label="mnli [best]", parent=training, rule="best")
+    merged = Merged(label="mean(a+b)", merged=(training, selected), how=Merge("ties", 1.0, 0.2))
     floors = Floors(label="xnli", target=target, train=(), test=rows(XNLI, "test", "sw"))
-    made = (first, training, selected, evaluation, floors)
+    made = (first, training, selected, merged, evaluation, floors)
     found = (*made, part, mixed, translated, Origin("a/b", "1"), target, RECIPE, Mlm(1.0))
     return {
         type(one).__name__: one for one in (*found, Sampling("temperature"), Translation("synthetic"), part.train[0])
@@ -128,6 +130,12 @@ FIELDS: dict[str, dict[str, tuple[Any, bool]]] = {
         "parent": (dataclasses.replace(STAGES["Training"], seed=9), True),
         "rule": ("average", True),
     },
+    "Merged": {
+        **COMMON,
+        "parent": (None, False),  # it has several
+        "merged": ((STAGES["Training"], dataclasses.replace(STAGES["Training"], seed=9)), True),
+        "how": (Merge("ties", 0.9, 0.2), True),
+    },
     "Floors": {
         **COMMON,
         "parent": (None, False),  # it has none
@@ -166,6 +174,12 @@ FIELDS: dict[str, dict[str, tuple[Any, bool]]] = {
 
 def identity_of(part: Any) -> Any:
     return part.identity if isinstance(part, Stage) else part.identity()
+
+
+def test_the_order_of_what_is_merged_is_not_keyed() -> None:
+    merged = STAGES["Merged"]
+    assert dataclasses.replace(merged, merged=merged.merged[::-1]).key == merged.key
+    assert [stage.kind for stage in merged.chain()] == ["pretrain", "train", "select", "merge"], "each once"
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -293,11 +307,17 @@ def test_no_module_looks_into_an_identity() -> None:
     assert found == []
 
 
-def test_stages_are_made_from_their_fields(pretrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+MERGED = ("+intermediate=[mnli,squad_v1]", "+target=tatoeba", "merge=ties")
+
+
+@pytest.mark.parametrize("arguments", [FULL, MERGED], ids=["joint", "merged"])
+def test_stages_are_made_from_their_fields(
+    arguments: tuple[str, ...], pretrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cell is estimated and made with identities that nobody may look at; what is read is keyed or named."""
     from stilts_xtreme.training.train import make
 
-    cell = cell_of(*TINY, f"output={pretrained}", *FULL)
+    cell = cell_of(*TINY, f"output={pretrained}", *arguments)
     planned = plan(cell)
     store = Store(pretrained)
     made = {stage.key: store.path(stage.key) for stage in planned.stages() if store.done(stage.key)}
@@ -313,7 +333,7 @@ def test_stages_are_made_from_their_fields(pretrained: Path, monkeypatch: pytest
             read.setdefault(type(stage).__name__, set()).add(name)
         return object.__getattribute__(stage, name)
 
-    for kind in (Pretraining, Training, Selected, Evaluation, Floors):
+    for kind in (Pretraining, Training, Selected, Merged, Evaluation, Floors):
         monkeypatch.setattr(kind, "identity", property(look))
         monkeypatch.setattr(kind, "__getattribute__", record)
     with pytest.raises(Looked):
@@ -333,7 +353,8 @@ def test_stages_are_made_from_their_fields(pretrained: Path, monkeypatch: pytest
         free = {name for name, (_, keyed) in FIELDS[kind].items() if not keyed}
         assert names & free <= {"label", "phase", "parent"}, "a label to show, and the name of the option that is wrong"
     used = {"learns", "seed", "volume", "volume_steps", "sampling", "translated", "mlm", "continues_head", "precision"}
-    assert read["Training"] >= used
+    assert read["Training"] >= (used if arguments is FULL else used - {"sampling"})
+    assert arguments is FULL or read["Merged"] >= {"merged", "how"}
 
 
 def test_what_to_fetch_is_told_by_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from support.cells import cell_of
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.apportion import portions
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.specs import Sampling
+from stilts_xtreme.core.mixing import Sampling
 from stilts_xtreme.models.batch import Features
 from stilts_xtreme.report.labels import row_name
 from stilts_xtreme.training.callbacks import Select
