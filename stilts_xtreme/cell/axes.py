@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stilts_xtreme.core.specs import Cell
-from stilts_xtreme.core.stage import Pretraining, Selected, Stage, Training
+from stilts_xtreme.core.stage import Merged, Pretraining, Selected, Stage, Training
 
 
 def axes_of(cell: Cell, stage: Stage) -> dict[str, Any]:
@@ -28,17 +28,20 @@ def axes_of(cell: Cell, stage: Stage) -> dict[str, Any]:
     before = [each for each in learnt if isinstance(each, Training) and each.phase == "intermediate"]
     middle = before[-1] if before else stage.longer
     has_middle = middle is not None
+    merged = next((each for each in stage.chain() if isinstance(each, Merged)), None)
+    learnt_before = merged or middle
     return {
         **common,
         "weights": "random" if stage.from_fresh_weights() else "pretrained",
         "tasks": [task.name for task in stage.tasks],
-        "intermediate": "+".join(task.name for task in middle.tasks) if middle is not None else "none",
+        "intermediate": "+".join(task.name for task in learnt_before.tasks) if learnt_before is not None else "none",
         # what it is trained on: targets such as XQuAD and MLQA share it
         "target": stage.tasks[0].name if stage.phase == "target" else None,
         "seed": stage.seed,
         "volume": middle.volume if middle is not None else None,
         "volume_steps": middle.volume_steps if middle is not None else None,
         "control": cell.control if has_middle else None,
+        "merge": merged.how.method if merged is not None else None,
         "mlm": cell.mlm.weight if has_middle else 0.0,
         "translation": translation_of(cell) if has_middle else None,
         "rule": stage.tasks[0].recipe.selection,

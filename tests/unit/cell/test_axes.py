@@ -53,6 +53,13 @@ def test_a_control_of_steps_is_one() -> None:
     assert (own["control"], own["intermediate"], own["tasks"]) == ("steps", "mnli", ["mnli"])
 
 
+def test_what_is_merged_is_trained_as_alone() -> None:
+    found = axes("+intermediate=[mnli,squad_v1]", "merge=ties")
+    assert found["mnli"] == axes("+intermediate=mnli")["mnli"]
+    own = found["ties(mnli+squad_v1) > mnli"]
+    assert (own["merge"], own["intermediate"]) == ("ties", "mnli+squad_v1")
+
+
 def test_only_trainings_have_axes() -> None:
     cell = cell_of("trainer=cpu", "+target=xnli")
     assert all(axes_of(cell, stage) == {} for stage in plan(cell).stages() if stage.kind not in CURVED)

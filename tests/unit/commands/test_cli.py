@@ -220,8 +220,8 @@ def test_mistakes_get_one_sentence(
 
 TOP = (
     "baseline, benchmark, bitext, callbacks, control, data, evaluation, intermediate, languages, logger, merge, mlm, "
-    "model, output, recipe, retrieval, sampling, seed, store, study, sweep, tagging, target, trainer, translation, volume, "
-    "volume_steps."
+    "model, output, recipe, retrieval, sampling, seed, store, study, sweep, tagging, target, trainer, translation, "
+    "volume, volume_steps."
 )
 
 
