@@ -29,6 +29,10 @@ def parser() -> Parser:
     parser.add_argument("--every-eval-ever", metavar="ORGANIZATION", help=f"{about}; default: none is written")
     about = "of cells that differ in recipe.target.learning_rate alone, take the one with the best score on dev rows"
     parser.add_argument("--tuned", action="store_true", help=f"{about}, baselines too; default: take all cells")
+    about = "leave the texts of test rows out of the page, to send it to people who may not have the rows"
+    parser.add_argument(
+        "--no-texts", action="store_true", help=f"{about}; default: they are in it, where they are at hand"
+    )
     return parser
 
 
@@ -51,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for sentence in chosen:
                     out(sentence)
             missing = [entry for source in options.sources for entry in unfinished.in_output(source, cells)]
-            Plain().page(matrix.write(cells, options.output, all_in_all=True, missing=missing))
+            texts = not options.no_texts
+            Plain().page(matrix.write(cells, options.output, all_in_all=True, missing=missing, texts=texts))
             if options.every_eval_ever is not None:
                 folder = options.output / every_eval_ever.FOLDER
                 count = every_eval_ever.write(cells, folder, options.every_eval_ever)

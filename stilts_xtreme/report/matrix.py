@@ -161,7 +161,11 @@ def tidy(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def write(
-    cells: Sequence[FinishedCell], folder: Path, all_in_all: bool = False, missing: Sequence[Missing] = ()
+    cells: Sequence[FinishedCell],
+    folder: Path,
+    all_in_all: bool = False,
+    missing: Sequence[Missing] = (),
+    texts: bool = True,
 ) -> str:
     """Writes the tables and the pictures of many cells, and the page.
 
@@ -171,8 +175,9 @@ def write(
     Args:
         cells: The cells; answers are read from their folders.
         folder: Made if it is not there.
-        all_in_all: Also fit a model of each row over all targets, which takes a minute where there are many.
+        all_in_all: Also fit a model of each row over all targets, which takes seconds where there are many.
         missing: Cells of their sweeps that are not there.
+        texts: Whether the page holds the texts of test rows.
 
     Returns:
         The text of the first.
@@ -197,5 +202,5 @@ def write(
         evidence_page.write(found, folder)
     draw(matrix, folder / "matrix.png")
     write_atomic(folder / "matrix.tex", table(matrix, found))
-    the_page.write(cells, matrix, found, folder)
+    the_page.write(cells, matrix, found, folder, texts)
     return text

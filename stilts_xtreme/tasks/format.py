@@ -243,6 +243,33 @@ class TaskFormat:
         """Reads the gold in the form that the metrics take."""
         return self.read(path)
 
+    def gold_rows(self, path: Path) -> Columns | None:
+        """The rows of a file of gold, where it holds their texts too; None where it has answers alone."""
+        return None
+
+    # what a reader is shown
+
+    def item_texts(self, rows: Columns, at: int) -> list[tuple[str, ...]]:
+        """The texts of a row: name and text, or name, text, what is to be marked in it, and the text after that."""
+        return [(name.replace("_", " "), str(rows[name][at])) for name in self.rows.texts if rows.get(name, [""])[at]]
+
+    def found_texts(self, rows: Columns) -> dict[str, str]:
+        """What answers name -> its text, where they name texts of the rows."""
+        return {}
+
+    def in_words(self, answer: Any, right: Any, rows: Columns, at: int, found: Mapping[str, str]) -> Any:
+        """An answer to a row as a reader wants it: the texts that it names, if it does.
+
+        Args:
+            answer: A text or a list of texts.
+            right: The right answer, in the same form.
+            rows: The rows.
+            at: The position of the row.
+            found: As :meth:`found_texts`.
+        """
+        named = answer if isinstance(answer, list) else [answer]
+        return [found.get(key, key) for key in named[:3]] if found else answer
+
     def withheld(self, gold: Any, labels: Collection[str], metric: str) -> str | None:
         """Why a gold says nothing of what is right, as that of files whose labels are withheld.
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from stilts_xtreme.core.json_text import read_json
 from stilts_xtreme.report.answers import Answers, Target
 from stilts_xtreme.tasks import format_of, predictions
 
 LENGTH = 160
-"""So many characters of an answer or a question are shown at the most."""
+"""So many characters of an answer are shown at the most."""
 
 Answered = Mapping[str, Mapping[str, Any]]
 """Language -> item -> answer: a text, or a list of texts."""
@@ -35,10 +34,17 @@ class Answering:
 
 @dataclass(frozen=True)
 class Gold:
-    """The right answers, and of question answering the questions, in the same form."""
+    """The right answers.
+
+    Attributes:
+        answers: In the form of the answers of a run.
+        read: Language -> what the file holds.
+        folder: Where the files are.
+    """
 
     answers: Answered
-    questions: Mapping[str, Mapping[str, str]]
+    read: Mapping[str, Any]
+    folder: Path
 
 
 def read_arm(answers: Answers, key: str | None, target: Target) -> Answering | None:
@@ -53,7 +59,7 @@ def read_arm(answers: Answers, key: str | None, target: Target) -> Answering | N
         StiltsError: Files are there, and cannot be read.
     """
     metric = format_of(target.format).metric(target.metric)
-    folder = _folder(answers, key, target)
+    folder = folder_of(answers, key, target)
     if folder is None or metric.items is None:
         return None
     texts, scores = {}, {}
@@ -68,16 +74,16 @@ def read_arm(answers: Answers, key: str | None, target: Target) -> Answering | N
 
 def read_gold(answers: Answers, key: str | None, target: Target) -> Gold | None:
     """The right answers beside an evaluation; None where they are not there."""
-    folder = _folder(answers, key, target)
+    folder = folder_of(answers, key, target)
     if folder is None:
         return None
     codes = _languages(folder, target)
-    gold = {code: by_item(predictions.read_gold(folder / "labels", target.name, code, target.format)) for code in codes}
-    files = {code: next((folder / "labels" / target.name).glob(f"test-{code}.*")) for code in codes}
-    return Gold(gold, {code: questions(file) for code, file in files.items()})
+    read = {code: predictions.read_gold(folder / "labels", target.name, code, target.format) for code in codes}
+    return Gold({code: by_item(right) for code, right in read.items()}, read, folder)
 
 
-def _folder(answers: Answers, key: str | None, target: Target) -> Path | None:
+def folder_of(answers: Answers, key: str | None, target: Target) -> Path | None:
+    """The folder of an evaluation that holds answers of a target; None where there is none."""
     for folder in answers.folders.get(key or "", ()):
         if (folder / "predictions" / target.name).is_dir() and _languages(folder, target):
             return folder
@@ -86,15 +92,6 @@ def _folder(answers: Answers, key: str | None, target: Target) -> Path | None:
 
 def _languages(folder: Path, target: Target) -> list[str]:
     return [file.stem.removeprefix("test-") for file in sorted((folder / "labels" / target.name).glob("test-*.*"))]
-
-
-def questions(file: Path) -> dict[str, str]:
-    """Item -> question, of a file of gold answers in SQuAD's form; empty for any other."""
-    found = read_json(file) if file.suffix == ".json" else None
-    if not isinstance(found, dict) or not isinstance(found.get("data"), list):
-        return {}
-    paragraphs = [paragraph for document in found["data"] for paragraph in document["paragraphs"]]
-    return {str(qa["id"]): str(qa.get("question", "")) for paragraph in paragraphs for qa in paragraph["qas"]}
 
 
 def by_item(answers: Any) -> dict[str, Any]:
@@ -116,5 +113,5 @@ def _plain(value: Any) -> str | list[str]:
 
 def shown(answer: Any) -> str:
     """An answer as a line of text, cut where it is long."""
-    text = " ".join(answer) if isinstance(answer, list) else str(answer)
+    text = " · ".join(answer) if isinstance(answer, list) else str(answer)
     return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"

@@ -31,13 +31,14 @@ SCRIPTS = ("dom.js", "matrix.js", "languages.js", "examples.js")
 """In the order in which they are joined; each knows those before it."""
 
 
-def content(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings) -> dict[str, Any]:
+def content(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, texts: bool = True) -> dict[str, Any]:
     """All that the page shows, as plain JSON.
 
     Args:
         cells: The cells.
         matrix: Their matrix.
         found: What its gains show.
+        texts: Whether the texts of test rows are among the examples.
     """
     placed = runs(cells)
     codes = {code for run in placed for code in run.scores()}
@@ -51,7 +52,7 @@ def content(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings) -> d
         "sources": _sources(placed),
         "views": views(placed, matrix, found),
         "lineage": lineage(placed),
-        "examples": browser.examples(placed),
+        "examples": browser.examples(placed, texts),
         "missing": matrix.missing[:1],
         "notes": _notes(matrix, found),
         "cells": len(cells),
@@ -118,7 +119,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def write(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, folder: Path) -> Path:
+def write(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, folder: Path, texts: bool = True) -> Path:
     """Writes ``report.html``, and its figures as files into ``figures``.
 
     Args:
@@ -126,6 +127,7 @@ def write(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, folder
         matrix: Their matrix.
         found: What its gains show.
         folder: A folder that is there.
+        texts: Whether the texts of test rows are among the examples.
 
     Returns:
         The file.
@@ -135,7 +137,7 @@ def write(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, folder
     """
     from stilts_xtreme.report.page import figures
 
-    data = content(cells, matrix, found)
+    data = content(cells, matrix, found, texts)
     drawn = figures.drawn(data)
     write_atomic(folder / PAGE, html(data, {title: figures.svg(figure, title) for title, figure in drawn.items()}))
     figures.write(drawn, folder / "figures")

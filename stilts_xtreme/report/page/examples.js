@@ -41,6 +41,16 @@ function said(examples, word, score) {
     make("span", { class: "small" }, right(score) ? "✓ right" : "✗ wrong", score > 0 && score < 1 ? ` (${number(100 * score, 0)} %)` : ""));
 }
 
+// The texts of an item, each with its name where there are several; what is marked is the right answer in its context.
+function texts(examples, parts) {
+  const lines = parts.map(([name, ...pieces]) => {
+    const [before, marked, after] = pieces.map((piece) => examples.words[piece]);
+    return make("div", {}, parts.length > 1 ? make("span", { class: "name" }, `${examples.words[name]}: `) : null,
+      make("bdi", { dir: "auto" }, before, marked === undefined ? null : make("mark", {}, marked), after === undefined ? null : after));
+  });
+  return make("td", { class: "said texts" }, ...lines);
+}
+
 function drawExamples() {
   const examples = chosen();
   const row = Math.max(0, examples.rows.indexOf(at("example-row").value));
@@ -49,21 +59,24 @@ function drawExamples() {
   const each = Math.max(1, Math.floor(LINES / most)); // whole items, about as many lines on every page
   const pages = Math.max(1, Math.ceil(found.length / each));
   page = Math.min(page, pages - 1);
-  const asked = examples.items.some(([, lines]) => lines.some((line) => line[2] >= 0));
-  const body = found.slice(page * each, (page + 1) * each).flatMap(([id, lines]) => lines.map(([language, gold, question, answered], n) => {
+  const asked = examples.items.some(([, lines]) => lines.some((line) => line[2].length));
+  const body = found.slice(page * each, (page + 1) * each).flatMap(([id, lines]) => lines.map(([language, gold, parts, answered], n) => {
     const [before, after, scoreBefore, scoreAfter] = answered[row];
     return make("tr", { class: n ? null : "first" }, n ? null : make("th", { scope: "rowgroup", rowspan: lines.length }, id),
       make("td", {}, examples.languages[language]),
-      asked ? make("td", { class: "said", dir: "auto" }, question < 0 ? "" : examples.words[question]) : null,
+      asked ? texts(examples, parts) : null,
       make("td", { class: "said", dir: "auto" }, examples.words[gold]),
       said(examples, before, scoreBefore), said(examples, after, scoreAfter),
       make("td", { class: "change" }, change(scoreBefore, scoreAfter)));
   }));
-  const titles = ["item", "language", ...(asked ? ["question"] : []), "right answer", "none", `after ${examples.rows[row]}`, "change"];
+  const titles = ["item", "language", ...(asked ? ["text"] : []), "right answer", "none", `after ${examples.rows[row]}`, "change"];
   at("example-table").replaceChildren(make("caption", {}, `${examples.target}, seed ${examples.seed}`), head(titles), make("tbody", {}, ...body));
   const cut = examples.items.length < examples.count
     ? `The page holds ${examples.items.length} of ${examples.count} items, evenly spaced; the counts below are over all of them. ` : "";
   at("example-count").textContent = `${cut}${found.length} items pass the filter.`;
+  const licence = examples.licence ? `their licence: ${examples.licence}` : "their licence is not known here";
+  at("example-texts").textContent = examples.missing
+    || (data.synthetic ? "" : `The texts are rows of the test set (${licence}). Look at the licence before you pass the page on; --no-texts leaves them out.`);
   at("example-page").textContent = `Page ${page + 1} of ${pages}`;
   at("example-back").disabled = page === 0;
   at("example-next").disabled = page >= pages - 1;

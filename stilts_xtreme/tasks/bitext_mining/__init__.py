@@ -99,6 +99,10 @@ class BitextMining(PooledFormat):
         """Pairs of ids, the foreign one first."""
         return [(key, other) for key, others in zip(rows["id"], rows["gold"], strict=True) for other in others]
 
+    def found_texts(self, rows: Columns) -> dict[str, str]:
+        """Id -> sentence."""
+        return dict(zip(rows["id"], rows["text"], strict=True))
+
     def write(self, path: Path, answers: Any) -> Path:
         """One pair of ids per line."""
         return write_pairs(path, answers)

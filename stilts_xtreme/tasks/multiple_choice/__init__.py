@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.schema import Columns
@@ -47,6 +47,17 @@ class MultipleChoice(TaskFormat):
     def gold(self, rows: Columns, labels: Sequence[str]) -> list[str]:
         """Positions of the right choices, as text."""
         return [str(label) for label in rows["label"]]
+
+    def item_texts(self, rows: Columns, at: int) -> list[tuple[str, ...]]:
+        """Context, question and the choices, counted as in the files."""
+        choices = [(f"choice {n}", str(text)) for n, text in enumerate(rows["choices"][at])]
+        return [*super().item_texts(rows, at), *choices]
+
+    def in_words(self, answer: Any, right: Any, rows: Columns, at: int, found: Mapping[str, str]) -> Any:
+        """The choice with its text."""
+        choices = rows["choices"][at]
+        known = str(answer).isdecimal() and int(answer) < len(choices)
+        return f"{answer}: {choices[int(answer)]}" if known else answer
 
     def file_labels(self, labels: Sequence[str]) -> tuple[str, ...]:
         """The names of the choices, or their positions."""

@@ -140,6 +140,19 @@ class QuestionAnswering(TaskFormat):
         """Accepted answers by id."""
         return self.gold(read_squad(path), ())
 
+    def gold_rows(self, path: Path) -> Columns | None:
+        """All of them: SQuAD's form has contexts and questions."""
+        return read_squad(path)
+
+    def item_texts(self, rows: Columns, at: int) -> list[tuple[str, ...]]:
+        """The question, and the context with its first answer marked."""
+        context, texts, starts = (rows[name][at] for name in ("context", "answer_texts", "answer_starts"))
+        parts: list[tuple[str, ...]] = [("question", rows["question"][at])]
+        if texts and starts and starts[0] >= 0:
+            end = starts[0] + len(texts[0])
+            return [*parts, ("context", context[: starts[0]], context[starts[0] : end], context[end:])]
+        return [*parts, ("context", context)]
+
     def withheld(self, gold: Any, labels: Collection[str], metric: str) -> str | None:
         """An answer without a character is none; only SQuAD 2.0 may have no other questions than those without one."""
         blank = [texts for texts in gold.values() if texts and not any(text.strip() for text in texts)]

@@ -79,6 +79,15 @@ class Ranking(TaskFormat):
         """Query id -> ids of the right candidates."""
         return dict(zip(rows["id"], rows["gold"], strict=True))
 
+    def item_texts(self, rows: Columns, at: int) -> list[tuple[str, ...]]:
+        """The query."""
+        return [("query", rows["query"][at])]
+
+    def found_texts(self, rows: Columns) -> dict[str, str]:
+        """Id -> text of the candidates that are right for some query."""
+        pairs = zip(rows["gold"], rows["text"], strict=True)
+        return {key: text for right, text in pairs for key in right[:1] if text}
+
     def write(self, path: Path, answers: Any) -> Path:
         """``{query id: [candidate ids]}``."""
         return write_rankings(path, answers)

@@ -50,6 +50,14 @@ class Retrieval(PooledFormat):
         """Each row's own position."""
         return list(range(len(rows["text_a"])))
 
+    def item_texts(self, rows: Columns, at: int) -> list[tuple[str, ...]]:
+        """The sentence whose translation is looked for."""
+        return [("sentence", rows["text_a"][at])]
+
+    def found_texts(self, rows: Columns) -> dict[str, str]:
+        """Position -> translation."""
+        return {str(at): text for at, text in enumerate(rows["text_b"])}
+
     def write(self, path: Path, answers: Any) -> Path:
         """One position per line."""
         return write_indices(path, answers)

@@ -83,6 +83,18 @@ class Tagging(TaskFormat):
         """Tag names by sentence."""
         return [[labels[tag] for tag in tags] for tags in rows["tags"]]
 
+    def item_texts(self, rows: Columns, at: int) -> list[tuple[str, ...]]:
+        """The sentence."""
+        return [("sentence", " ".join(map(str, rows["tokens"][at])))]
+
+    def in_words(self, answer: Any, right: Any, rows: Columns, at: int, found: Mapping[str, str]) -> Any:
+        """Words with their tags: all of the right answer, and of another one those that are wrong."""
+        tokens = rows["tokens"][at]
+        if not isinstance(answer, list) or not len(answer) == len(right) == len(tokens):
+            return answer
+        wrong = [f"{word}/{tag}" for word, tag, own in zip(tokens, answer, right, strict=True) if tag != own]
+        return wrong or [f"{word}/{tag}" for word, tag in zip(tokens, answer, strict=True)]
+
     def write(self, path: Path, answers: Any) -> Path:
         """One tag per line, an empty line after every sentence."""
         return write_tags(path, answers)

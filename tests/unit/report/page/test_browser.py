@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -188,6 +189,37 @@ def test_no_barrier_is_found(browser: Browser, file: Path, scheme: Any) -> None:
             found = Axe().run(page).response["violations"]
             serious = [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found]
             assert serious == [], step
+
+
+def test_texts_of_rows_are_texts_whatever_they_hold(browser: Browser, tmp_path: Path) -> None:
+    codes, answers = ("en", "ar"), ["neutral", "entailment", "neutral"]
+    gold = dict.fromkeys(codes, answers)
+    texts = [f"{HOSTILE} <img src=x onerror=alert(1)>", "\u202eمرحبا\u202c بالعالم", "=cmd()|e" + "\u0301" * 600]
+    for tasks in ((), ("mnli",)):
+        folder = write_cell(tmp_path, tasks, "xnli", 0, gold, gold)
+        rows = [{"text_a": text, "label": label} for text, label in zip(texts, answers, strict=True)]
+        for code in codes:
+            (tmp_path / f"{code}.json").write_text(json.dumps(rows))
+        config = json.loads((folder / "config.json").read_text())
+        config["data"] = {"kind": "hub", "root": None, "bad_rows": "skip", "world": {}}
+        config["dataset"]["own"] |= {
+            "format": "classification",
+            "labels": ["entailment", "neutral"],
+            "columns": {"text_a": "text_a", "label": "label"},
+            "files": {"test": {code: str(tmp_path / f"{code}.json") for code in codes}},
+        }
+        (folder / "config.json").write_text(json.dumps(config))
+    assert main([str(tmp_path), "--output", str(tmp_path / "out")]) == 0
+    size = {"width": 360, "height": 740}
+    for page in opened(browser, tmp_path / "out" / "report.html", viewport=size):
+        shown = page.locator("#example-table td.texts bdi")
+        assert shown.nth(0).inner_text() == texts[0]
+        assert shown.nth(2).inner_text() == texts[1]
+        assert shown.nth(4).inner_text() == "=cmd()|…"  # a character with 600 marks is left out whole
+        assert "their licence is not known here" in page.locator("#example-texts").inner_text()
+        assert page.locator("img").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        assert [v["id"] for v in Axe().run(page).response["violations"]] == []
 
 
 def test_the_theme_can_be_turned(page: Page) -> None:

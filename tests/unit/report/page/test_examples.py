@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from benchmarks.results import LANGUAGES, write_cell, write_matrix
 from stilts_xtreme.report.page import examples as browser
-from stilts_xtreme.report.page.arms import LENGTH, by_item, questions, shown
+from stilts_xtreme.report.page.arms import LENGTH, by_item, shown
 from stilts_xtreme.report.page.examples import examples
 from stilts_xtreme.report.page.runs import runs
 from stilts_xtreme.report.results import read_cells
@@ -81,14 +80,10 @@ def test_of_a_collapsed_run_there_are_no_examples(tmp_path: Path) -> None:
     assert examples(runs(read_cells(tmp_path))) == []
 
 
-def test_answers_of_any_format_are_by_item(tmp_path: Path) -> None:
+def test_answers_of_any_format_are_by_item() -> None:
     assert by_item(["yes", "no"]) == {"0": "yes", "1": "no"}
     assert by_item([["O", "B-PER"], []]) == {"0": ["O", "B-PER"], "1": []}
     assert by_item({"q": ["one", "two"]}) == {"q": ["one", "two"]}
     assert by_item([("a", "1"), ("a", "0"), ("b", "2")]) == {"a": ["0", "1"], "b": ["2"]}
     assert by_item([3, 1]) == {"0": "3", "1": "1"}
     assert shown("x" * 500) == "x" * (LENGTH - 1) + "…"
-    file = tmp_path / "test-de.json"
-    file.write_text(json.dumps({"data": [{"paragraphs": [{"context": "", "qas": [{"id": "1", "question": "Wer?"}]}]}]}))
-    assert questions(file) == {"1": "Wer?"}
-    assert questions(tmp_path / "test-de.tsv") == {}
