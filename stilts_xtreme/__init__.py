@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stilts_xtreme.cell.python import plan, run_cell
     from stilts_xtreme.core.errors import StiltsError
     from stilts_xtreme.report.benchmark.scorer import score
-    from stilts_xtreme.report.results import load_results
+    from stilts_xtreme.report.python import draw_matrix, load_gains, load_languages, load_results
     from stilts_xtreme.tasks.bitext_mining.module import BitextMiningModule
     from stilts_xtreme.tasks.classification.module import ClassificationModule
     from stilts_xtreme.tasks.metrics.official import OfficialMetric
@@ -50,7 +50,10 @@ _PLACES = {
     "StiltsError": "core.errors",
     "TaggingModule": "tasks.tagging.module",
     "TaskDataModule": "training.datamodule",
-    "load_results": "report.results",
+    "draw_matrix": "report.python",
+    "load_gains": "report.python",
+    "load_languages": "report.python",
+    "load_results": "report.python",
     "plan": "cell.python",
     "run_cell": "cell.python",
     "score": "report.benchmark.scorer",
@@ -70,6 +73,9 @@ __all__ = [
     "StiltsError",
     "TaggingModule",
     "TaskDataModule",
+    "draw_matrix",
+    "load_gains",
+    "load_languages",
     "load_results",
     "plan",
     "run_cell",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -77,6 +78,17 @@ class Translation:
         """What people call the rows: their languages, with a plus where they are beside the English ones."""
         languages = "translated" if self.languages == "available" else ",".join(self.languages)
         return f"{'+' if self.mode == 'add' else ''}{languages}"
+
+
+METHODS: Mapping[str, Mapping[str, float]] = {
+    "mean": {},
+    "task_arithmetic": {"scale": 0.4},
+    "ties": {"scale": 1.0, "density": 0.2},
+}
+"""Methods of merging, each with the numbers that it uses.
+
+They are those that Yadav et al. 2023 (arXiv 2306.01708) take where nothing is tuned, as we remember them (UNVERIFIED).
+"""
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import csv
+import functools
 import math
+import re
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from statistics import fmean
 from typing import Any
 
+import yaml
+
+from stilts_xtreme.core.conf import CONF
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.mixing import METHODS
 from stilts_xtreme.core.text import csv_plain
+from stilts_xtreme.data.catalogue import task_names
+from stilts_xtreme.report.labels import CONTROLS
 from stilts_xtreme.report.results import FinishedCell, read_cells
+from stilts_xtreme.tasks.metrics import METRICS as SCORES
 
 NEEDED = ("model", "intermediate", "target", "seed", "language", "metric", "value")
 """Columns that a table of another project must have."""
-OPTIONAL = ("n", "source_language", "collapsed", "synthetic")
+SETTINGS = ("volume", "weights", "encoder", "setting")
+"""Columns that tell apart runs of one model, task, target and seed, as ``rows.csv`` has them. All may be left out."""
+OPTIONAL = ("n", "source_language", "collapsed", "synthetic", *SETTINGS)
+RUN = (*NEEDED[:4], *SETTINGS)
+"""What one run has in all its lines."""
+WRAPPED = re.compile(r"(\w+)\((.+)\)")
+"""A control, or what is merged: ``placebo(mnli)``, ``mean(mnli+qqp)``."""
 KEPT = ("predictions", "labels")
 """Parts of a stage that a report reads; weights stay in the archive."""
 ENGLISH = "en"
@@ -96,7 +111,7 @@ def read_table(file: Path) -> list[FinishedCell]:
                 )
             for line in reader:
                 row = _row(line, f"{file} line {reader.line_num}")
-                run = runs.setdefault((row["model"], row["intermediate"], row["target"], str(row["seed"])), [])
+                run = runs.setdefault(tuple(str(row[name] or "") for name in RUN), [])
                 if any((r["language"], r["metric"]) == (row["language"], row["metric"]) for r in run):
                     raise StiltsError(
                         f"{file} line {reader.line_num}: {row['metric']} in {row['language']} stands twice for one "
@@ -116,7 +131,7 @@ def _row(line: Mapping[str, str | None], place: str) -> dict[str, Any]:
     if empty:
         raise StiltsError(f"{place}: {', '.join(empty)} is empty; every line needs {', '.join(NEEDED)}.")
     row: dict[str, Any] = dict(texts)
-    for name, kind in (("seed", int), ("value", float), ("n", int)):
+    for name, kind in (("seed", int), ("value", float), ("n", int), ("volume", float)):
         try:
             row[name] = kind(texts[name]) if texts[name] else None
         except ValueError:
@@ -128,11 +143,37 @@ def _row(line: Mapping[str, str | None], place: str) -> dict[str, Any]:
     return row
 
 
+def _main(target: str, lines: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The lines whose mean is the headline of a language: those of the official scores, else all."""
+    official = _official(target)
+    main = [line for line in lines if line["metric"] in official]
+    return main if official and len(main) == len(official) else lines
+
+
+@functools.cache
+def _official(target: str) -> tuple[str, ...]:
+    """The scores whose mean is the headline of a target that the package has; empty for another one."""
+    if target not in task_names("target"):
+        return ()
+    described = yaml.safe_load((CONF / "target" / f"{target}.yaml").read_text(encoding="utf-8"))
+    return SCORES[described["metric"]].main
+
+
+def _unwrapped(name: str, words: Collection[str]) -> tuple[str | None, str]:
+    """The word that a name is wrapped in, if it is one of some; and what is inside."""
+    found = WRAPPED.fullmatch(name)
+    return (found[1], found[2]) if found and found[1] in words else (None, name)
+
+
 def _result(stem: str, rows: Sequence[Mapping[str, Any]], runs: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
     """What ``result.json`` would hold of a run, as far as a table says it."""
     first = rows[0]
-    model, joined, target, seed = first["model"], first["intermediate"], first["target"], str(first["seed"])
-    tasks = [] if joined == "none" else joined.split("+")
+    model, joined, target = first["model"], first["intermediate"], first["target"]
+    control, plain = _unwrapped(joined, tuple(CONTROLS))
+    merge, names = _unwrapped(plain, METHODS)
+    tasks = [] if names == "none" else names.split("+")
+    own = {name: str(first[name] or "") for name in RUN}
+    named = [value for name, value in own.items() if value or name not in SETTINGS]
     by_language: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_language.setdefault(row["language"], []).append(row)
@@ -141,8 +182,8 @@ def _result(stem: str, rows: Sequence[Mapping[str, Any]], runs: Mapping[tuple[st
         {
             "language": language,
             "n": lines[0]["n"],
-            "metric": "+".join(line["metric"] for line in lines),
-            "value": fmean(line["value"] for line in lines),
+            "metric": "+".join(line["metric"] for line in _main(target, lines)),
+            "value": fmean(line["value"] for line in _main(target, lines)),
             "floor": None,
             "floor_name": None,
             "baseline": None,
@@ -156,12 +197,23 @@ def _result(stem: str, rows: Sequence[Mapping[str, Any]], runs: Mapping[tuple[st
         averages["zero_shot_value"] = fmean(others)
     collapsed = any(row["collapsed"] for row in rows)
     why = {"verdict": "collapsed", "label": joined, "task": joined, "why": "the table says so", "of": "cell"}
-    base = (model, "none", target, seed)
-    key, name = (f"{stem}:{'/'.join(parts)}" for parts in ((model, joined, target, seed), base))
+
+    def other(**changes: str) -> str | None:
+        parts = tuple({**own, **changes}.values())
+        return f"{stem}:{'/'.join(parts)}" if parts in runs else None
+
+    # a baseline has no volume, whatever its table says
+    base = other(intermediate="none", volume="") or other(intermediate="none") if tasks else None
+    base = other(weights="pretrained") if not tasks and first["weights"] == "random" else base
+    key = f"{stem}:{'/'.join(own.values())}"
     return {
-        "cell": key,
+        "cell": f"{stem}:{'/'.join(named)}",
         "model": model,
         "intermediate": tasks,
+        "control": control,
+        "merge": merge,
+        "volume": first["volume"],
+        "weights": first["weights"] or "pretrained",
         "target": target,
         "seed": first["seed"],
         "synthetic": any(row["synthetic"] for row in rows),
@@ -171,14 +223,17 @@ def _result(stem: str, rows: Sequence[Mapping[str, Any]], runs: Mapping[tuple[st
         # two groups never share a row, even if their encoders have one name
         "identity": {
             "evaluation": key,
-            "baseline": name if tasks and base in runs else None,
-            "encoder": f"{stem}:{model}",
+            "baseline": base,
+            "controlled": other(intermediate=plain) if control else None,
+            "rest": first["setting"] or None,
+            "encoder": f"{stem}:{first['encoder'] or model}",
             "encoder_from": stem,
         },
         "rows": [
             {
                 **{field: row[field] for field in ("model", "intermediate", "target", "seed", "language", "metric")},
-                **{"cell": key, "value": row["value"], "n": row["n"], "volume": None, "synthetic": row["synthetic"]},
+                **{"cell": f"{stem}:{'/'.join(named)}", "value": row["value"], "n": row["n"]},
+                **{"volume": row["volume"], "synthetic": row["synthetic"]},
                 **{"collapsed": collapsed, "stage": key, "trained": None},
             }
             for row in rows

@@ -1,4 +1,4 @@
-"""The results of finished cells as tidy rows."""
+"""The results of finished cells, read from their folders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.paths import home
 from stilts_xtreme.report.finished import is_there, read_result
-from stilts_xtreme.report.labels import tidy_rows
 
 NAMED = ("rows", "model", "intermediate", "target", "seed")
 """Fields of a result by which rows are named."""
@@ -59,24 +58,3 @@ def read_cells(folder: str | Path, needs: tuple[str, ...] = ()) -> list[Finished
             )
         found[name] = FinishedCell(result, cell)
     return list(found.values())
-
-
-def load_results(folder: str | Path) -> list[dict[str, Any]]:
-    """Reads the scores of all finished cells below a folder.
-
-    Args:
-        folder: An output folder, or the folder of one cell or of several.
-
-    Returns:
-        One row for each cell, language and metric, in the order of the cells' names: ``cell``, ``model``,
-        ``intermediate``, ``target``, ``seed``, ``volume``, ``language``, ``metric``, ``value`` (in percent), ``n``,
-        ``synthetic``, ``collapsed``, the keys of the stages, ``encoder`` and ``setting`` (digests of the encoder and of
-        everything else that the scores depend on; None in results of an earlier version).
-        ``pandas.DataFrame(load_results("outputs"))`` is a table of them. Where a name has two meanings in the folder,
-        such as two encoders of one name, what tells them apart follows the name.
-
-    Raises:
-        StiltsError: When there is no such folder, no finished cell in it, a result that cannot be read, or a cell that
-            is there twice.
-    """
-    return tidy_rows([cell.result for cell in read_cells(folder)])

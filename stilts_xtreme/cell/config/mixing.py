@@ -11,20 +11,10 @@ from typing import Any
 from stilts_xtreme.cell.config.phases import make_recipe
 from stilts_xtreme.core.checks import check, choice, is_number, make, number, refused, whole
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.mixing import Languages, Merge, Mlm, Sampling, Translation
+from stilts_xtreme.core.mixing import METHODS, Languages, Merge, Mlm, Sampling, Translation
 from stilts_xtreme.core.paths import home
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.data.sources import generated
-
-METHODS: Mapping[str, Mapping[str, float]] = {
-    "mean": {},
-    "task_arithmetic": {"scale": 0.4},
-    "ties": {"scale": 1.0, "density": 0.2},
-}
-"""Methods of merging, each with the numbers that it uses.
-
-They are those that Yadav et al. 2023 (arXiv 2306.01708) take where nothing is tuned, as we remember them (UNVERIFIED).
-"""
 
 
 def make_volume(value: object) -> float | None:

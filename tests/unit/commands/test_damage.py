@@ -20,7 +20,7 @@ from stilts_xtreme.commands import score, status
 from stilts_xtreme.commands import store as keeping
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report import finished
-from stilts_xtreme.report.results import load_results
+from stilts_xtreme.report.python import load_results
 from stilts_xtreme.report.sweeps import recorded
 from stilts_xtreme.sweep import job, record
 

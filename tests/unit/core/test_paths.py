@@ -24,7 +24,7 @@ from stilts_xtreme.core.paths import home
 from stilts_xtreme.models.naming import source_named
 from stilts_xtreme.models.shipped import FOLDER
 from stilts_xtreme.report.__main__ import main as report
-from stilts_xtreme.report.results import load_results
+from stilts_xtreme.report.python import load_results
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 

@@ -14,7 +14,7 @@ from support.records import CELL, ROWS, publish
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report import finished
-from stilts_xtreme.report.results import load_results
+from stilts_xtreme.report.python import load_results
 
 OTHER = [{**ROWS[0], "value": 70.0}]
 

@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from support.cells import ROOT
 
 from benchmarks.results import LANGUAGES, write_cell, write_matrix
 from stilts_xtreme.core.errors import StiltsError
@@ -22,6 +23,9 @@ xlmr,mnli,xnli,0,en,accuracy,81.0,5010
 xlmr,mnli,xnli,0,de,accuracy,73.0,5010
 xlmr,mnli,xnli,0,sw,accuracy,51.0,5010
 """
+
+
+UDPOS = (("f1", 60), ("precision", 70), ("recall", 80))
 
 
 def written(folder: Path, text: str, name: str = "theirs.csv") -> Path:
@@ -59,6 +63,48 @@ def test_our_own_rows_are_such_a_table(tmp_path: Path) -> None:
     back = findings(read_table(tmp_path / "out" / "rows.csv")).entries["mnli", "xnli"].mean
     assert back.value == pytest.approx(own.value)
     assert back.seeds == own.seeds
+
+
+def test_the_official_scores_are_the_headline_of_a_known_target(tmp_path: Path) -> None:
+    """Of udpos that is the F1; precision, recall and accuracy stand beside it in our own rows."""
+    lines = [f"m,none,{target},0,de,{metric},{value}" for target in ("udpos", "other") for metric, value in UDPOS]
+    text = "\n".join(["model,intermediate,target,seed,language,metric,value", *lines])
+    known, other = read_table(written(tmp_path, text))
+    assert known.result["comparison"][0]["value"] == 60.0
+    assert known.result["comparison"][0]["metric"] == "f1"
+    assert other.result["comparison"][0]["value"] == 70.0
+
+
+def test_rows_of_several_settings_volumes_and_controls_come_back(tmp_path: Path) -> None:
+    """Runs of one model, task, target and seed that differ in a column of our own rows."""
+    lines = [
+        *("m,none,xnli,0,de,accuracy,50,,pretrained,E,s1", "m,mnli,xnli,0,de,accuracy,53,,pretrained,E,s1"),
+        *("m,mnli,xnli,0,de,accuracy,52,0.1,pretrained,E,s1", "m,placebo(mnli),xnli,0,de,accuracy,51,,pretrained,E,s1"),
+        *("m,none,xnli,0,de,accuracy,40,,pretrained,E,s2", "m,mnli,xnli,0,de,accuracy,44,,pretrained,E,s2"),
+        "m,mean(mnli+qqp),xnli,0,de,accuracy,46,,pretrained,E,s2",
+        "m,none,xnli,0,de,accuracy,33,,random,E,s1",
+    ]
+    header = "model,intermediate,target,seed,language,metric,value,volume,weights,encoder,setting"
+    found = findings(read_table(written(tmp_path, "\n".join([header, *lines]))))
+    gains = {row: entry.mean.value for (row, _), entry in found.entries.items()}
+    assert gains == {
+        "mnli (s1)": 3.0,
+        "mnli (0.1 of it)": 2.0,
+        "placebo(mnli)": 1.0,
+        "mnli (s2)": 4.0,
+        "mean(mnli+qqp)": 6.0,
+        "random init, none": -17.0,
+    }
+    (over,) = found.over.values()
+    assert (over.row, over.over, over.mean.value) == ("mnli (s1)", "placebo", 2.0)
+    assert {row for (row, _), entry in found.entries.items() if entry.control} == {"placebo(mnli)", "random init, none"}
+
+
+def test_the_kept_real_results_can_be_reported() -> None:
+    """The page of real results gives this command."""
+    found = findings(read_table(ROOT / "docs" / "results" / "me5_small-6.csv"))
+    assert found.entries["placebo(qqp)", "udpos"].control
+    assert found.entries["qqp", "tatoeba"].mean.value == pytest.approx(-4.3, abs=0.05)
 
 
 def test_sources_stand_side_by_side(tmp_path: Path) -> None:
