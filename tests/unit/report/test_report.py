@@ -289,7 +289,8 @@ def test_study_is_a_sweep_that_ends_in_its_matrix(tmp_path: Path) -> None:
 
     notebook = json.loads((ROOT / "notebooks" / "transfer_matrix.ipynb").read_text(encoding="utf-8"))
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    cells[-2] += "._repr_png_()[:4] == b'\\x89PNG' or exit(3)"  # a notebook shows a cell's last value
+    cells[1] += "._repr_png_()[:4] == b'\\x89PNG' or exit(3)"  # a notebook shows a cell's last value
+    cells[2] += "; print(len(means), 'entries')"
     ran = subprocess.run(
         [sys.executable, "-c", "\n".join(cells)],
         capture_output=True,
@@ -300,8 +301,8 @@ def test_study_is_a_sweep_that_ends_in_its_matrix(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert "6 cells" in ran.stdout
-    assert matrix.markdown(build(results_of(tmp_path))) in ran.stdout
-    assert "† Not in any mean or gain" in ran.stdout, "six steps teach nothing"
+    assert "1 entries" in ran.stdout, "random weights find sentences, too; what six steps taught has no gain"
+    assert "† Not in any mean or gain" in text
 
 
 def test_study_without_a_sweep_is_refused(tmp_path: Path) -> None:
