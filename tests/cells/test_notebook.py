@@ -24,9 +24,11 @@ def shown(name: str) -> list[Any]:
     found = []
     for cell in code_of(name):
         tree = ast.parse(cell)
-        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        last = tree.body[-1]
+        value = last.value if isinstance(last, ast.Expr) else None
+        tree.body = tree.body[:-1] if value is not None else tree.body
         exec(compile(tree, name, "exec"), names)
-        found.append(eval(compile(ast.Expression(last.value), name, "eval"), names) if last is not None else None)
+        found.append(eval(compile(ast.Expression(value), name, "eval"), names) if value is not None else None)
     return found
 
 

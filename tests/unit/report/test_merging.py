@@ -135,7 +135,8 @@ def test_an_archive_has_what_its_folder_has(tmp_path: Path) -> None:
 
 
 def test_an_archive_writes_nowhere_else(tmp_path: Path) -> None:
-    write_cell(tmp_path / "in", (), "xnli", 0, *[{code: ["a"] for code in LANGUAGES}] * 2)
+    gold = {code: ["a"] for code in LANGUAGES}
+    write_cell(tmp_path / "in", (), "xnli", 0, gold, gold)
     with tarfile.open(tmp_path / "in.tar", "w") as tar:
         tar.add(tmp_path / "in" / "cells", "cells")
         tar.add(tmp_path / "in" / "cells" / "m-0-0" / "config.json", "cells/../../evil")
