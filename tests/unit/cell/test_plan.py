@@ -140,6 +140,9 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "sampling.kind": (("sampling.kind=uniform",), None),  # test_sampling_of_a_joint_training
     "sampling.temperature": (("sampling.temperature=5",), None),
     "sampling.cap": (("sampling.cap=5",), None),
+    "merge.method": (("merge=mean",), None),  # test_merged
+    "merge.scale": (("merge=ties", "merge.scale=0.5"), None),
+    "merge.density": (("merge=ties", "merge.density=0.5"), None),
     "mlm.weight": (("mlm.weight=0.5",), "intermediate"),
     "mlm.source": ((), None),  # test_mlm
     **{f"mlm.{name}": ((f"mlm.{name}={value}",), None) for name, value in MLM.items()},  # without a weight
@@ -503,6 +506,13 @@ def test_order_of_a_joint_recipe_is_the_phases_own() -> None:
     base = ("+intermediate=[mnli,squad_v1]", "trainer=cpu")
     assert first_changed(base, "+recipe.intermediate.tasks.mnli.learning_rate=0.5") is None
     assert first_changed(base, "+recipe.intermediate.tasks.mnli.max_length=99") == "intermediate"
+
+
+def test_merging_in_place_of_a_joint_training() -> None:
+    base = ("+intermediate=[mnli,squad_v1]", "+target=xnli")
+    assert first_changed(base, "merge=mean") == "intermediate"
+    assert first_changed((*base, "merge=ties"), "merge.scale=0.5") == "intermediate"
+    assert first_changed((*base, "merge=ties"), "merge.density=0.5") == "intermediate"
 
 
 def test_sampling_of_a_joint_training() -> None:
