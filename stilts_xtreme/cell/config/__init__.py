@@ -103,7 +103,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
             freezable(option, of_phase[0].recipe.freeze, layers)
     whole("seed", cfg["seed"], 0)
     check(cfg["seed"] < 2**32, "seed", cfg["seed"], "it must be below 2**32 = 4294967296")
-    merge = make_merge(cfg["merge"], len(tasks))
+    merge = make_merge(cfg.get("merge") or {}, len(tasks))  # a configuration of an earlier version has none
     control = _control(cfg.get("control"), tasks, target, merge)
     choice("volume_steps", cfg["volume_steps"], ("own", "whole"))
     for named in (cfg.get("study") or {}).get("controls") or ():

@@ -12,6 +12,7 @@ import pytest
 from hydra import initialize_config_dir
 from support.cells import ROOT, cell_of, composed
 
+from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.estimate import estimate, flops
 from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.plan import plan
@@ -506,6 +507,17 @@ def test_order_of_a_joint_recipe_is_the_phases_own() -> None:
     base = ("+intermediate=[mnli,squad_v1]", "trainer=cpu")
     assert first_changed(base, "+recipe.intermediate.tasks.mnli.learning_rate=0.5") is None
     assert first_changed(base, "+recipe.intermediate.tasks.mnli.max_length=99") == "intermediate"
+
+
+LATER = ("control", "merge", "tagging", "callbacks", "sweep")
+"""Options that configurations of earlier versions lack: those of finished cells, and of jobs in a queue."""
+
+
+@pytest.mark.parametrize("option", LATER)
+def test_a_configuration_of_an_earlier_version_is_still_a_cell(option: str) -> None:
+    config = composed("+intermediate=[mnli,squad_v1]", "+target=udpos", "trainer=cpu")
+    older = {name: value for name, value in config.items() if name != option}
+    assert plan(make_cell(older)).final.key == plan(make_cell(config)).final.key
 
 
 def test_merging_in_place_of_a_joint_training() -> None:
