@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.cell import guard, preflight, reading, tracking
-from stilts_xtreme.cell.axes import axes_of
+from stilts_xtreme.cell.axes import CURVED, axes_of
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.model_card import card_of
@@ -31,7 +31,6 @@ from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report import finished
 from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.cell import curve, markdown, show
-from stilts_xtreme.report.runs import CURVED
 from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.files import is_line
 
