@@ -51,12 +51,12 @@ class Retrieval(PooledFormat):
         return list(range(len(rows["text_a"])))
 
     def item_texts(self, rows: Columns, at: int) -> list[tuple[str, ...]]:
-        """The sentence whose translation is looked for."""
-        return [("sentence", rows["text_a"][at])]
+        """The English sentence, whose translation is looked for."""
+        return [("sentence", rows["text_b"][at])]
 
     def found_texts(self, rows: Columns) -> dict[str, str]:
-        """Position -> translation."""
-        return {str(at): text for at, text in enumerate(rows["text_b"])}
+        """Position -> sentence of the other language."""
+        return {str(at): text for at, text in enumerate(rows["text_a"])}
 
     def write(self, path: Path, answers: Any) -> Path:
         """One position per line."""

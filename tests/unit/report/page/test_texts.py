@@ -152,7 +152,7 @@ QUERIES: Columns = {"id": ["q"], "query": ["wer?"], "text": ["someone"], "contex
         ("tagging", TAGGED, ["DET", "NOUN"], ["DET", "NOUN"], ["Der Hund"], ["Der/DET", "Hund/NOUN"]),
         ("choice", CHOICE, "1", "1", ["Warum?", "weil", "da"], "1: da"),
         ("choice", CHOICE, "7", "1", ["Warum?", "weil", "da"], "7"),
-        ("retrieval", PAIRS, "1", "0", ["eins"], ["two"]),
+        ("retrieval", PAIRS, "1", "0", ["one"], ["zwei"]),
         ("bitext", CORPUS, ["e"], ["e"], ["eins"], ["one"]),
         ("ranking", QUERIES, ["c9", "c1"], ["c1"], ["wer?"], ["c9", "someone"]),
         ("classification", {"id": ["0"], "text_a": ["p"], "text_b": ["h"]}, "x", "y", ["p", "h"], "x"),
