@@ -25,6 +25,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the developer's own settings reaches a test."""
     for name in ("HYDRA_FULL_ERROR", "WANDB_API_KEY", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(Path.cwd())  # a test that goes elsewhere comes back: the next one is not to begin there
 
 
 @pytest.fixture(scope="session")
