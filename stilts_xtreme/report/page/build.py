@@ -41,6 +41,7 @@ def content(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, text
         texts: Whether the texts of test rows are among the examples.
     """
     placed = runs(cells)
+    trained = lineage(placed)
     codes = {code for run in placed for code in run.scores()}
     return {
         "rows": matrix.rows,
@@ -51,10 +52,10 @@ def content(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, text
         "classes": CLASSES,
         "sources": _sources(placed),
         "views": views(placed, matrix, found),
-        "lineage": lineage(placed),
+        "lineage": trained,
         "examples": browser.examples(placed, texts),
         "missing": matrix.missing[:1],
-        "notes": _notes(matrix, found),
+        "notes": [*_notes(matrix, found), *_published(trained)],
         "cells": len(cells),
         "right": browser.RIGHT,
         "region": REGION,
@@ -78,6 +79,14 @@ def _notes(matrix: Matrix, found: Findings) -> list[str]:
             "of the two collapsed."
         )
     return [*matrix.missing, *lost, *found.notes, *filter(None, [matrix.note]), *substitutes]
+
+
+def _published(trained: Sequence[Mapping[str, Any]]) -> list[str]:
+    """In which entries published numbers stand: nobody opens all of them to look."""
+    found = dict.fromkeys(f"{line['row']} > {line['column']}" for line in trained if line["published"])
+    if not found:
+        return []
+    return [f"Published numbers of the same setting stand beside those of {', '.join(found)}: open the entry."]
 
 
 def html(data: Mapping[str, Any], figures: Mapping[str, str]) -> str:

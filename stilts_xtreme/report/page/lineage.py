@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stilts_xtreme.report.benchmark.published import CONFIDENCE
 from stilts_xtreme.report.page.runs import Run
 
 
@@ -19,7 +20,7 @@ def lineage(found: Sequence[Run]) -> list[dict[str, Any]]:
     Returns:
         ``row``, ``column``, ``seed``, ``cell``, ``command``, ``trained`` (a list of ``label``, ``key``, ``steps`` and
         ``seconds`` of what the run itself was trained on), ``seconds`` in all, ``amortised`` (the same where the time
-        of a training is shared by the cells that start from it), ``parameters``, and ``marks`` in words.
+        of a training is shared by the cells that start from it), ``parameters``, ``marks`` in words, and ``published``.
     """
     chains = [_chain(run.result) for run in found]
     shared = Counter(stage["key"] for chain in chains for stage in chain)
@@ -43,9 +44,32 @@ def lineage(found: Sequence[Run]) -> list[dict[str, Any]]:
                     f"{mark['verdict']}: {mark['label']} ({mark['task']}): {mark['why']}"
                     for mark in run.result.get("marks") or ()
                 ],
+                "published": published(run.result),
             }
         )
     return lines
+
+
+def published(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The published numbers of a cell's own setting beside its own, for a reader.
+
+    Args:
+        result: What ``result.json`` holds.
+
+    Returns:
+        For each number ``metric``, ``published``, ``value`` (both are means over all languages, in percent), ``delta``,
+        ``paper``, ``table``, ``source``, ``confidence`` in words, and ``languages`` (language -> difference; empty
+        where the publication has no numbers by language).
+    """
+    plain = ("metric", "published", "value", "delta", "paper", "table", "source")
+    return [
+        {
+            **{name: line[name] for name in plain},
+            "confidence": CONFIDENCE[line["confidence"]],
+            "languages": line.get("languages") or {},
+        }
+        for line in result.get("published") or ()
+    ]
 
 
 def _chain(result: Mapping[str, Any]) -> list[dict[str, Any]]:

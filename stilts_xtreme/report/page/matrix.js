@@ -159,6 +159,18 @@ function draw() {
     make("span", {}, "† a seed collapsed and is left out"), make("span", {}, "“up in” counts languages without a test"));
 }
 
+// Published numbers of the setting of an entry beside its own; nothing where there are none.
+function published(own) {
+  const lines = own.flatMap((line) => line.published.map((one) => [`seed ${line.seed}`, one.metric, number(one.published),
+    number(one.value), signed(one.delta), Object.entries(one.languages).map(([code, delta]) => `${code} ${signed(delta)}`).join(", "),
+    `${one.paper}, ${one.table}`, one.confidence, one.source]));
+  if (!lines.length) return [];
+  return [make("h3", {}, "Beside published numbers"),
+    make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Published numbers of the entry" },
+      table(make("table"), "The publication has the same encoder, recipe, task and rows. Means over all languages, the source language among them.",
+        ["run", "metric", "published", "here", "difference", "difference by language", "where", "how sure the number is", "read at"], lines))];
+}
+
 // The entry that was opened: its languages, its trainings, and the command lines of its cells.
 function open(cell) {
   at("entry-title").textContent = `${cell.row} → ${cell.column}`;
@@ -184,6 +196,7 @@ function open(cell) {
     make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Languages of the entry" },
       table(make("table"), "✓ shown to help in this language, corrected for the number of languages.",
         ["language", "family", "script", "text", "none", "after", "gain", "interval"], lines)),
+    ...published(own),
     make("h3", {}, "What was trained"),
     trained.length ? make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Trainings of the entry" },
       table(make("table"), "The trainings of its own weights; those of the baseline are in the row without a task.",

@@ -20,6 +20,17 @@ from stilts_xtreme.report.__main__ import main
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; apt-get install chromium brings it")
 HOSTILE = "</script><script>alert(1)</script>"
+PUBLISHED = {
+    "paper": f"A & B {HOSTILE}",
+    "table": "table 1",
+    "confidence": "memory",
+    "source": "notes",
+    "metric": "accuracy",
+    "published": 80.04,
+    "value": 79.0,
+    "delta": -1.04,
+    "languages": {"de": -2.0},
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +39,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("page")
     rows = {"mnli": {"xnli": 0.3, "pawsx": 0.05}, "qqp": {"xnli": -0.1, "pawsx": 0.25}, HOSTILE: {"xnli": 0.02}}
     write_matrix(root / "in", rows, items=60)
+    for result in (root / "in").glob("cells/*/result.json"):
+        said = json.loads(result.read_text())
+        if (said["intermediate"], said["target"], said["seed"]) == (["mnli"], "xnli", 1):
+            result.write_text(json.dumps({**said, "published": [PUBLISHED]}))
     gold = {code: ["neutral"] * 60 for code in LANGUAGES}
     write_cell(root / "in", (), "xnli", 3, gold, gold)
     write_cell(root / "in", ("mnli",), "xnli", 3, gold, gold, collapsed=True)
@@ -141,6 +156,19 @@ def test_an_entry_opens_and_closes_by_keyboard(page: Page) -> None:
     page.keyboard.press("Escape")
     assert not dialog.is_visible()
     assert button.evaluate("button => button === document.activeElement")
+
+
+def test_published_numbers_stand_beside_those_of_their_setting(page: Page) -> None:
+    assert "beside those of mnli > xnli" in page.locator("#note-list").inner_text()
+    entry(page, "qqp", "xnli").locator("button").click()
+    assert "published" not in page.locator("dialog#entry").inner_text()
+    page.keyboard.press("Escape")
+    entry(page, "mnli", "xnli").locator("button").click()
+    line = page.get_by_role("region", name="Published numbers of the entry").locator("tbody tr")
+    assert line.locator("th, td").all_inner_texts() == [
+        *("seed 1", "accuracy", "80.0", "79.0", "−1.0", "de −2.0"),
+        *(f"A & B {HOSTILE}, table 1", "UNVERIFIED, from memory", "notes"),
+    ]
 
 
 def test_languages_stand_in_the_order_that_is_chosen(page: Page) -> None:
