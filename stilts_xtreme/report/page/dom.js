@@ -68,16 +68,18 @@ const ORDERS = [
   ["size", "pretraining text, most first"],
   ["family", "family"],
   ["script", "script"],
+  ["joshi", "class of Joshi et al. 2020"],
 ];
 
 // Languages in an order, each with the name of the group that it stands in.
 function ordered(codes, by) {
   const found = codes.map((code) => languageOf.get(code)).filter(Boolean);
-  const group = (language) => (by === "size" ? language.level : language[by]);
+  const group = (language) => language[by === "size" ? "level" : by];
+  const order = data.classes[by === "size" ? "level" : by]; // classes have an order of their own
   const most = new Map();
   for (const language of found) most.set(group(language), Math.max(most.get(group(language)) ?? -1, size(language)));
-  found.sort((a, b) => most.get(group(b)) - most.get(group(a)) || group(a).localeCompare(group(b))
-    || size(b) - size(a) || a.code.localeCompare(b.code));
+  const rank = (language) => (order ? order.indexOf(group(language)) : -most.get(group(language)));
+  found.sort((a, b) => rank(a) - rank(b) || group(a).localeCompare(group(b)) || size(b) - size(a) || a.code.localeCompare(b.code));
   return found.map((language) => ({ ...language, group: group(language) }));
 }
 

@@ -1,6 +1,15 @@
 // Language by language: a heat map for one target or the mean of all, classes of languages apart, and cost.
 
 const ALL = "\u0000all";
+const CLASS_KINDS = [
+  ["level", "amount of pretraining text", "Classes by CC-100, the pretraining data of XLM-R, in a fixed table: high from 40 GiB, mid from 10, "
+    + "low from 2, very low below, unseen without any. Of another encoder they are only an approximation. Synthetic languages: by their text "
+    + "beside that of the source language."],
+  ["joshi", "class of Joshi et al. 2020", "Classes by the data that there are of a language, labelled and not, from 5 (the most) to 1, in a "
+    + "fixed table. The table does not tell class 0 from a language that the list lacks. Synthetic languages have no class."],
+  ["seen", "script in pretraining", "Whether CC-100, the pretraining data of XLM-R, has text of any language in the same script. Of another "
+    + "encoder it is only an approximation. Synthetic languages: whether pretraining has text of any language in their script."],
+];
 
 function languageCells(row, target) {
   const columns = target === ALL ? data.columns : [target];
@@ -53,23 +62,25 @@ function drawLanguages() {
 }
 
 function drawClasses(rows, target) {
-  const lines = rows.map((row) => [row, languageCells(row, target).flatMap((cell) => cell.classes ?? [])]);
-  const levels = data.classes.filter((level) => lines.some(([, found]) => found.some((line) => line.level === level)));
+  const by = at("class-kind").value;
+  const lines = rows.map((row) => [row, languageCells(row, target).flatMap((cell) => cell.classes ?? []).filter((line) => line.by === by)]);
+  const names = data.classes[by].filter((name) => lines.some(([, found]) => found.some((line) => line.name === name)));
   const most = reach(lines.flatMap(([, found]) => found.map((line) => line.gain)));
-  const body = lines.map(([row, found]) => [row, ...levels.map((level) => {
-    const own = found.filter((line) => line.level === level);
+  const body = lines.map(([row, found]) => [row, ...names.map((name) => {
+    const own = found.filter((line) => line.name === name);
     if (!own.length) return make("td", { class: "empty" }, "–");
     const value = mean(own.map((line) => line.gain));
     const small = own.length === 1 ? interval(own[0].low, own[0].high) : `${own.length} targets`;
     return make("td", { class: "shade", shade: shade(value, most) }, signed(value), make("span", { class: "small" }, small));
   })]);
-  const names = levels.map((level) => {
-    const codes = new Set(lines.flatMap(([, found]) => found.filter((line) => line.level === level).flatMap((line) => line.languages)));
-    return `${level} (${codes.size === 1 ? "1 language" : `${codes.size} languages`})`;
+  const titles = names.map((name) => {
+    const codes = new Set(lines.flatMap(([, found]) => found.filter((line) => line.name === name).flatMap((line) => line.languages)));
+    return `${name} (${codes.size === 1 ? "1 language" : `${codes.size} languages`})`;
   });
   const about = state.view === 0 ? "Mean gain over the languages of a class, by the official metric."
     : "Classes are known by the official metric alone: choose it above.";
-  table(at("class-table"), about, ["intermediate task", ...names], body);
+  at("class-about").textContent = CLASS_KINDS.find(([key]) => key === by)[2];
+  table(at("class-table"), about, ["intermediate task", ...titles], body);
 }
 
 function drawCost() {
@@ -91,6 +102,8 @@ function drawCost() {
 choices(at("language-target"), [[ALL, "mean of all targets"], ...data.columns.map((column) => [column, column])],
   data.columns.length === 1 ? data.columns[0] : ALL);
 choices(at("language-order"), ORDERS);
+choices(at("class-kind"), CLASS_KINDS);
+at("class-kind").addEventListener("change", drawLanguages);
 at("language-target").addEventListener("change", drawLanguages);
 at("language-order").addEventListener("change", drawLanguages);
 draw();

@@ -14,8 +14,15 @@ from stilts_xtreme.data.language_table import RESOURCES, Language, languages
 from stilts_xtreme.data.synthetic.languages import BY_CODE
 
 UNKNOWN = "not known"
-CLASSES = (*RESOURCES, UNKNOWN)
-"""From much to no pretraining text."""
+JOSHI = {5: "class 5", 4: "class 4", 3: "class 3", 2: "class 2", 1: "class 1", None: "class 0 or not listed"}
+"""Class of Joshi et al. 2020 -> how it is said. The table does not tell class 0 from a language that it lacks."""
+SEEN, NOT_SEEN = "script seen", "script not seen"
+CLASSES = {
+    "level": (*RESOURCES, UNKNOWN),
+    "joshi": (*JOSHI.values(), UNKNOWN),
+    "seen": (SEEN, NOT_SEEN, UNKNOWN),
+}
+"""Field of :class:`Known` -> its classes, from much to no text."""
 SHARES = {1.0: "high", 0.1: "mid", 0.01: "low", 0.0: "unseen"}
 """The class of a synthetic language, by its text relative to that of the source language."""
 
@@ -30,8 +37,9 @@ class Known:
         family: Its family; of a synthetic language its word order.
         script: What it is written in, by ISO 15924; of a synthetic language by name.
         size: GiB of CC-100, or the share of text of a synthetic language; 0: pretraining had none; None: not known.
-        level: One of :data:`CLASSES`.
-        joshi: The class of Joshi et al. 2020, where it is known.
+        level: Its class by size.
+        joshi: Its class of Joshi et al. 2020 in words; of a synthetic language not known.
+        seen: Whether pretraining had text of any language in its script, in words.
     """
 
     code: str
@@ -40,7 +48,8 @@ class Known:
     script: str
     size: float | None
     level: str
-    joshi: int | None = None
+    joshi: str = UNKNOWN
+    seen: str = UNKNOWN
 
 
 @functools.cache
@@ -49,6 +58,13 @@ def _by_any_code() -> Mapping[str, Language]:
     found = {language.flores.partition("_")[0]: language for language in reversed(list(languages().values()))}
     found |= {language.flores: language for language in languages().values()}
     return {**found, **languages()}
+
+
+@functools.cache
+def _seen() -> frozenset[str]:
+    """The scripts that pretraining had text in: of CC-100, and of the synthetic languages."""
+    real = {language.script for language in languages().values() if language.cc100_gib}
+    return frozenset(real | {own.script for own in BY_CODE.values() if own.share})
 
 
 def known(code: str) -> Known:
@@ -60,11 +76,13 @@ def known(code: str) -> Known:
     if code in BY_CODE:
         own = BY_CODE[code]
         script = "Han" if own.script == "CJK" else own.script.capitalize()
-        return Known(code, code, f"{own.order} order", script, own.share, SHARES[own.share])
+        seen = SEEN if own.script in _seen() else NOT_SEEN
+        return Known(code, code, f"{own.order} order", script, own.share, SHARES[own.share], seen=seen)
     found = _by_any_code().get(code) if code else None
     if found is None:
         return Known(code, code, UNKNOWN, UNKNOWN, None, UNKNOWN)
-    return Known(code, found.name, found.family, found.script, found.cc100_gib, found.resources, found.joshi)
+    joshi, seen = JOSHI[found.joshi], SEEN if found.script in _seen() else NOT_SEEN
+    return Known(code, found.name, found.family, found.script, found.cc100_gib, found.resources, joshi, seen)
 
 
 def in_order(codes: Iterable[str]) -> list[Known]:

@@ -16,6 +16,8 @@ from stilts_xtreme.report.statistics.gains import gain_of_scores, paired_gains
 DRAWS = 300
 """Resamples for the means of classes of languages: their intervals are not tested, only shown."""
 
+_NAMED = [(by, name) for by, names in CLASSES.items() for name in names]
+
 Scores = Mapping[int, tuple[Mapping[str, float], Mapping[str, float]]]
 """Seed -> language -> score, of a run and of what it is compared with, which may be empty."""
 
@@ -106,21 +108,27 @@ def _main(place: tuple[str, str], of: Sequence[Run], matrix: Matrix, shown: Find
 
 
 def _classes(evidence: Evidence, scores: Scores) -> list[dict[str, Any]]:
-    """The mean gain over the languages of each class, apart: low-resource languages are not in one mean with others."""
-    by_class: dict[str, list[str]] = {}
-    for language in evidence.languages:
-        by_class.setdefault(known(language).level, []).append(language)
+    """The mean gain over the languages of each class, apart: low-resource languages are not in one mean with others.
+
+    Returns:
+        For each class that has a language ``by`` and ``name`` (a key of :data:`CLASSES` and one of its classes),
+        ``languages``, ``gain``, ``low`` and ``high``.
+    """
+    found = [
+        (by, name, [code for code in evidence.languages if getattr(known(code), by) == name]) for by, name in _NAMED
+    ]
+    members = {f"{by} {name}": codes for by, name, codes in found if codes}
     if evidence.arms is not None:
-        gains = paired_gains(*evidence.arms, evidence.parallel, by_class, DRAWS)
+        gains = paired_gains(*evidence.arms, evidence.parallel, members, DRAWS)
     else:
-        gains = gain_of_scores(scores, evidence.languages, by_class)
-    found = []
-    for level in CLASSES:
-        if level in by_class:
-            low, high = gains[level].interval() if evidence.known else (None, None)
-            line = {"level": level, "languages": by_class[level], "gain": gains[level].value, "low": low, "high": high}
-            found.append(line)
-    return found
+        gains = gain_of_scores(scores, evidence.languages, members)
+    lines = []
+    for by, name, codes in found:
+        if codes:
+            gain = gains[f"{by} {name}"]
+            low, high = gain.interval() if evidence.known else (None, None)
+            lines.append({"by": by, "name": name, "languages": codes, "gain": gain.value, "low": low, "high": high})
+    return lines
 
 
 def _of_scores(place: tuple[str, str], scores: Scores, of: Sequence[Run]) -> dict[str, Any] | None:

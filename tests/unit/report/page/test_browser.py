@@ -180,6 +180,13 @@ def test_languages_stand_in_the_order_that_is_chosen(page: Page) -> None:
     assert heads() == ["en (source)", "ru", "de", "hi", "sw", "yo"]
     groups = page.locator("#language-table thead tr").nth(0).locator("th").all_inner_texts()
     assert groups == ["Indo-European", "Atlantic-Congo"]
+    page.get_by_label("Order").select_option("joshi")
+    assert heads() == ["en (source)", "de", "ru", "hi", "sw", "yo"]
+    groups = page.locator("#language-table thead tr").nth(0).locator("th").all_inner_texts()
+    assert groups == ["class 5", "class 4", "class 2"]
+    page.get_by_label("Classes by").select_option("joshi")
+    classes = page.locator("#class-table thead th").all_inner_texts()
+    assert classes[1:] == ["class 5 (1 language)", "class 4 (2 languages)", "class 2 (2 languages)"]
     page.locator("#language-target").select_option("pawsx")
     assert page.locator("#language-table tbody tr").count() == 2
 

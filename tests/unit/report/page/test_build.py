@@ -14,6 +14,7 @@ from stilts_xtreme.report.__main__ import main
 from stilts_xtreme.report.entries import build
 from stilts_xtreme.report.evidence import ZERO_SHOT, findings
 from stilts_xtreme.report.page.build import PAGE, content, html, write
+from stilts_xtreme.report.page.pretraining_text import CLASSES
 from stilts_xtreme.report.page.runs import runs
 from stilts_xtreme.report.results import FinishedCell, read_cells
 
@@ -62,11 +63,11 @@ def test_the_first_view_is_the_evidence(cells: list[FinishedCell]) -> None:
 def test_low_resource_classes_stand_apart(cells: list[FinishedCell]) -> None:
     data = held(cells)
     (cell,) = [c for c in data["views"][0]["cells"] if (c["row"], c["column"]) == ("mnli", "xnli")]
-    assert {line["level"]: line["languages"] for line in cell["classes"]} == {
-        "high": ["de", "ru"],
-        "mid": ["hi"],
-        "very low": ["sw"],
-        "unseen": ["yo"],
+    found = {by: {line["name"]: line["languages"] for line in cell["classes"] if line["by"] == by} for by in CLASSES}
+    assert found == {
+        "level": {"high": ["de", "ru"], "mid": ["hi"], "very low": ["sw"], "unseen": ["yo"]},
+        "joshi": {"class 5": ["de"], "class 4": ["ru", "hi"], "class 2": ["sw", "yo"]},
+        "seen": {"script seen": ["de", "ru", "hi", "sw", "yo"]},
     }
     for line in cell["classes"]:
         gains = [cell["languages"][code]["gain"] for code in line["languages"]]

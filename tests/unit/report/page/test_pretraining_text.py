@@ -21,7 +21,15 @@ def test_classes_follow_the_size() -> None:
     sizes = {"en": "high", "ar": "mid", "bn": "low", "sw": "very low", "yo": "unseen", "xx": "not known"}
     assert {code: known(code).level for code in sizes} == sizes
     assert (known("yo").size, known("xx").size) == (0.0, None)
-    assert all(known(code).level in CLASSES for code in SHARES)
+    assert all(getattr(known(code), by) in CLASSES[by] for code in (*SHARES, *sizes, "ace_Arab") for by in CLASSES)
+    joshi = {"en": "class 5", "sw": "class 2", "acm": "class 0 or not listed", "xx": "not known"}
+    assert {code: known(code).joshi for code in joshi} == joshi
+
+
+def test_a_script_is_seen_where_any_language_of_it_is() -> None:
+    seen = {"yo": "script seen", "ace_Arab": "script seen", "nqo": "script not seen", "xx": "not known"}
+    assert {code: known(code).seen for code in seen} == seen
+    assert {known(code).seen for code in SHARES} == {"script seen"}
 
 
 def test_codes_of_other_projects_are_known() -> None:
