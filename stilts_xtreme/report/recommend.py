@@ -22,6 +22,7 @@ from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 
 SIZE, FORMAT, USUAL, PROXY = "largest data", "same format, then largest", "the usual two", "another encoder's matrix"
+TEXTS, EVIDENCE = "texts that are alike", "LogME"
 QUESTIONS = "qa"
 """The head of question answering."""
 

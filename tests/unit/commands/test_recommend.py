@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import pytest
 from support.finished import finished
 
 from stilts_xtreme.commands import recommend as command
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.report import recommend
 
 TASKS = [recommend.Candidate("mnli", "classification", 300), recommend.Candidate("squad_v1", "qa", 80)]
@@ -64,7 +67,7 @@ def test_what_it_prints(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     assert command.main(["+target=panx"]) == 0
     assert "ccg" in capsys.readouterr().out
     assert command.main(["+target=pank"]) == 1
-    assert "+target=pank is not known (did you mean 'panx'?)" in capsys.readouterr().err
+    assert "target=pank is not known (did you mean 'panx'?)" in capsys.readouterr().err
     assert command.main(["--proxy", "nowhere"]) == 1
     assert "nowhere is not a folder" in capsys.readouterr().err
     matrix = {"xnli": {"mnli": {0: 60.0}, "qqp": {0: 63.0}}}
@@ -73,3 +76,22 @@ def test_what_it_prints(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     printed = capsys.readouterr().out
     assert "another encoder's matrix" in printed
     assert "3.0" in printed  # mnli alone stays three points behind
+
+
+def test_what_encoders_are_asked_and_what_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stilts_xtreme.cell import likeness
+
+    def order(cell_of: Callable[[str | None], Cell], tasks: Sequence[str]) -> list[str]:
+        cell = cell_of("ccg")
+        assert (cell.model.label, cell.seed) == ("mini_xs", 3), "the options of the run reach the cell"
+        assert cell.target is not None
+        assert cell.target.name == "tydiqa"
+        return ["ccg", *(task for task in tasks if task != "ccg")]
+
+    monkeypatch.setattr(likeness, "by_texts", order)
+    assert command.main(["+target=tydiqa", "--texts", "model=mini_xs", "seed=3"]) == 0
+    assert "│ texts that are alike      │ ccg" in capsys.readouterr().out
+    assert command.main(["+target=tydiqa", "+intermediate=mnli"]) == 1
+    assert "recommend says which one to take" in capsys.readouterr().err
