@@ -1,4 +1,4 @@
-"""What a stage that trains is, in the words by which people sort experiments; its manifest records it."""
+"""What a stage that trains is, in the words by which trackers and people sort experiments; its manifest records it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,9 @@ from typing import Any
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Merged, Pretraining, Selected, Stage, Training
 
-CURVED = ("pretrain", "train")
-"""Kinds of stages that train and have a curve."""
-AXES = (
-    *("model", "weights", "data", "intermediate", "target", "seed", "volume", "volume_steps", "control", "merge"),
-    *("mlm", "translation", "rule", "recipe", "precision"),
-)
-"""What experiments differ in."""
-
 
 def axes_of(cell: Cell, stage: Stage) -> dict[str, Any]:
-    """The axes of a stage that trains (:data:`AXES`), its phase and its tasks.
+    """The axes of a stage that trains (:data:`stilts_xtreme.report.runs.AXES`), its phase and its tasks.
 
     Args:
         cell: A cell that needs it. What the stage does not depend on, such as the target of an intermediate training,

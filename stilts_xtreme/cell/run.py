@@ -11,14 +11,15 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.cell import guard, preflight, reading, tracking
-from stilts_xtreme.cell.axes import CURVED, axes_of
+from stilts_xtreme.cell import following, guard, preflight, reading, tracking
+from stilts_xtreme.cell.axes import axes_of
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.model_card import card_of
 from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of, result_of, unverified
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.cell.tracking import Goal
 from stilts_xtreme.core.checks import check
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import copy_folder, disk_errors, write_atomic
@@ -31,6 +32,7 @@ from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report import finished
 from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.cell import curve, markdown, show
+from stilts_xtreme.report.runs import CURVED
 from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.files import is_line
 
@@ -40,13 +42,16 @@ TOKENS = "tokens.csv"
 """Of an evaluation on real rows: what the tokenizer makes of each language."""
 
 
-def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: CellPlan | None = None) -> dict[str, Any]:
+def run(
+    cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: CellPlan | None = None, sweep: str = ""
+) -> dict[str, Any]:
     """Runs one cell to its result.
 
     Args:
         cfg: The composed configuration, plain.
         made_before: Keys of stages that the same command has made in other processes.
         planned: The plan of the configuration's cell, where it has been planned; else it is planned here.
+        sweep: The name of the sweep that it is part of.
 
     Returns:
         What ``result.json`` holds.
@@ -61,39 +66,31 @@ def run(cfg: Mapping[str, Any], made_before: Collection[str] = (), planned: Cell
     folder = Path(cell.output) / "cells" / name
     if planned.missing:
         say(f"no rows here, left out: {', '.join(planned.missing)}")
-    if cell.target is None:
-        job_type = "intermediate"
-    else:
-        job_type = "cell" if cell.intermediate else "baseline"
-    tags = [cell.model.label, cell.data.kind, *cell.intermediate, *([cell.target.name] if cell.target else [])]
-    tags += [cell.control] if cell.control else []
     with disk_errors(store.root):
         found = reading.finished(planned, store, name)
     if found is not None:
         say(reading.note(store.root))
         show(found, folder, Plain())
         return found
-    group = cell.target.name if cell.target else "intermediate"
+    alone = cell.target.name if cell.target else None
     if cell.target and cell.target.test.files:  # another task of the user's own may have the same name
-        group += f"-{identity_of(planned)['task'][:8]}"
+        alone = f"{alone}-{identity_of(planned)['task'][:8]}"
+    goal = tracking.goal(cell, cfg, sweep, alone)
     preflight.check(store.root)
-    tracking.check([cell.logger])
+    if not sweep:  # which has checked all its cells
+        tracking.check([goal])
     # the lock of the cell: its folder, curves among it, has one writer
-    with (
-        disk_errors(store.root),
-        store.lock(name, f"the cell {name}", say),
-        tracking.Tracker(cell.logger, folder, name, group, job_type, tags, cfg) as tracker,
-    ):
+    with disk_errors(store.root), store.lock(name, f"the cell {name}", say):
         read_ahead(planned, store, {})
         guard.look(planned, store)
-        made = {stage.key: _ensure(cell, stage, store, tracker) for stage in planned.stages()}
+        made = {stage.key: _ensure(cell, stage, store, goal) for stage in planned.stages()}
         made.update(dict.fromkeys(made.keys() & set(made_before), True))
         result = result_of(cell, planned, store, name, made)
         result["unverified"] = unverified(cell, cfg["recipe"])
         if cell.target is not None:
             result["published"] = published.of_cell(result, cfg, cell.target.test)
         _publish(folder, cfg, planned, store, result)
-        tracker.result(result["rows"], {**result["averages"], "collapsed": float(bool(result["collapsed"]))})
+        following.send_cell(goal, result, store)
     show(result, folder, Plain())
     return result
 
@@ -157,30 +154,23 @@ def read_ahead(planned: CellPlan, store: Store, found: dict[str, StiltsError | N
             raise refused
 
 
-def _ensure(cell: Cell, stage: Stage, store: Store, tracker: Any) -> bool:
-    """Makes a stage or finds it; its curve reaches the logger either way."""
-    path, made = ensure(cell, stage, store, lambda values: tracker.point(stage.label, values), say)
+def _ensure(cell: Cell, stage: Stage, store: Store, goal: Goal) -> bool:
+    """Makes a stage or finds it; its curve is with the logger either way."""
+    path, made = ensure(cell, stage, store, goal, say)
     if not made:
         say(f"{stage.kind} {stage.label}: done before ({path})")
-        for line in (path / "curve.jsonl").read_text(encoding="utf-8").splitlines() if stage.kind in CURVED else ():
-            tracker.point(stage.label, json.loads(line))
+        following.send_stage(goal, stage.key, stage.kind, store)
     return made
 
 
-def ensure(
-    cell: Cell,
-    stage: Stage,
-    store: Store,
-    on_point: Callable[[dict[str, Any]], None],
-    on_wait: Callable[[str], None],
-) -> tuple[Path, bool]:
+def ensure(cell: Cell, stage: Stage, store: Store, goal: Goal, on_wait: Callable[[str], None]) -> tuple[Path, bool]:
     """Makes one stage of a cell, whose parents are finished, or finds it.
 
     Args:
         cell: The cell that needs it.
         stage: The stage.
         store: Where its parents are, and where it goes.
-        on_point: Told every point of a training curve, if it is made now.
+        goal: Where its run goes, if it is made now and trains.
         on_wait: Told when another process is making it.
 
     Returns:
@@ -194,19 +184,21 @@ def ensure(
     }
     if len(stage.parents) > 1:
         describe["parents"] = [parent.key for parent in stage.parents]
+    axes = axes_of(cell, stage) if stage.kind in CURVED else {}
 
-    def work(scratch: Path) -> dict[str, Any]:
-        say(label)
-        from stilts_xtreme.training import train as stages
+    with following.stage(goal, stage, axes, store) as followed:
 
-        began = time.monotonic()
-        with phases() as seen:
-            info = stages.make(cell, stage, store.open, scratch, on_point)
-        say(f"{label}: {closing(info, time.monotonic() - began, seen)}")
-        axes = {"axes": axes_of(cell, stage)} if stage.kind in CURVED else {}
-        return {**info, "hardware": hardware(cell), **axes}
+        def work(scratch: Path) -> dict[str, Any]:
+            say(label)
+            from stilts_xtreme.training import train as stages
 
-    return store.ensure(stage.key, label, describe, work, on_wait)
+            began = time.monotonic()
+            with phases() as seen:
+                info = stages.make(cell, stage, store.open, scratch, followed.begin(seen))
+            say(f"{label}: {closing(info, time.monotonic() - began, seen)}")
+            return {**info, "hardware": hardware(cell), **({"axes": axes} if axes else {})}
+
+        return store.ensure(stage.key, label, describe, work, on_wait)
 
 
 def hardware(cell: Cell) -> dict[str, Any]:

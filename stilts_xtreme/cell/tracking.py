@@ -1,20 +1,29 @@
-"""Training curves and results to a logger: CSV, TensorBoard or W&B. The cell's files are the truth; loggers mirror."""
+"""Runs of stages and cells to a logger: CSV, TensorBoard, MLflow, W&B, or one of the user's own.
+
+The files of stages and cells are the truth; a logger mirrors them. What it is told, and under which names, is in
+:mod:`stilts_xtreme.report.runs`. A logger that fails is said once, and stops nothing.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.cell import wandb_run
+from stilts_xtreme.cell import lightning_run, mlflow_run, wandb_run, wandb_settings
 from stilts_xtreme.core.checks import choice
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.instantiate import instantiate
+from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.terminal import say
-from stilts_xtreme.core.text import csv_text
+from stilts_xtreme.report.runs import Keys, Run, group_of, point
 
-KINDS = ("csv", "none", "tensorboard", "wandb")
+KINDS = ("csv", "mlflow", "none", "tensorboard", "wandb")
+LOCAL = ("csv", "tensorboard")
+"""Kinds that write a folder of their own for each run."""
 
 
 def checked(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,128 +33,153 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
         StiltsError: For an unknown kind, or an option that W&B would refuse.
     """
     choice("logger.kind", values.get("kind"), KINDS)
-    return wandb_run.checked_options(values)
+    return wandb_settings.checked_options(values)
 
 
-def check(loggers: Iterable[Mapping[str, Any]]) -> None:
-    """Refuses, before anything is trained, what a logger would refuse when a cell begins.
+@dataclass(frozen=True)
+class Goal:
+    """Where runs go.
+
+    Attributes:
+        settings: The checked group ``logger``.
+        output: The output folder.
+        group: What runs are grouped by.
+    """
+
+    settings: Mapping[str, Any]
+    output: Path
+    group: str
+
+    @property
+    def kind(self) -> str:
+        """The kind of the logger; ``own`` for one of the user's."""
+        return "own" if "_target_" in self.settings else str(self.settings["kind"])
+
+    def folder(self, run: Run) -> Path:
+        """The folder of a run: that of the cell, or one among the curves."""
+        if run.gives is None:
+            return self.output / "cells" / str(run.config["cell"])
+        # the name ends with digits of the stage's key
+        return self.output / "curves" / re.sub(r"[^\w.+-]+", "-", run.name, flags=re.ASCII).strip("-.")
+
+    def curves(self, run: Run) -> Path:
+        """Where a logger that writes files writes those of a run; in the folder of a cell there are others."""
+        folder = self.folder(run)
+        return folder / "curves" if run.gives is None else folder
+
+
+def goal(cell: Cell, config: Mapping[str, Any], sweep: str, alone: str | None = None) -> Goal:
+    """Where the runs of a cell and of its stages go.
 
     Args:
-        loggers: The group ``logger`` of each cell.
+        cell: The cell.
+        config: Its composed configuration, plain.
+        sweep: The name of the sweep that it is part of; empty without one.
+        alone: What it is grouped by where there is neither a sweep nor a study; None for its target's name.
+    """
+    study = (config.get("study") or {}).get("name")
+    given = cell.logger.get("group") if "_target_" not in cell.logger else None
+    own = alone or (cell.target.name if cell.target else None)
+    return Goal(cell.logger, Path(cell.output), group_of(given, study, sweep or None, own))
+
+
+def check(goals: Iterable[Goal]) -> None:
+    """Refuses, before anything is trained, what a logger would refuse, and says where runs of W&B and MLflow are.
+
+    Args:
+        goals: Of each cell.
 
     Raises:
         StiltsError: A package is missing, or W&B refuses one of its own settings.
     """
-    found = list(loggers)
-    kinds = {settings.get("kind") for settings in found if "_target_" not in settings}
+    distinct = list({str((found.settings, found.group)): found for found in goals}.values())
+    kinds = {found.kind for found in distinct}
     if "tensorboard" in kinds and importlib.util.find_spec("tensorboard") is None:
         raise StiltsError("logger=tensorboard needs the package tensorboard: pip install 'stilts-xtreme[tensorboard]'.")
-    own = [settings for settings in found if settings.get("kind") == "wandb" and "_target_" not in settings]
-    for settings in {str(settings): settings for settings in own}.values():
-        wandb_run.check_settings(settings, len(own))
-        if len(own) > 1:
-            wandb_run.announce(settings, say)
+    for found in distinct:
+        if found.kind == "wandb":
+            wandb_settings.check_settings(found.settings)
+            wandb_settings.announce(found.settings, found.group, found.output, say)
+        elif found.kind == "mlflow":
+            mlflow_run.check(found.settings)
+            say(f"MLflow: the runs are in {mlflow_run.uri_of(found.settings, found.output)}.")
 
 
 class Tracker:
-    """Sends one cell's curves and results; as a context manager it always finishes, also when the cell fails.
+    """Sends one run, and never stops what it follows.
 
     Args:
-        settings: The ``logger`` group.
-        folder: The cell's folder.
-        name: The cell's name.
-        group: What cells are compared by (the target).
-        job_type: ``baseline``, ``intermediate`` or ``cell``.
-        tags: Words to find the run by.
-        config: The composed configuration, plain.
+        goal: Where the run goes.
+        run: The run.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, Any],
-        folder: Path,
-        name: str,
-        group: str,
-        job_type: str,
-        tags: list[str],
-        config: Mapping[str, Any],
-    ):
-        self.kind = "own" if "_target_" in settings else settings["kind"]
-        self.run: Any = None
-        self.logger: Any = None
-        self.logged: dict[str, int] = {}
-        if self.kind == "own":
-            from pytorch_lightning.loggers import Logger
+    def __init__(self, goal: Goal, run: Run):
+        self.goal, self.run = goal, run
+        self.backend: Any = None
+        self.keys = Keys()
 
-            self.logger = instantiate("logger", _placed(settings, folder), Logger)
-        elif self.kind == "wandb":
-            self.run = wandb_run.start(settings, folder, name, group, job_type, tags, config, say)
-        elif self.kind == "csv":
-            from pytorch_lightning.loggers import CSVLogger
+    def begin(self) -> None:
+        """Begins the run, or takes it up again.
 
-            _clear(folder / "curves")
-            self.logger = CSVLogger(folder, name="", version="curves")
-        elif self.kind == "tensorboard":
-            from pytorch_lightning.loggers import TensorBoardLogger
+        Raises:
+            StiltsError: A logger of the user's own cannot be made.
+        """
+        goal, run = self.goal, self.run
+        if goal.kind == "none":
+            return
+        if goal.kind == "own":
+            self.backend = lightning_run.own(goal.settings, goal.folder(run), run, goal.group)
+            return
+        with self._going_on():
+            if goal.kind == "wandb":
+                self.backend = wandb_run.WandbRun(goal.settings, goal.output, run, goal.group, say)
+            elif goal.kind == "mlflow":
+                self.backend = mlflow_run.MlflowRun(goal.settings, goal.output, run, goal.group)
+            else:
+                self.backend = lightning_run.local(goal.kind, goal.curves(run))
 
-            self.logger = TensorBoardLogger(folder, name="", version="curves")
-            _clear(folder / "curves")
+    def point(self, values: Mapping[str, Any]) -> None:
+        """Sends a point of the stage's curve."""
+        step, numbers = point(values, self.keys)
+        with self._going_on():
+            if self.backend is not None and numbers:
+                self.backend.point(step, numbers)
 
-    def point(self, stage: str, values: Mapping[str, Any]) -> None:
-        """Logs one point of a stage's training curve."""
-        step = int(values["step"])
-        if self.kind == "csv":
-            stage = str(csv_text(stage))
-        elif self.kind == "wandb":
-            stage = stage.replace("*", "_")  # which would be a pattern
-        metrics = {f"{stage}/{name}": value for name, value in values.items() if name not in ("step", "task")}
-        if self.run is not None:
-            if stage not in self.logged:
-                # a run that is taken up again has the curve as far as its last point says
-                last = self.run.summary.get(f"{stage}/step") if self.run.resumed else None
-                self.logged[stage] = -1 if last is None else int(last)
-                self.run.define_metric(f"{stage}/step")
-                self.run.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
-            if step > self.logged[stage]:
-                self.run.log({**metrics, f"{stage}/step": step})
-        elif self.logger is not None:
-            self.logger.log_metrics(metrics, step)
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Sends a table."""
+        with self._going_on():
+            if self.backend is not None:
+                self.backend.table(name, columns, rows)
 
-    def result(self, rows: list[dict[str, Any]], summary: Mapping[str, Any]) -> None:
-        """Logs the cell's scores: a table of tidy rows and the averages."""
-        if self.run is not None:
-            import wandb
+    def picture(self, path: Path) -> None:
+        """Sends the picture of the matrix."""
+        with self._going_on():
+            if self.backend is not None:
+                self.backend.picture(path)
 
-            if rows:
-                columns: list[str | int] = list(rows[0])
-                self.run.log({"results": wandb.Table(columns=columns, data=[list(row.values()) for row in rows])})
-            self.run.summary.update(dict(summary))
-        elif self.logger is not None:
-            numbers = {name: value for name, value in summary.items() if isinstance(value, int | float)}
-            if numbers:
-                self.logger.log_metrics(numbers, 0)
+    def end(self, run: Run | None, folder_of: Callable[[str], Path] | None = None) -> None:
+        """Ends the run.
 
-    def __enter__(self) -> Tracker:
-        return self
+        Args:
+            run: What is known of it in the end; None where what it follows has failed.
+            folder_of: The folders of finished stages, for the lineage.
+        """
+        with self._going_on():
+            if self.backend is not None and run is not None and folder_of is not None:
+                self.backend.lineage(run, folder_of)
+        with self._going_on():
+            if self.backend is not None:
+                self.backend.end(run, run is None)
+        self.backend = None
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if self.run is not None:
-            wandb_run.finish(self.run, kind is not None, say)
-        if self.logger is not None:
-            self.logger.finalize("success" if kind is None else "failed")
-
-
-def _placed(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The options of a logger that is named by its class: ``{cell}`` in a text is the cell's folder."""
-    return {
-        name: value.replace("{cell}", str(folder)) if isinstance(value, str) else value
-        for name, value in settings.items()
-        if name != "kind"
-    }
-
-
-def _clear(folder: Path) -> None:
-    """Curves are written anew from the stages' own files each time."""
-    for pattern in ("*.csv", "events.out.tfevents.*"):
-        for file in folder.glob(pattern):
-            file.unlink()
+    @contextlib.contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """Ends the run where its logger fails, and says so; whatever it follows goes on."""
+        try:
+            yield
+        except Exception as error:  # whatever somebody else's package raises
+            self.backend = None
+            say(
+                f"logger={self.goal.kind}: the run {self.run.name} is not followed any more "
+                f"({type(error).__name__}: {wandb_run.short(error)}); nothing else is stopped by this."
+            )

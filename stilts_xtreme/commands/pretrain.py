@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.cell import run as cells
+from stilts_xtreme.cell import tracking
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.store import Store
@@ -83,7 +84,7 @@ def ship(arguments: Sequence[str]) -> Path:
     assert isinstance(first, Pretraining)
     store = Store(cell.output, cell.on_damage)
 
-    stage, _ = cells.ensure(cell, first, store, lambda point: None, say)
+    stage, _ = cells.ensure(cell, first, store, tracking.goal(cell, {}, ""), say)
     folder = Path(cell.output) / "pretrained" / cell.model.name
     fresh = folder.parent / "new" / folder.name  # named as it will be: its cells are named after it
     shutil.rmtree(fresh, ignore_errors=True)

@@ -43,6 +43,7 @@ class Node:
         planned: The plan of a cell, so that it is not planned again; None for a stage, and for a node that a job of a
             cluster knows by its configuration alone.
         config: The composed configuration of the cell, or of one that needs the stage.
+        sweep: The name of the sweep, by which loggers group.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Node:
     stage: Stage | None = field(default=None, compare=False, repr=False)
     planned: CellPlan | None = field(default=None, compare=False, repr=False)
     config: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    sweep: str = field(default="", compare=False, repr=False)
 
     @property
     def title(self) -> str:
@@ -171,7 +173,7 @@ def chains(graph: Graph, ids: Collection[str]) -> list[list[str]]:
     return sorted(distinct, key=lambda chain: (-graph.tail[chain[0]], position[chain[0]]))
 
 
-def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
+def build(planned: Sequence[PlannedCell], store: Store, sweep: str = "") -> Graph:
     """The graph of many cells.
 
     A stage that several cells need is one node. Every stage of a cell is a parent of the cell's node, so that the cell
@@ -181,6 +183,7 @@ def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
     Args:
         planned: The cells; one that comes twice is one node.
         store: Tells what is done.
+        sweep: The name of the sweep.
 
     Returns:
         The graph.
@@ -210,6 +213,7 @@ def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
             entry.cell,
             stage,
             config=entry.config,
+            sweep=sweep,
         )
         for (entry, stage), (source, seconds) in zip(needs.values(), times, strict=True)
     }
@@ -227,6 +231,7 @@ def build(planned: Sequence[PlannedCell], store: Store) -> Graph:
             done,
             planned=entry.planned,
             config=entry.config,
+            sweep=sweep,
         )
     return Graph(list(nodes.values()))
 

@@ -70,14 +70,14 @@ def rebuild(folder: Path, id_: str, name: str, gpu: bool) -> Node:
     kind, label, parents = found["kind"], found["label"], tuple(found["parents"])
     planned = _planned(folder, name, gpu)
     if kind == "cell":
-        return Node(id_, kind, label, parents, 0.0, planned=planned, config=values)
+        return Node(id_, kind, label, parents, 0.0, planned=planned, config=values, sweep=folder.name)
     stage = next((stage for stage in planned.stages() if stage.key == id_), None)
     if stage is None:
         raise StiltsError(
             f"{socket.gethostname()} plans another {kind} {label} than the machine that submitted it: the data below "
             "data.root and the version of stilts_xtreme must be the same on both."
         )
-    return Node(id_, kind, label, parents, 0.0, cell=planned.cell, stage=stage, config=values)
+    return Node(id_, kind, label, parents, 0.0, cell=planned.cell, stage=stage, config=values, sweep=folder.name)
 
 
 @lru_cache(maxsize=16)

@@ -124,11 +124,11 @@ def run(
             say(reading.note(output))
             return _outcome(len(jobs), planned, refused, failed)
         preflight.check(output)
-        tracking.check(entry.cell.logger for entry in {entry.name: entry for entry in planned}.values())
         name = planning.sweep_name(planned)
+        tracking.check(tracking.goal(entry.cell, entry.config, name) for entry in planned)
         folder = Path(output) / "sweeps" / name
         with disk_errors(Path(output)), store.lock(f"sweep-{name}", f"the sweep {name}", say):
-            graph = build(planned, store)
+            graph = build(planned, store, name)
             tally = _run_graph(graph, folder, record.describe(name, graph, planned, refused), begin)
         for entry in planned:
             cause = tally.cause(entry.name)

@@ -72,8 +72,8 @@ def test_an_own_callback_watches_with_plain_containers_and_changes_no_weight(
 
 def test_what_callbacks_log_reaches_the_logger(pretrained: Path) -> None:
     result = of(pretrained, "callbacks=learning_rate", "logger=csv")
-    curves = pretrained / "cells" / result["cell"] / "curves" / "metrics.csv"
-    (name,) = {name for row in csv.DictReader(curves.open()) for name in row if "lr-AdamW" in name and "/pg1" in name}
+    (curves,) = pretrained.glob(f"curves/*-{result['stages'][-1]['key'][:8]}/metrics.csv")
+    (name,) = {name for row in csv.DictReader(curves.open()) for name in row if "lr_AdamW" in name and "_pg1" in name}
     rates = [float(row[name]) for row in csv.DictReader(curves.open()) if row[name]]
     assert len(rates) == 6
     assert rates[-1] < rates[0]
@@ -82,8 +82,11 @@ def test_what_callbacks_log_reaches_the_logger(pretrained: Path) -> None:
 def test_a_logger_by_its_class(pretrained: Path) -> None:
     words = ("logger=none", "++logger._target_=pytorch_lightning.loggers.CSVLogger", "++logger.save_dir='{cell}/own'")
     result = of(pretrained, *words, "++logger.name=mine", "++logger.version=0")
-    (curves,) = (pretrained / "cells" / result["cell"] / "own").rglob("metrics.csv")
-    assert any("loss" in name for name in next(csv.reader(curves.open())))
+    (scores,) = (pretrained / "cells" / result["cell"] / "own").rglob("metrics.csv")
+    assert "dev_mnli" in next(csv.reader(scores.open()))
+    (curves,) = pretrained.glob(f"curves/*-{result['stages'][-1]['key'][:8]}/own/mine/version_0/metrics.csv")
+    rows = list(csv.DictReader(curves.open()))
+    assert [row["step"] for row in rows if row["loss"]] == [str(step) for step in range(1, 7)]
 
 
 @pytest.mark.parametrize(

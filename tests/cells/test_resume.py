@@ -149,9 +149,9 @@ def test_a_resumed_curve_reaches_the_logger_whole(launch: Callable[..., Any], pr
     process = launch(arguments, pretrained / "log")
     process.join(120)
     assert process.exitcode == 0
-    (curve,) = pretrained.glob("cells/*/curves/metrics.csv")
+    (curve,) = pretrained.glob("curves/*mnli*/metrics.csv")
     lines = [line.split(",") for line in curve.read_text().splitlines()]
-    column = lines[0].index("mnli/loss")
+    column = lines[0].index("loss")
     assert [line[lines[0].index("step")] for line in lines[1:] if line[column]] == [str(n) for n in range(1, 7)]
 
 

@@ -62,6 +62,22 @@ def of_kind(found: list[Any], kind: str) -> list[Any]:
     return [getattr(record, kind) for record in found if record.WhichOneof("record_type") == kind]
 
 
+def config_of(found: list[Any]) -> dict[str, Any]:
+    """The configuration of a run, as it is in the end."""
+    first = of_kind(found, "run")[0].config
+    changes = [first, *of_kind(found, "config")]
+    return {item.key: json.loads(item.value_json) for change in changes for item in change.update if item.key}
+
+
+def summary_of(found: list[Any]) -> dict[str, Any]:
+    """The summary of a run that was set by hand, not by its history."""
+    return {
+        ("/".join(item.nested_key) or item.key): json.loads(item.value_json)
+        for record in of_kind(found, "summary")
+        for item in record.update
+    }
+
+
 def nobody(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """A user who is not logged in and has set nothing, whatever this machine's user has."""
     import wandb

@@ -25,6 +25,7 @@ DISTRIBUTIONS = {
     "hydra": "hydra-core",
     "faiss": "faiss-cpu",
     "markdown_it": "markdown-it-py",
+    "mlflow": "mlflow-skinny",
 }
 UNFROZEN = {"setuptools"}  # pip freeze leaves it out
 OURS = {"stilts_xtreme", "hydra_plugins", "benchmarks", "support"}
@@ -53,7 +54,7 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("stilts_xtreme", ("slurm", "ray", "tensorboard")),
+        ("stilts_xtreme", ("mlflow", "slurm", "ray", "tensorboard")),
         ("hydra_plugins", ()),
         ("benchmarks", ("bench",)),
         ("tests", ("dev",)),
@@ -108,7 +109,7 @@ def test_the_developers_lock_adds_what_developing_needs() -> None:
     assert "\n-r requirements.lock\n" in text
     run, more = locked("requirements.lock"), locked("requirements-dev.lock")
     assert run.keys().isdisjoint(more)  # so the versions cannot differ
-    wanted = declared("dev", "bench", "slurm", "ray", "tensorboard") - UNFROZEN
+    wanted = declared("dev", "bench", "mlflow", "slurm", "ray", "tensorboard") - UNFROZEN
     assert wanted - run.keys() - more.keys() == set()
     assert more.keys() <= needed(declared("dev"), {*run, *more}) - run.keys()
 

@@ -48,7 +48,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "recipe": ("name", "source", "sources", "intermediate", "target"),
     "target": ("name", "head", "metric", "train", "test", "candidates", "languages"),
     "benchmark": ("name", "groups", "qa", "more", "tasks"),
-    "logger": ("kind", "project", "entity", "group", "mode", "tags"),
+    "logger": ("kind", "project", "entity", "group", "mode", "tags", "uri"),
 }
 
 

@@ -196,10 +196,11 @@ def make(node: Node, made: Collection[str]) -> bool:
         Whether there was anything to make.
     """
     from stilts_xtreme.cell import run as cell
+    from stilts_xtreme.cell import tracking
 
     if node.stage is None:
         assert node.config is not None
-        cell.run(node.config, made, node.planned)
+        cell.run(node.config, made, node.planned, node.sweep)
         return True
     assert node.cell is not None
 
@@ -207,4 +208,5 @@ def make(node: Node, made: Collection[str]) -> bool:
         raise _Busy
 
     store = Store(node.cell.output, node.cell.on_damage)
-    return cell.ensure(node.cell, node.stage, store, lambda _: None, on_wait)[1]
+    goal = tracking.goal(node.cell, node.config or {}, node.sweep)
+    return cell.ensure(node.cell, node.stage, store, goal, on_wait)[1]

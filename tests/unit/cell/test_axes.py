@@ -9,9 +9,10 @@ import pytest
 from hydra import initialize_config_dir
 from support.cells import cell_of
 
-from stilts_xtreme.cell.axes import AXES, CURVED, axes_of
+from stilts_xtreme.cell.axes import axes_of
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.conf import conf_dir
+from stilts_xtreme.report.runs import AXES, CURVED
 
 
 @pytest.fixture(scope="module", autouse=True)

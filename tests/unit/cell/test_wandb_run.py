@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from support.cells import TINY, cell_of
-from support.wandb_files import nobody, of_kind, records, wandb_files
+from support.wandb_files import history, nobody, of_kind, records, wandb_files
 
-from stilts_xtreme.cell import tracking, wandb_run
+from stilts_xtreme.cell import tracking, wandb_settings
+from stilts_xtreme.cell.wandb_run import WandbRun
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.runs import Run
 
 KEY = "k3y" * 15
 
@@ -32,22 +34,31 @@ def options(*arguments: str) -> dict[str, Any]:
     return dict(cell_of("+target=tatoeba", *TINY, "logger=wandb", *arguments).logger)
 
 
-def started(folder: Path, *arguments: str, name: str = "a-cell") -> tuple[Any, Path, list[str]]:
-    """The record of a run of a cell that ends at once, the place of its file, and what was said."""
+A_RUN = Run("an-id", "a-cell", "cell", {"seed": 1}, ("mini",))
+
+
+def goals(*given: dict[str, Any]) -> list[tracking.Goal]:
+    return [tracking.Goal(entry, Path("outputs"), "xnli") for entry in given]
+
+
+def started(folder: Path, *arguments: str, place: Path | None = None) -> tuple[Any, Path, list[str]]:
+    """The record of a run that ends at once, the place of its file, and what was said."""
     said: list[str] = []
-    run = wandb_run.start(options(*arguments), folder, name, "xnli", "cell", ["mini"], {"seed": 1}, said.append)
-    wandb_run.finish(run, False, said.append)
-    (file,) = wandb_files(folder)
+    WandbRun(options(*arguments), folder, A_RUN, "xnli", said.append).end(A_RUN, False)
+    (file,) = wandb_files(place or folder)
     return of_kind(records(file), "run")[0], file, said
 
 
 def test_what_nobody_has_set(tmp_path: Path) -> None:
-    run, file, (said,) = started(tmp_path / "cell")
+    run, file, said = started(tmp_path / "cell")
     assert (run.project, run.entity, run.run_group, run.job_type) == ("stilts_xtreme", "", "xnli", "cell")
     assert run.display_name == "a-cell"
+    assert run.run_id == "an-id"
     assert list(run.tags) == ["mini"]
-    assert said.startswith("W&B: no login for https://")
-    assert said.endswith(f"stays offline; this uploads it: wandb sync {file.parent}")
+    assert said == [], "where runs are is said once for all"
+    wandb_settings.announce(options(), "xnli", tmp_path / "cell", said.append)
+    assert said[0].startswith("W&B: no login for https://")
+    assert said[0].endswith(f"this uploads them: wandb sync {file.parent.parent}/offline-run-*")
 
 
 ENVIRONMENT = {
@@ -58,7 +69,6 @@ ENVIRONMENT = {
     "WANDB_RUN_GROUP": "grouped",
     "WANDB_JOB_TYPE": "typed",
     "WANDB_NOTES": "noted",
-    "WANDB_RUN_ID": "identified",
     "WANDB_MODE": "offline",
 }
 
@@ -67,16 +77,14 @@ def test_the_environment_is_heard(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("WANDB_DIR", str(tmp_path / "elsewhere"))
-    said: list[str] = []
-    run = wandb_run.start(options(), tmp_path / "cell", "a-cell", "xnli", "cell", ["mini"], {}, said.append)
-    wandb_run.finish(run, False, said.append)
+    found, file, said = started(tmp_path / "cell", place=tmp_path / "elsewhere")
     assert not wandb_files(tmp_path / "cell")
-    (file,) = wandb_files(tmp_path / "elsewhere")
-    found = of_kind(records(file), "run")[0]
     assert (found.project, found.entity, found.run_group, found.job_type) == ("theirs", "team", "grouped", "typed")
-    assert (found.display_name, found.notes, found.run_id) == ("named", "noted", "identified")
+    assert (found.display_name, found.notes) == ("named", "noted")
     assert set(found.tags) == {"one", "two", "mini"}
-    assert said == [f"W&B: this run stays offline; this uploads it: wandb sync {file.parent}"]
+    wandb_settings.announce(options(), "xnli", tmp_path / "cell", said.append)
+    place = file.parent.parent
+    assert said == [f"W&B: the runs stay offline in {place}; this uploads them: wandb sync {place}/offline-run-*"]
 
 
 def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -97,6 +105,7 @@ def test_settings_files_are_heard(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "configuration"))
     run, _, said = started(tmp_path / "cell")
     assert (run.project, run.entity) == ("of_a_file", "of_another")
+    wandb_settings.announce(options(), "xnli", tmp_path / "cell", said.append)
     assert "no login" not in said[0], "offline is what the user has chosen"
 
 
@@ -120,7 +129,7 @@ def test_a_login_is_found_for_the_host_that_wandb_uses(
         settings = tmp_path / "home" / ".config" / "wandb" / "settings"
         settings.parent.mkdir(parents=True)
         settings.write_text(f"[default]\nbase_url = https://{host}\n")
-    assert wandb_run._mode(options()) == ("online", "")
+    assert wandb_settings.mode_of(options()) == ("online", "")
 
 
 def test_a_login_for_another_host_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -128,18 +137,18 @@ def test_a_login_for_another_host_is_none(monkeypatch: pytest.MonkeyPatch, tmp_p
     netrc.write_text(f"machine {host_of_wandb()} login user password {KEY}\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("WANDB_BASE_URL", "https://elsewhere.example")
-    mode, reason = wandb_run._mode(options())
+    mode, reason = wandb_settings.mode_of(options())
     assert mode == "offline"
     assert "no login for https://elsewhere.example" in reason
     with pytest.raises(StiltsError, match=r"^logger\.mode=online needs a login for https://elsewhere\.example"):
-        wandb_run.check_settings(options("logger.mode=online"))
+        wandb_settings.check_settings(options("logger.mode=online"))
 
 
 def test_a_key_alone_is_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    assert wandb_run._mode(options()) == ("online", "")
-    assert wandb_run._mode(options("logger.mode=auto")) == ("online", "")
-    assert wandb_run._mode(options("logger.mode=disabled")) == ("disabled", "")
+    assert wandb_settings.mode_of(options()) == ("online", "")
+    assert wandb_settings.mode_of(options("logger.mode=auto")) == ("online", "")
+    assert wandb_settings.mode_of(options("logger.mode=disabled")) == ("disabled", "")
 
 
 @pytest.fixture
@@ -154,33 +163,21 @@ def test_a_server_that_does_not_answer_stops_nothing(
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", deaf)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    monkeypatch.setattr(wandb_run, "INIT_SECONDS", 1.0)
+    monkeypatch.setattr(wandb_settings, "INIT_SECONDS", 1.0)
     begun = time.monotonic()
     said: list[str] = []
-    run = wandb_run.start(options(), tmp_path / "cell", "a-cell", "xnli", "cell", [], {}, said.append)
+    run = WandbRun(options(), tmp_path / "cell", A_RUN, "xnli", said.append)
     assert time.monotonic() - begun < 30
-    run.log({"loss": 1.0})
-    wandb_run.finish(run, False, said.append)
+    run.point(1, {"loss": 1.0})
+    run.end(A_RUN, False)
     (file,) = [file for file in wandb_files(tmp_path / "cell") if file.parent.name.startswith("offline-run-")]
-    assert of_kind(records(file), "run")[0].run_id == wandb_run.run_id("a-cell")
+    assert of_kind(records(file), "run")[0].run_id == "an-id"
     (sentence,) = said
     assert "the server does not take the run" in sentence
     assert f"wandb sync {file.parent}" in sentence
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert KEY.encode() not in path.read_bytes(), path
-
-
-def test_long_names_of_ours_are_cut(tmp_path: Path) -> None:
-    said: list[str] = []
-    name = "x" * 200 + "-12345678"
-    run = wandb_run.start(options(), tmp_path, name, "g" * 100, "cell", ["m" * 100], {}, said.append)
-    wandb_run.finish(run, False, said.append)
-    (file,) = wandb_files(tmp_path)
-    found = of_kind(records(file), "run")[0]
-    assert len(found.display_name) <= 128
-    assert found.display_name.endswith("-12345678")
-    assert [len(tag) for tag in found.tags] == [64]
 
 
 @pytest.mark.parametrize(
@@ -222,6 +219,7 @@ def test_bad_options_are_refused_when_a_cell_is_planned(argument: str, words: st
         ("WANDB_RUN_GROUP", "x" * 129, "1 to 128 characters"),
         ("WANDB_BASE_URL", "nowhere", "valid URL"),
         ("WANDB_RUN_ID", "a/b", "Run ID"),
+        ("WANDB_RUN_ID", "one", "every stage that trains and every cell is a run"),
         ("WANDB_INIT_TIMEOUT", "soon", "valid number"),
         ("WANDB_RESUME", "perhaps", "'allow', 'must'"),
     ],
@@ -232,7 +230,7 @@ def test_bad_settings_are_refused_before_anything_is_trained(
     given = options()
     monkeypatch.setenv(name, value)
     with pytest.raises(StiltsError) as caught:
-        tracking.check([given])
+        tracking.check(goals(given))
     assert f"{name}={value[:30]}" in str(caught.value)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -243,7 +241,7 @@ def test_a_bad_key_is_refused_and_not_shown(key: str, monkeypatch: pytest.Monkey
     given = options()
     monkeypatch.setenv("WANDB_API_KEY", key)
     with pytest.raises(StiltsError, match="WANDB_API_KEY") as caught:
-        tracking.check([given])
+        tracking.check(goals(given))
     assert key not in str(caught.value)
 
 
@@ -252,45 +250,74 @@ def test_a_bad_settings_file_is_named(tmp_path: Path) -> None:
     place.parent.mkdir(parents=True)
     place.write_text("[default]\nproject = a/b\n")
     with pytest.raises(StiltsError) as caught:
-        tracking.check([options()])
+        tracking.check(goals(options()))
     assert f"{place}: project=a/b is refused" in str(caught.value)
 
 
-def test_one_id_for_all_cells_of_a_sweep_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_where_runs_are_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    given = options()
-    tracking.check([given, given])
-    assert "no login" in capsys.readouterr().err, "what is offline is said where the sweep is started"
-    monkeypatch.setenv("WANDB_RUN_ID", "one")
+    given = options("logger.project=mine")
+    tracking.check(goals(given, given, given))
+    assert capsys.readouterr().err.count("no login") == 1
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
     import wandb
 
     wandb.teardown()
-    tracking.check([given])
-    with pytest.raises(StiltsError, match="WANDB_RUN_ID=one is refused in a sweep"):
-        tracking.check([given, given])
+    tracking.check(goals(given, given))
+    said = capsys.readouterr().err
+    assert said.count("W&B:") == 1
+    assert f"in the project mine of https://{host_of_wandb()}, in the group xnli" in said
+    assert KEY not in said
 
 
-class Resumed:
-    """A run of W&B that is taken up again: it has three points of a stage's curve."""
+def test_what_an_earlier_attempt_left_offline_gives_way(tmp_path: Path) -> None:
+    """A killed run leaves a folder without an end; the next one has all its points again."""
+    for steps in (2, 3):
+        run = WandbRun(options(), tmp_path, A_RUN, "xnli", print)
+        for step in range(1, steps + 1):
+            run.point(step, {"loss": float(step)})
+        run.end(A_RUN, False)
+    (file,) = wandb_files(tmp_path)
+    points = [point for point in history(records(file)) if "loss" in point]
+    assert [(point["_step"], point["loss"]) for point in points] == [(1, 1.0), (2, 2.0), (3, 3.0)]
+
+
+class Continued:
+    """A run of W&B that is taken up again online: the server has steps up to 30."""
 
     def __init__(self) -> None:
-        self.resumed, self.summary = True, {"mnli/step": 30, "mnli/loss": 0.5}
-        self.points: list[dict[str, Any]] = []
+        self.starting_step = 31
+        self.steps: list[int] = []
 
-    def define_metric(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def log(self, point: dict[str, Any]) -> None:
-        self.points.append(point)
+    def log(self, values: dict[str, float], step: int) -> None:
+        self.steps.append(step)
 
 
 def test_a_run_that_is_taken_up_again_has_no_point_twice(tmp_path: Path) -> None:
-    tracker = tracking.Tracker({"kind": "none"}, tmp_path, "a", "b", "cell", [], {})
-    tracker.run = Resumed()
-    for stage in ("mnli", "mnli > xnli"):
-        for step in (10, 20, 30, 40):
-            tracker.point(stage, {"step": step, "loss": 1.0})
-    assert [point["mnli/step"] for point in tracker.run.points if "mnli/step" in point] == [40]
-    others = [point["mnli > xnli/step"] for point in tracker.run.points if "mnli > xnli/step" in point]
-    assert others == [10, 20, 30, 40]
+    run = WandbRun.__new__(WandbRun)
+    run.run = Continued()
+    for step in (10, 20, 30, 40, 50):
+        run.point(step, {"loss": 1.0})
+    assert run.run.steps == [40, 50]
+
+
+class Broken:
+    """A logger whose every call fails."""
+
+    def __getattr__(self, name: str) -> Any:
+        def fail(*_: Any, **__: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        return fail
+
+
+def test_a_logger_that_fails_is_said_once_and_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    tracker = tracking.Tracker(goals({"kind": "csv"})[0], A_RUN)
+    tracker.backend = Broken()
+    for step in (1, 2, 3):
+        tracker.point({"step": step, "loss": 1.0})
+    tracker.end(A_RUN, Path)
+    said = capsys.readouterr().err
+    assert said.count("logger=csv: the run a-cell is not followed any more") == 1
+    assert "No space left on device" in said

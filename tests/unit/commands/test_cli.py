@@ -109,7 +109,7 @@ def test_console_script_and_module_are_the_same() -> None:
         ("+intermediate=mnl", ("intermediate=mnl", "did you mean 'mnli'", "squad_v2")),
         ("+intermediate=[mnli,squad]", ("intermediate=squad ", "did you mean 'squad_v", "hellaswag")),
         ("+target=xnli model=xlmr_bas", ("model=xlmr_bas", "did you mean 'xlmr_base'", "mini")),
-        ("+target=xnli logger=wandbb", ("logger=wandbb", "did you mean 'wandb'", "csv, none, tensorboard")),
+        ("+target=xnli logger=wandbb", ("logger=wandbb", "did you mean 'wandb'", "csv, mlflow, none, tensorboard")),
         ("+target=xnli trainer=tpu", ("trainer=tpu", "auto, cpu, gpu")),
         ("+target=xnli data=hubb", ("data=hubb", "did you mean 'hub'", "synthetic")),
         ("+target=xnli recipe=phang", ("recipe=phang", "did you mean 'phang2020'", "xtreme")),

@@ -1,0 +1,76 @@
+"""Sweeps with W&B: a run for each distinct stage while it trains, one for each cell, and nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.sweeps import folder_of, when
+from support.wandb_files import history, nobody, of_kind, read_records, records, wandb_files
+
+from stilts_xtreme.cell.store import Store
+from stilts_xtreme.report import runs
+
+SIX = ("+intermediate=none,mnli", "+target=xnli,pawsx,tatoeba")
+
+
+def id_of(file: Path) -> str:
+    return file.name.removeprefix("run-").removesuffix(".wandb")
+
+
+def training(output: Path) -> dict[str, list[dict[str, Any]]]:
+    """The points that the files of W&B have of stages that are not finished."""
+    found = {}
+    for file in wandb_files(output / "wandb"):
+        key = id_of(file)
+        if (output / "scratch" / key).exists() and not (output / "stages" / key).exists() and file.stat().st_size > 7:
+            points = [point for point in history(read_records(file)) if "loss" in point]
+            if points:
+                found[key] = points
+    return found
+
+
+@pytest.mark.slow
+def test_six_cells_are_seen_while_they_run(
+    sweep: Callable[..., tuple[int, str, str]], pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody(monkeypatch, tmp_path / "home")
+    go = tmp_path / "go"
+    live: list[dict[str, list[dict[str, Any]]]] = []
+
+    def seen(found: dict[str, list[dict[str, Any]]]) -> None:
+        live.append(found)
+        go.touch()
+
+    watcher = when(lambda: training(pretrained), seen)
+    waiting = ("++callbacks.wait._target_=support.waiting.Waiting", f"++callbacks.wait.path={go}")
+    code, _, err = sweep(
+        pretrained, *SIX, "logger=wandb", "logger.mode=offline", *waiting, "++callbacks.wait.watches=true"
+    )
+    watcher.join(5)
+    assert code == 0, err
+    ((key, points),) = list(live[0].items())[:1]
+    assert 1 <= len(points) < 6, "points of a training that was still at work"
+    assert "tokens_per_second" in points[0]
+
+    files = wandb_files(pretrained / "wandb")
+    found = {id_of(file): of_kind(records(file), "run")[0] for file in files}
+    assert len(found) == len(files), "no run has two files"
+    store = Store(pretrained)
+    manifests = [store.manifest(path.name) for path in (pretrained / "stages").iterdir()]
+    trained = {manifest["key"] for manifest in manifests if manifest["kind"] == "train"}
+    assert key in trained
+    cells = {path.name for path in (pretrained / "cells").iterdir()}
+    assert (len(trained), len(cells)) == (5, 6)
+    sweep_name = folder_of(pretrained).name
+    expected = {*trained, *map(runs.cell_id, cells)}
+    assert expected <= found.keys()
+    assert {run.run_group for run in found.values()} == {sweep_name}
+    assert sorted(found[key].job_type for key in trained) == ["intermediate", *["target"] * 4]
+    for file in files:
+        steps = [point["_step"] for point in history(records(file)) if "loss" in point]
+        assert steps == (list(range(1, 7)) if id_of(file) in trained else []), "a stage that cells share is sent once"
+    assert err.count("W&B:") == 1, "one sentence says where the runs are"
+    assert "\x1b" not in "".join(path.read_text() for path in folder_of(pretrained).glob("logs/*.log"))
