@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.cell import lightning_run, mlflow_run
@@ -13,8 +15,8 @@ from stilts_xtreme.cell.store import Store
 from stilts_xtreme.cell.tracking import LOCAL, Goal, Tracker
 from stilts_xtreme.core.progress import Phase
 from stilts_xtreme.core.stage import Stage
-from stilts_xtreme.report import runs
-from stilts_xtreme.report.runs import CURVED, TABLE, Run
+from stilts_xtreme.report import matrix_run, runs
+from stilts_xtreme.report.runs import CURVED, MATRIX, TABLE, Run
 
 
 class Followed:
@@ -117,6 +119,29 @@ def send_cell(goal: Goal, result: Mapping[str, Any], store: Store) -> None:
     tracker.begin()
     tracker.table(TABLE, *runs.table_of(result))
     tracker.end(run, store.path)
+
+
+def send_matrix(goal: Goal, sweep: str, results: Sequence[Mapping[str, Any]]) -> None:
+    """Sends the matrix of a sweep to W&B; other loggers have no such run.
+
+    Args:
+        goal: Where its run goes.
+        sweep: The name of the sweep.
+        results: Of its cells.
+    """
+    matrix = matrix_run.matrix_of(results) if goal.kind == "wandb" else None
+    if matrix is None:
+        return
+    run = matrix_run.of_sweep(sweep, results, matrix)
+    tracker = Tracker(goal, run)
+    tracker.begin()
+    if tracker.backend is None:
+        return
+    tracker.table(MATRIX[0], matrix_run.COLUMNS, matrix_run.table(matrix))
+    with tempfile.TemporaryDirectory() as scratch:
+        matrix_run.draw(matrix, picture := Path(scratch) / "matrix.png")
+        tracker.picture(picture)
+        tracker.end(run)
 
 
 class Pace:

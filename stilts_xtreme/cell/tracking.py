@@ -19,7 +19,7 @@ from stilts_xtreme.core.checks import choice
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.terminal import say
-from stilts_xtreme.report.runs import Keys, Run, group_of, point
+from stilts_xtreme.report.runs import CELL, Keys, Run, group_of, point
 
 KINDS = ("csv", "mlflow", "none", "tensorboard", "wandb")
 LOCAL = ("csv", "tensorboard")
@@ -92,13 +92,14 @@ def check(goals: Iterable[Goal]) -> None:
     Raises:
         StiltsError: A package is missing, or W&B refuses one of its own settings.
     """
-    distinct = list({str((found.settings, found.group)): found for found in goals}.values())
+    every = list(goals)
+    distinct = list({str((found.settings, found.group)): found for found in every}.values())
     kinds = {found.kind for found in distinct}
     if "tensorboard" in kinds and importlib.util.find_spec("tensorboard") is None:
         raise StiltsError("logger=tensorboard needs the package tensorboard: pip install 'stilts-xtreme[tensorboard]'.")
     for found in distinct:
         if found.kind == "wandb":
-            wandb_settings.check_settings(found.settings)
+            wandb_settings.check_settings(found.settings, sum(one.kind == "wandb" for one in every))
             wandb_settings.announce(found.settings, found.group, found.output, say)
         elif found.kind == "mlflow":
             mlflow_run.check(found.settings)
@@ -126,6 +127,8 @@ class Tracker:
         """
         goal, run = self.goal, self.run
         if goal.kind == "none":
+            return
+        if goal.kind == "wandb" and run.job_type != CELL and wandb_settings.one_run_only():
             return
         if goal.kind == "own":
             self.backend = lightning_run.own(goal.settings, goal.folder(run), run, goal.group)
@@ -164,9 +167,11 @@ class Tracker:
             run: What is known of it in the end; None where what it follows has failed.
             folder_of: The folders of finished stages, for the lineage.
         """
-        with self._going_on():
-            if self.backend is not None and run is not None and folder_of is not None:
+        if self.backend is not None and run is not None and folder_of is not None:
+            try:
                 self.backend.lineage(run, folder_of)
+            except Exception as error:  # the run has its curve and its scores without it
+                self._say(f"the run {self.run.name} has no lineage", error)
         with self._going_on():
             if self.backend is not None:
                 self.backend.end(run, run is None)
@@ -179,7 +184,8 @@ class Tracker:
             yield
         except Exception as error:  # whatever somebody else's package raises
             self.backend = None
-            say(
-                f"logger={self.goal.kind}: the run {self.run.name} is not followed any more "
-                f"({type(error).__name__}: {wandb_run.short(error)}); nothing else is stopped by this."
-            )
+            self._say(f"the run {self.run.name} is not followed any more", error)
+
+    def _say(self, what: str, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {wandb_run.short(error)}"
+        say(f"logger={self.goal.kind}: {what} ({reason}); nothing else is stopped by this.")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.cell.wandb_settings import OPTIONS, PROJECT, mode_of, own_settings, quiet
-from stilts_xtreme.report.runs import MATRIX, Run, artifact
+from stilts_xtreme.cell.wandb_settings import ONE_RUN, OPTIONS, PROJECT, mode_of, own_settings, quiet
+from stilts_xtreme.report.runs import CELL, MATRIX, Run, artifact
 
 
 class WandbRun:
@@ -68,10 +68,10 @@ class WandbRun:
             self.run.log(dict(values), step=step)
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Logs a table, once."""
+        """Logs a table: that of a cell once, since it stays as it is; the matrix of a sweep may have grown."""
         import wandb
 
-        if rows and not (self.run.resumed and name in self.run.summary):
+        if rows and not (self.run.resumed and name in self.run.summary and name != MATRIX[0]):
             self.run.log({name: wandb.Table(columns=list(columns), data=[list(row) for row in rows])})
 
     def picture(self, path: Path) -> None:
@@ -87,9 +87,11 @@ class WandbRun:
             run: The run.
             folder_of: The folder of a stage.
         """
-        for key, uses in [*((key, True) for key in run.uses), *([(run.gives, False)] if run.gives else [])]:
-            # run.use_artifact waits for the server, and refuses an offline run
-            self.run._log_artifact(_reference(key, folder_of(key)), is_user_created=True, use_after_commit=uses)
+        if run.gives:
+            self.run.log_artifact(_reference(run.gives, folder_of(run.gives)))
+        for key in run.uses:
+            # the public run.use_artifact waits for the server without an end, and refuses an offline run
+            self.run._log_artifact(_reference(key, folder_of(key)), is_user_created=True, use_after_commit=True)
 
     def end(self, run: Run | None, failed: bool) -> None:
         """Ends the run; what cannot be uploaded in time stays on the disk.
@@ -115,6 +117,8 @@ def _begin(options: Mapping[str, Any], root: Path, run: Run, group: str, mode: s
     import wandb
 
     settings, given = own_settings()
+    if run.job_type != CELL:
+        given -= set(ONE_RUN)
     own = {field: options[option] for option, field in OPTIONS.items() if options.get(option) is not None}
     ours: dict[str, Any] = {"project": PROJECT, "run_group": group, "run_name": run.name, "run_job_type": run.job_type}
     ours["root_dir"] = str(root)

@@ -21,6 +21,8 @@ from stilts_xtreme.report.runs import LONGEST_NAME, LONGEST_TAG
 OPTIONS = {"project": "project", "entity": "entity", "group": "run_group", "mode": "mode", "tags": "run_tags"}
 """Option of the group ``logger`` -> its name among W&B's settings."""
 
+ONE_RUN = ("run_id", "run_name")
+"""Settings of W&B that are of one run: of that of the cell, not of those of its stages."""
 MODES = ("auto", "online", "offline", "disabled")
 PROJECT = "stilts_xtreme"
 RESERVED = "/\\#?%:"
@@ -71,11 +73,12 @@ def _check_name(option: str, value: object, reserved: str) -> None:
     check(good, option, shown, f"W&B wants a text of 1 to {LONGEST_NAME} characters{without}")
 
 
-def check_settings(options: Mapping[str, Any]) -> None:
+def check_settings(options: Mapping[str, Any], cells: int = 1) -> None:
     """Refuses, before anything is trained, what W&B's settings files and environment variables have that it refuses.
 
     Args:
         options: The checked group ``logger``.
+        cells: How many cells are logged with them; W&B's settings hold for all of them.
 
     Raises:
         StiltsError: Names the variable or the file, the value and the reason; or says that online runs need a login.
@@ -103,10 +106,10 @@ def check_settings(options: Mapping[str, Any]) -> None:
     ):
         if field in given_names:
             _check_name(option, getattr(known, field), reserved)
-    if "run_id" in given_names:
+    if cells > 1 and "run_id" in given_names:
         raise StiltsError(
-            f"WANDB_RUN_ID={known.run_id} is refused: every stage that trains and every cell is a run, and with it "
-            "they would be one; without it, each has an id of its own."
+            f"WANDB_RUN_ID={known.run_id} is refused in a sweep: its {cells} cells would be one run; without it, every "
+            "cell has an id of its own."
         )
     mode_of(options)
 
@@ -132,6 +135,15 @@ def own_settings() -> tuple[Any, set[str]]:
 
     settings = wandb.setup().settings
     return settings, {name for name in settings.model_fields_set if getattr(settings, name) not in (None, "", ())}
+
+
+def one_run_only() -> bool:
+    """Whether W&B is told which run it is, so that there is no other.
+
+    This is so in a sweep of W&B's own, in a job of W&B Launch, and where a run goes on from a step of another.
+    """
+    settings, _ = own_settings()
+    return bool(settings.sweep_id or settings.launch or settings.resume_from or settings.fork_from)
 
 
 def quiet(given: set[str]) -> dict[str, Any]:
@@ -187,6 +199,8 @@ def announce(options: Mapping[str, Any], group: str, output: Path, say: Callable
     """
     mode, reason = mode_of(options)
     settings, given = own_settings()
+    if one_run_only() and mode != "disabled":
+        say("W&B: its own settings name one run, which is the cell's; the curves of its stages are in its files.")
     if mode in ("offline", "dryrun"):
         root = Path(settings.root_dir) if "root_dir" in given else output
         because = f"{reason}, so the runs stay" if reason else "the runs stay"

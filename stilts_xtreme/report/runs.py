@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,8 @@ LONGEST_NAME = 128
 LONGEST_TAG = 64
 TABLE = "languages"
 """The key of a cell's table, a row per language."""
+CELL = "cell"
+"""The type of job of a cell's run."""
 REPORT = "report"
 """The type of job of the run at the end of a sweep."""
 MATRIX = ("matrix", "matrix_image")
@@ -158,7 +160,7 @@ def stage_run(
         name=shortened(" ".join([*model, label, *seed, key[:8]]), LONGEST_NAME),
         job_type=JOBS.get(str(axes.get("phase")), kind),
         config=config,
-        tags=_tags([axes.get("model"), axes.get("data"), *(axes.get("tasks") or ()), axes.get("control")]),
+        tags=tags_of([axes.get("model"), axes.get("data"), *(axes.get("tasks") or ()), axes.get("control")]),
         gives=key,
         uses=(parent,) if parent else (),
     )
@@ -216,9 +218,9 @@ def of_cell(result: Mapping[str, Any]) -> Run:
     return Run(
         id=cell_id(result["cell"]),
         name=shortened(result["cell"], LONGEST_NAME),
-        job_type="cell",
+        job_type=CELL,
         config=config,
-        tags=_tags([result["model"], result.get("data"), *tasks, target, result.get("control")]),
+        tags=tags_of([result["model"], result.get("data"), *tasks, target, result.get("control")]),
         summary=scores(result),
         uses=tuple(trained),
     )
@@ -245,7 +247,7 @@ def scores(result: Mapping[str, Any]) -> dict[str, float]:
             found.setdefault(f"{row['metric']}_{row['language']}", row["value"])
     for entry in result.get("rules") or ():
         found |= {f"{name}_by_{entry['rule']}": value for name, value in entry["averages"].items()}
-    return _numbers(found, Keys())
+    return flat(found)
 
 
 def table_of(result: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
@@ -280,6 +282,20 @@ def _is_key(name: str) -> bool:
     return re.fullmatch(r"[_a-zA-Z][_a-zA-Z0-9]*", name) is not None
 
 
-def _tags(words: Sequence[Any] | Iterable[Any]) -> tuple[str, ...]:
+def flat(values: Mapping[str, Any]) -> dict[str, float]:
+    """What is a finite number, by flat keys (:class:`Keys`).
+
+    Args:
+        values: By any names.
+    """
+    return _numbers(values, Keys())
+
+
+def tags_of(words: Iterable[Any]) -> tuple[str, ...]:
+    """Words as tags: sorted, each once, and none too long.
+
+    Args:
+        words: What is empty is left out.
+    """
     found = {str(word) for word in words if word}
     return tuple(sorted(word if len(word) <= LONGEST_TAG else f"{word[: LONGEST_TAG - 3]}..." for word in found))

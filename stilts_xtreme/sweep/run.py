@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.cell import preflight, reading, tracking
+from stilts_xtreme.cell import following, preflight, reading, tracking
 from stilts_xtreme.cell.config.machine import gpu_visible
 from stilts_xtreme.cell.result import recalled
 from stilts_xtreme.cell.run import read_ahead
@@ -125,7 +125,8 @@ def run(
             return _outcome(len(jobs), planned, refused, failed)
         preflight.check(output)
         name = planning.sweep_name(planned)
-        tracking.check(tracking.goal(entry.cell, entry.config, name) for entry in planned)
+        distinct = {entry.name: entry for entry in planned}.values()
+        tracking.check(tracking.goal(entry.cell, entry.config, name) for entry in distinct)
         folder = Path(output) / "sweeps" / name
         with disk_errors(Path(output)), store.lock(f"sweep-{name}", f"the sweep {name}", say):
             graph = build(planned, store, name)
@@ -134,7 +135,11 @@ def run(
             cause = tally.cause(entry.name)
             if cause is not None:
                 failed[entry.name] = cause
-    return replace(_outcome(len(jobs), planned, refused, failed), record=folder)
+    outcome = replace(_outcome(len(jobs), planned, refused, failed), record=folder)
+    if folder is not None and wanted is None and not outcome.study.get("axis"):  # a search and curves have no matrix
+        entry = planned[0]
+        following.send_matrix(tracking.goal(entry.cell, entry.config, folder.name), folder.name, outcome.results)
+    return outcome
 
 
 def _parted(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.cells import TINY
 from support.siege import OFTEN, die_in_step, trained
-from support.wandb_files import config_of, history, nobody, of_kind, records, summary_of, wandb_files
+from support.wandb_files import SECONDS, config_of, history, nobody, of_kind, records, summary_of, wandb_files
 
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
@@ -47,6 +47,13 @@ def curve_of(output: Path, key: str) -> dict[int, dict[str, float]]:
     return found
 
 
+def manifest_of(output: Path, key: str) -> dict[str, Any]:
+    """The manifest of a stage that is there."""
+    found = Store(output).manifest(key)
+    assert found is not None
+    return found
+
+
 def points_of(found: list[Any]) -> dict[int, dict[str, float]]:
     """The points of a W&B run by step; no step comes twice."""
     kept = [point for point in history(found) if not any(key.startswith(runs.TABLE) for key in point)]
@@ -64,8 +71,7 @@ def by_id(folder: Path) -> dict[str, list[Any]]:
 
 def check_stage(output: Path, key: str, found: list[Any], group: str) -> None:
     """The run of a stage is what its files say."""
-    manifest = Store(output).manifest(key)
-    expected = runs.of_stage(manifest)
+    expected = runs.of_stage(manifest_of(output, key))
     run = of_kind(found, "run")[0]
     assert (run.run_id, run.display_name) == (key, expected.name)
     assert (run.job_type, run.run_group) == (expected.job_type, group)
@@ -131,10 +137,10 @@ def test_wandb_offline(
             assert SECRET.encode() not in path.read_bytes(), path
 
 
-def test_wandb_changes_no_weight(run_tiny: Callable[..., Any], pretrained: Path, no_login: None) -> None:
+def test_wandb_changes_no_weight(run_tiny: Callable[..., Any], outputs: Path, pretrained: Path, no_login: None) -> None:
     run_tiny("+intermediate=mnli", "logger=wandb", output=pretrained)
     run_tiny("+intermediate=mnli")
-    expected = trained(Path(run_tiny.output), "+intermediate=mnli")
+    expected = trained(outputs, "+intermediate=mnli")
     assert any(name.endswith(".safetensors") for name in expected)
     assert trained(pretrained, "+intermediate=mnli") == expected
 
@@ -171,11 +177,11 @@ def test_a_training_that_is_killed_and_continued_is_one_run(
 ) -> None:
     arguments = ["+intermediate=mnli", *TINY, OFTEN, f"output={pretrained}", "logger=wandb", "logger.mode=offline"]
     process = launch(arguments, pretrained / "log", die_in_step, "mnli", 4, "Checkpoint")
-    process.join(120)
+    process.join(SECONDS)
     assert process.exitcode == -signal.SIGKILL
     (killed,) = wandb_files(pretrained / "wandb")
     process = launch(arguments, pretrained / "log")
-    process.join(120)
+    process.join(SECONDS)
     assert process.exitcode == 0, (pretrained / "log").read_text()
     assert not killed.exists(), "the run that goes on has its points"
     found = by_id(pretrained / "wandb")
@@ -240,8 +246,7 @@ def check_points(
     trained = [stage for stage in result["stages"] if stage["kind"] in runs.CURVED]
     assert len(trained) == 4
     for stage in trained:
-        manifest = Store(output).manifest(stage["key"])
-        run = runs.of_stage(manifest)
+        run = runs.of_stage(manifest_of(output, stage["key"]))
         expected: dict[str, list[tuple[int, float]]] = {}
         for step, numbers in curve_of(output, stage["key"]).items():
             for name, value in numbers.items():
@@ -292,8 +297,9 @@ def test_mlflow(run_tiny: Callable[..., Any], pretrained: Path) -> None:
     client = MlflowClient(f"sqlite:///{pretrained}/mlflow.db")
 
     def read(name: str) -> dict[str, list[tuple[int, float]]]:
-        experiment = client.get_experiment_by_name("stilts_xtreme").experiment_id
-        (run,) = (run for run in client.search_runs([experiment]) if run.info.run_name == name)
+        experiment = client.get_experiment_by_name("stilts_xtreme")
+        assert experiment is not None
+        (run,) = (run for run in client.search_runs([experiment.experiment_id]) if run.info.run_name == name)
         assert run.info.status == "FINISHED"
         assert run.data.tags["group"] == "mine"
         assert run.data.params.keys() >= set(runs.AXES)
@@ -314,13 +320,13 @@ def test_a_stage_that_was_made_without_a_logger_reaches_one_of_files(
     assert not (pretrained / "curves").exists()
     result = run_tiny("+intermediate=mnli", "logger=csv", output=pretrained)
     key = result["stages"][-1]["key"]
-    run = runs.of_stage(Store(pretrained).manifest(key))
+    run = runs.of_stage(manifest_of(pretrained, key))
     losses = read_csv(folder_of(pretrained, run.name) / "metrics.csv")["loss"]
     assert losses == [(step, pytest.approx(numbers["loss"])) for step, numbers in curve_of(pretrained, key).items()]
 
 
-def test_none_writes_no_curves(run_tiny: Callable[..., Any]) -> None:
+def test_none_writes_no_curves(run_tiny: Callable[..., Any], outputs: Path) -> None:
     result = run_tiny("+target=tatoeba", "logger=none")
-    folder = Path(run_tiny.output) / "cells" / result["cell"]
+    folder = outputs / "cells" / result["cell"]
     found = {entry.name for entry in folder.iterdir()}
     assert found == {"config.json", "result.json", "table.md", "predictions", "labels", "manifest.json"}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.sweeps import folder_of, when
-from support.wandb_files import history, nobody, of_kind, read_records, records, wandb_files
+from support.wandb_files import history, nobody, of_kind, read_records, records, summary_of, wandb_files
 
 from stilts_xtreme.cell.store import Store
-from stilts_xtreme.report import runs
+from stilts_xtreme.report import matrix_run, runs
 
 SIX = ("+intermediate=none,mnli", "+target=xnli,pawsx,tatoeba")
 
@@ -30,6 +31,26 @@ def training(output: Path) -> dict[str, list[dict[str, Any]]]:
             if points:
                 found[key] = points
     return found
+
+
+def check_matrix(output: Path, file: Path) -> None:
+    """The run of the matrix is what the results of the cells say, with a picture."""
+    results = [json.loads(path.read_text()) for path in sorted(output.glob("cells/*/result.json"))]
+    matrix = matrix_run.matrix_of(results)
+    assert matrix is not None
+    expected = matrix_run.of_sweep(folder_of(output).name, results, matrix)
+    found = records(file)
+    run = of_kind(found, "run")[0]
+    assert (run.job_type, run.display_name) == ("report", expected.name)
+    summary = summary_of(found)
+    assert (len(matrix.entries), expected.summary["cells"]) == (6, 6)
+    assert {name: summary[name] for name in expected.summary} == pytest.approx(expected.summary)
+    (table,) = file.parent.rglob("matrix_*.table.json")
+    written = json.loads(table.read_text())
+    assert written["columns"] == list(matrix_run.COLUMNS)
+    assert sorted(written["data"]) == sorted(json.loads(json.dumps(matrix_run.table(matrix))))
+    (picture,) = file.parent.rglob("matrix_image_*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow
@@ -60,17 +81,17 @@ def test_six_cells_are_seen_while_they_run(
     assert len(found) == len(files), "no run has two files"
     store = Store(pretrained)
     manifests = [store.manifest(path.name) for path in (pretrained / "stages").iterdir()]
-    trained = {manifest["key"] for manifest in manifests if manifest["kind"] == "train"}
+    trained = {manifest["key"] for manifest in manifests if manifest and manifest["kind"] == "train"}
     assert key in trained
     cells = {path.name for path in (pretrained / "cells").iterdir()}
     assert (len(trained), len(cells)) == (5, 6)
     sweep_name = folder_of(pretrained).name
-    expected = {*trained, *map(runs.cell_id, cells)}
-    assert expected <= found.keys()
+    assert found.keys() == {*trained, *map(runs.cell_id, cells), runs.report_id(sweep_name)}
     assert {run.run_group for run in found.values()} == {sweep_name}
     assert sorted(found[key].job_type for key in trained) == ["intermediate", *["target"] * 4]
     for file in files:
         steps = [point["_step"] for point in history(records(file)) if "loss" in point]
         assert steps == (list(range(1, 7)) if id_of(file) in trained else []), "a stage that cells share is sent once"
+    check_matrix(pretrained, next(file for file in files if id_of(file) == runs.report_id(sweep_name)))
     assert err.count("W&B:") == 1, "one sentence says where the runs are"
     assert "\x1b" not in "".join(path.read_text() for path in folder_of(pretrained).glob("logs/*.log"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,42 @@ def test_the_environment_is_heard(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     wandb_settings.announce(options(), "xnli", tmp_path / "cell", said.append)
     place = file.parent.parent
     assert said == [f"W&B: the runs stay offline in {place}; this uploads them: wandb sync {place}/offline-run-*"]
+
+
+def test_what_is_set_for_one_run_is_for_that_of_the_cell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WANDB_RUN_ID", "chosen")
+    monkeypatch.setenv("WANDB_NAME", "named")
+    for job, expected in (
+        ("cell", ("chosen", "named")),
+        ("target", ("an-id", "a-cell")),
+        ("report", ("an-id", "a-cell")),
+    ):
+        run = replace(A_RUN, job_type=job)
+        WandbRun(options(), tmp_path / job, run, "xnli", print).end(run, False)
+        (file,) = wandb_files(tmp_path / job)
+        found = of_kind(records(file), "run")[0]
+        assert (found.run_id, found.display_name) == expected
+    tracking.check(goals(options()))
+    with pytest.raises(StiltsError, match=r"^WANDB_RUN_ID=chosen is refused in a sweep: its 2 cells would be one run"):
+        tracking.check(goals(options(), options()))
+
+
+def test_in_a_sweep_of_wandb_only_the_cell_is_a_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_SWEEP_ID", "theirs")
+    monkeypatch.setenv("WANDB_RUN_ID", "given")
+    goal = tracking.Goal(options(), tmp_path, "xnli")
+    tracking.check([goal])
+    assert "name one run, which is the cell's" in capsys.readouterr().err
+    for job in ("target", "report", "cell"):
+        run = replace(A_RUN, job_type=job)
+        tracker = tracking.Tracker(goal, run)
+        tracker.begin()
+        tracker.point({"step": 1, "loss": 1.0})
+        tracker.end(run)
+    (file,) = wandb_files(tmp_path)
+    assert of_kind(records(file), "run")[0].run_id == "given"
 
 
 def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -219,7 +256,6 @@ def test_bad_options_are_refused_when_a_cell_is_planned(argument: str, words: st
         ("WANDB_RUN_GROUP", "x" * 129, "1 to 128 characters"),
         ("WANDB_BASE_URL", "nowhere", "valid URL"),
         ("WANDB_RUN_ID", "a/b", "Run ID"),
-        ("WANDB_RUN_ID", "one", "every stage that trains and every cell is a run"),
         ("WANDB_INIT_TIMEOUT", "soon", "valid number"),
         ("WANDB_RESUME", "perhaps", "'allow', 'must'"),
     ],
@@ -310,6 +346,27 @@ class Broken:
             raise OSError(28, "No space left on device")
 
         return fail
+
+
+class WithoutLineage:
+    """A logger that cannot keep lineage."""
+
+    def __init__(self) -> None:
+        self.ended: list[Any] = []
+
+    def lineage(self, run: Run, folder_of: Any) -> None:
+        raise AttributeError("no such function")
+
+    def end(self, run: Run | None, failed: bool) -> None:
+        self.ended.append(run)
+
+
+def test_a_run_without_lineage_has_its_scores(capsys: pytest.CaptureFixture[str]) -> None:
+    tracker = tracking.Tracker(goals({"kind": "csv"})[0], A_RUN)
+    tracker.backend = backend = WithoutLineage()
+    tracker.end(A_RUN, Path)
+    assert backend.ended == [A_RUN]
+    assert "the run a-cell has no lineage (AttributeError: no such function)" in capsys.readouterr().err
 
 
 def test_a_logger_that_fails_is_said_once_and_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:

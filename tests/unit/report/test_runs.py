@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stilts_xtreme.report import runs
+from stilts_xtreme.report import matrix_run, runs
 from stilts_xtreme.report.runs import Keys
 
 KEY = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
@@ -36,7 +37,12 @@ def test_keys_are_read_by_people() -> None:
 
 
 def result_of(**changes: Any) -> dict[str, Any]:
-    common = {"cell": "mini-mnli-tatoeba-seed1-0123abcd", "model": "mini", "intermediate": "mnli", "target": "tatoeba"}
+    common: dict[str, Any] = {
+        "cell": "mini-mnli-tatoeba-seed1-0123abcd",
+        "model": "mini",
+        "intermediate": "mnli",
+        "target": "tatoeba",
+    }
     common |= {"seed": 1, "volume": 0.5, "n": 10}
     return {
         "cell": common["cell"],
@@ -158,6 +164,41 @@ def test_a_stage_of_an_earlier_version() -> None:
 def test_a_point() -> None:
     values = {"step": 3, "loss": 0.5, "learning_rate": 1e-3, "task": "a b", "loss_a b": 0.25, "dev_a b": float("nan")}
     assert runs.point(values, Keys()) == (3, {"loss": 0.5, "learning_rate": 1e-3, "loss_a_b": 0.25})
+
+
+def test_the_run_of_a_matrix() -> None:
+    results = [
+        result_of(
+            volume=None,
+            seed=seed,
+            cell=f"c{seed}{'+'.join(tasks)}",
+            intermediate=tasks,
+            averages={"zero_shot_value": value},
+        )
+        | {"identity": {**identity, "baseline": None if not tasks else f"none{seed}"}, "collapsed": [], "marks": []}
+        for seed in (1, 2)
+        for tasks, value in (([], 40.0 + seed), (["mnli"], 43.0 + 2 * seed))
+        for identity in [{"evaluation": f"{'+'.join(tasks) or 'none'}{seed}"}]
+    ]
+    matrix = matrix_run.matrix_of(results)
+    assert matrix is not None
+    run = matrix_run.of_sweep("sweep-mini-01", results, matrix)
+    assert (run.id, run.job_type, run.name) == (runs.report_id("sweep-mini-01"), "report", "matrix sweep-mini-01")
+    assert {name: run.config[name] for name in ("model", "target", "seed", "intermediate")} == {
+        **{"model": "mini", "target": "tatoeba"},
+        **{"seed": None, "intermediate": None},
+    }, "what cells differ in is none of the matrix"
+    assert run.summary == {
+        **{"cells": 4, "collapsed": 0, "value_none_tatoeba": 41.5, "value_mnli_tatoeba": 46.0},
+        "gain_mnli_tatoeba": 4.5,
+    }
+    lines = [dict(zip(matrix_run.COLUMNS, line, strict=True)) for line in matrix_run.table(matrix)]
+    assert [(line["row"], line["zero_shot_value"], line["zero_shot_gain"], line["seeds"]) for line in lines] == [
+        ("none", 41.5, None, 2),
+        ("mnli", 46.0, 4.5, 2),
+    ]
+    assert lines[1]["interval"] == pytest.approx(12.706 * 0.5)
+    assert matrix_run.matrix_of(results[:1]) is None, "one cell is no matrix"
 
 
 def test_groups() -> None:
