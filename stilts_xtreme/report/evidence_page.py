@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,16 +113,25 @@ def _all_in_all(means: Mapping[str, Overall]) -> str:
 
 def over_targets(found: Findings) -> dict[str, Overall]:
     """Row -> its gain over all targets, of the rows with answers on at least three targets."""
+    return pooled(evidence for evidence in found.entries.values() if not evidence.control)
+
+
+def pooled(entries: Iterable[Evidence]) -> dict[str, Overall]:
+    """Row -> its gain over all targets, of the rows with answers on at least three targets.
+
+    Args:
+        entries: The evidence of rows, all of it over the same kind of baseline.
+    """
     by_row: dict[str, list[Evidence]] = {}
-    for (row, _), evidence in found.entries.items():
-        if evidence.arms is not None and not evidence.control:
-            by_row.setdefault(row, []).append(evidence)
+    for evidence in entries:
+        if evidence.arms is not None:
+            by_row.setdefault(evidence.row, []).append(evidence)
     means = {}
-    for row, entries in by_row.items():
-        if len(entries) >= TARGETS:
+    for row, own in by_row.items():
+        if len(own) >= TARGETS:
             import pandas as pd
 
-            tables = [blocks(*e.arms, e.column, e.parallel) for e in entries if e.arms is not None]
+            tables = [blocks(*e.arms, e.column, e.parallel) for e in own if e.arms is not None]
             means[row] = overall(pd.concat(tables, ignore_index=True))
     return means
 

@@ -59,6 +59,13 @@ class Overall:
         """The two-sided p of no gain and no loss."""
         return float(2 * special.stdtr(self.targets - 1, -abs(self.value) / self.error)) if self.error else 1.0
 
+    def p_beyond(self, region: float) -> float:
+        """The p of a true mean of at least ``region`` points, by two one-sided tests (TOST, Schuirmann 1987)."""
+        if not self.error:
+            return 1.0
+        ends = (self.value - region, -region - self.value)
+        return float(max(special.stdtr(self.targets - 1, end / self.error) for end in ends))
+
 
 def blocks(candidate: Arm, baseline: Arm, target: str, parallel: bool, seed: int = 0) -> pd.DataFrame:
     """The gains of one target in blocks of items: columns ``target``, ``language``, ``items``, ``seed``, ``gain``.
