@@ -56,6 +56,8 @@ class TaskFormat:
         windows: Whether a row that is longer than a sequence is read in several windows; else it is cut.
         strangers_ignored: Whether answers to no row are ignored, as in the official script; else they are refused.
         dev_advice: What a user can do who lacks the dev rows of an evaluation that needs them.
+        groupings: What items are grouped by -> the groups in their order, for a reader of the scores; often none.
+        groupings_about: What these groups are, in sentences.
     """
 
     name: str
@@ -77,6 +79,8 @@ class TaskFormat:
     windows: bool = False
     strangers_ignored: bool = False
     dev_advice: str = "to choose on; bring them"
+    groupings: Mapping[str, tuple[str, ...]] = {}
+    groupings_about: str = ""
 
     def metric(self, name: str) -> Metric:
         """The metric with a name.
@@ -256,6 +260,14 @@ class TaskFormat:
     def found_texts(self, rows: Columns) -> dict[str, str]:
         """What answers name -> its text, where they name texts of the rows."""
         return {}
+
+    def groups(self, right: Sequence[str]) -> dict[str, str]:
+        """The group of an item in each of :attr:`groupings`, by its right answer as :meth:`read_gold` has it."""
+        return {}
+
+    def rank_consistency(self, one: Sequence[str], other: Sequence[str]) -> float | None:
+        """How alike two languages rank the candidates of one item, from 0 to 1; None where answers are no rankings."""
+        return None
 
     def in_words(self, answer: Any, right: Any, rows: Columns, at: int, found: Mapping[str, str]) -> Any:
         """An answer to a row as a reader wants it: the texts that it names, if it does.

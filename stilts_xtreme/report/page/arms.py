@@ -32,6 +32,10 @@ class Answering:
     scores: Mapping[str, Mapping[str, float]]
 
 
+Pair = tuple[Answering, Answering]
+"""What a run answered, and what its baseline did."""
+
+
 @dataclass(frozen=True)
 class Gold:
     """The right answers.

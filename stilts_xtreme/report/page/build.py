@@ -19,6 +19,7 @@ from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.report.entries import Matrix
 from stilts_xtreme.report.evidence import REGION, Findings
 from stilts_xtreme.report.page import examples as browser
+from stilts_xtreme.report.page.changes import RIGHT
 from stilts_xtreme.report.page.lineage import lineage
 from stilts_xtreme.report.page.pretraining_text import CLASSES, in_order
 from stilts_xtreme.report.page.runs import Run, runs
@@ -57,7 +58,7 @@ def content(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, text
         "missing": matrix.missing[:1],
         "notes": [*_notes(matrix, found), *_published(trained)],
         "cells": len(cells),
-        "right": browser.RIGHT,
+        "right": RIGHT,
         "region": REGION,
         "alpha": ALPHA,
     }

@@ -81,17 +81,39 @@ function drawExamples() {
   at("example-back").disabled = page === 0;
   at("example-next").disabled = page >= pages - 1;
   drawChanges(examples, examples.rows[row]);
+  drawGroups(examples, examples.rows[row]);
   drawConfusion(examples, examples.rows[row]);
 }
 
 function drawChanges(examples, row) {
+  const counts = examples.counts[row];
+  const ranked = Object.values(counts).some((found) => found.rankc_after !== null);
+  const pair = (before, after) => (after === null ? "" : `${number(before)} → ${number(after)}`);
   const lines = ordered(examples.languages, "size").map(({ code }) => {
-    const found = examples.counts[row][code];
-    const agreement = found.agree_after === null ? "" : `${number(found.agree_before)} → ${number(found.agree_after)}`;
-    return [code, String(found.items), String(found.gained), String(found.lost), agreement];
+    const found = counts[code];
+    return [code, String(found.items), String(found.gained), String(found.lost), pair(found.agree_before, found.agree_after),
+      ...(ranked ? [pair(found.rankc_before, found.rankc_after)] : [])];
   });
-  table(at("changes-table"), `After ${row}. Agreement: percentage of items right in both this and the source language, or wrong in both.`,
-    ["language", "items", "gained", "lost", "agreement with the source language"], lines);
+  table(at("changes-table"), `After ${row}. Agreement: percentage of items right in both this and the source language, or wrong in both.`
+    + (ranked ? " RankC (Qi et al. 2023): how alike both rank the candidates, right or wrong, in percent. A sentence in another language is another candidate." : ""),
+    ["language", "items", "gained", "lost", "agreement with the source language", ...(ranked ? ["RankC with the source language"] : [])], lines);
+}
+
+// Scores by groups of items, of the chosen language or of all of them together.
+function drawGroups(examples, row) {
+  at("groups").hidden = !examples.grouped;
+  if (!examples.grouped) return;
+  const code = at("example-language").value;
+  const found = Object.entries(examples.grouped.rows[row]).filter(([own]) => code === EVERY || own === code).flatMap(([, lines]) => lines);
+  const body = Object.entries(examples.grouped.groups).flatMap(([by, names]) => names.map((name) => {
+    const own = found.filter(([grouping, group]) => grouping === by && group === name);
+    const items = own.reduce((sum, line) => sum + line[2], 0);
+    const score = (at) => own.reduce((sum, line) => sum + line[2] * line[at], 0) / items;
+    return items ? [`${by}: ${name}`, String(items), number(score(3)), number(score(4)), signed(score(4) - score(3))] : null;
+  })).filter(Boolean);
+  at("groups-about").textContent = examples.grouped.about;
+  table(at("groups-table"), `Scores in percent of ${code === EVERY ? "all languages together" : languageOf.get(code)?.name ?? code}; all items of a group count the same.`,
+    ["group", "items", "none", `after ${row}`, "change"], body);
 }
 
 function drawConfusion(examples, row) {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from stilts_xtreme.report.answers import Answers, Target, target_of
-from stilts_xtreme.report.page.arms import Answering, Gold, read_arm, read_gold, shown
+from stilts_xtreme.report.page.arms import Answering, Gold, Pair, read_arm, read_gold, shown
+from stilts_xtreme.report.page.changes import changes
 from stilts_xtreme.report.page.pretraining_text import in_order
 from stilts_xtreme.report.page.runs import Run
 from stilts_xtreme.report.page.texts import Texts
@@ -23,13 +23,6 @@ ANSWERS = 40_000
 CHARACTERS = 1_000_000
 """So many characters of texts of a target at the most; then fewer items are shown."""
 NO_TEXTS = "The texts of the items are left out, as was asked for."
-LABELS = 20
-"""A confusion is shown for so many labels at the most."""
-RIGHT = 0.5
-"""An item with at least this share of its score counts as right."""
-
-Pair = tuple[Answering, Answering]
-"""What a run answered, and what its baseline did."""
 
 
 def examples(found: Sequence[Run], texts: bool = True) -> list[dict[str, Any]]:
@@ -42,10 +35,10 @@ def examples(found: Sequence[Run], texts: bool = True) -> list[dict[str, Any]]:
     Returns:
         For each target whose files are there ``target``, ``seed``, ``rows``, ``languages``, ``source``, ``parallel``,
         ``count`` of its items, ``items`` that are shown, ``words`` (every text once; items name them by position),
-        ``counts`` (row -> language -> gained, lost, items, and agreement with the source language before and after),
-        ``confusion``, ``licence`` of the texts, and ``missing``: why there are none. Of an item: its id, and for each
-        language the position of the language, the right answer, the texts (name and text, or name, text, what is
-        marked, and the rest), and for each row answer before, answer after, share of the score before and after.
+        what :func:`.changes.changes` gives, ``licence`` of the texts, and ``missing``: why there are none. Of an item:
+        its id, and for each language the position of the language, the right answer, the texts (name and text, or
+        name, text, what is marked, and the rest), and for each row answer before, answer after, share of the score
+        before and after.
 
     Raises:
         StiltsError: Files are there, and cannot be read.
@@ -138,8 +131,7 @@ def _page(
         "count": len(places),
         "items": items,
         "words": list(words),
-        "counts": {row: _counts(pair, languages, source if parallel else None) for row, pair in rows.items()},
-        "confusion": _confusions(rows, gold, languages),
+        **changes(rows, gold, languages, source if parallel else None, texts.format),
         "licence": texts.licence if texts.rows else None,
         "missing": texts.missing,
     }
@@ -149,59 +141,3 @@ def _spaced(places: Sequence[Any], most: int) -> list[Any]:
     if len(places) <= most:
         return list(places)
     return [places[at] for at in np.linspace(0, len(places) - 1, most).astype(int)]
-
-
-def _counts(pair: Pair, languages: Sequence[str], source: str | None) -> dict[str, dict[str, float | None]]:
-    """What changed in each language, over all items and not only those that are shown."""
-    own, base = pair
-    counts: dict[str, dict[str, float | None]] = {}
-    for code in languages:
-        after, before = own.scores[code], base.scores[code]
-        keys = list(dict.fromkeys((*after, *before)))
-        alike = source is not None and code != source
-        counts[code] = {
-            "gained": sum(after.get(key, 0) > before.get(key, 0) for key in keys),
-            "lost": sum(after.get(key, 0) < before.get(key, 0) for key in keys),
-            "items": len(keys),
-            "agree_before": _agreement(base, code, str(source)) if alike else None,
-            "agree_after": _agreement(own, code, str(source)) if alike else None,
-        }
-    return counts
-
-
-def _agreement(arm: Answering, code: str, source: str) -> float:
-    """The percentage of items that are right in a language and in the source language, or wrong in both."""
-    own, other = arm.scores[code], arm.scores[source]
-    same = [(own[key] >= RIGHT) == (other[key] >= RIGHT) for key in own if key in other]
-    return 100 * sum(same) / len(same) if same else 0.0
-
-
-def _confusions(rows: Mapping[str, Pair], gold: Gold, languages: Sequence[str]) -> dict[str, Any] | None:
-    """Row -> right label, answer, count before and after, over all languages; None where answers are no labels."""
-    tables: dict[str, list[list[Any]]] = {}
-    for row, pair in rows.items():
-        after, before = (_confused(arm, gold, languages) for arm in pair)
-        if after is None or before is None:
-            return None
-        tables[row] = [[*key, before[key], after[key]] for key in sorted({*before, *after})]
-    labels = sorted({str(line[0]) for table in tables.values() for line in table})
-    if not 1 < len(labels) <= LABELS:
-        return None
-    return {"labels": labels, "rows": tables}
-
-
-def _confused(arm: Answering, gold: Gold, languages: Sequence[str]) -> Counter[tuple[str, str]] | None:
-    """(right label, answer) -> count, of rows or of the tags of sentences; None where an answer has no counterpart."""
-    found: Counter[tuple[str, str]] = Counter()
-    for code in languages:
-        for key, right in gold.answers[code].items():
-            said = arm.answers[code].get(key)
-            if isinstance(right, list) and isinstance(said, list) and len(right) == len(said):
-                found.update(zip(right, said, strict=True))
-            elif isinstance(right, str) and isinstance(said, str):
-                found[right, said] += 1
-            else:
-                return None
-            if len(found) > LABELS**2:
-                return None
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 from stilts_xtreme.core.errors import StiltsError
@@ -34,6 +35,30 @@ def average_precision(ranked: Sequence[str], gold: Collection[str], k: int | Non
             seen.add(candidate)
             total += len(seen) / rank
     return total / (min(len(right), k) if k else len(right))
+
+
+def rank_c(one: Sequence[str], other: Sequence[str]) -> float:
+    """RankC of two rankings of the same candidates (Qi et al. 2023, EMNLP): how alike they are, right or wrong.
+
+    The shares of candidates that both have among their first j, for every j, weighted by a softmax over N - j: the
+    first rank has 63 %. So in the authors' code (``1_easyrun/RankC.py`` of Betswish/Cross-Lingual-Consistency, read).
+    Ranks after the twentieth add less than 1e-8, so that rankings may be cut there.
+
+    Args:
+        one: Ids of candidates, the best first.
+        other: The same; N is the length of the shorter one.
+
+    Returns:
+        From 0, no candidate in common, to 1, the same order. An empty ranking has nothing in common with any.
+    """
+    count = min(len(one), len(other))
+    weights = [math.exp(-rank) for rank in range(count)]
+    first, second, total = set[str](), set[str](), 0.0
+    for rank, (left, right) in enumerate(zip(one, other, strict=False)):
+        first.add(left)
+        second.add(right)
+        total += weights[rank] * len(first & second) / (rank + 1)
+    return total / sum(weights) if count else 0.0
 
 
 def chance_precision(right: int, candidates: int, k: int) -> float:

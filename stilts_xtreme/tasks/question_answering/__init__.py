@@ -18,6 +18,7 @@ from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
 from stilts_xtreme.tasks.options import HeadOptions, OptionGroup
 from stilts_xtreme.tasks.outcome import FEW, entropy
 from stilts_xtreme.tasks.question_answering.files import read_answers, write_answers, write_squad
+from stilts_xtreme.tasks.question_answering.groups import ABOUT, KINDS, LENGTHS, kind, length
 from stilts_xtreme.tasks.question_answering.rows import ROWS
 from stilts_xtreme.tasks.question_answering.squad import read_squad
 
@@ -51,6 +52,8 @@ class QuestionAnswering(TaskFormat):
     answers = ("answer_texts", "answer_starts")
     windows = True
     strangers_ignored = True
+    groupings: Mapping[str, tuple[str, ...]] = {"length": LENGTHS, "kind": KINDS}
+    groupings_about = ABOUT
 
     def placebo(self, rows: Columns, seed: int, name: str) -> Columns:
         """Questions with the places of other answers."""
@@ -152,6 +155,10 @@ class QuestionAnswering(TaskFormat):
             end = starts[0] + len(texts[0])
             return [*parts, ("context", context[: starts[0]], context[starts[0] : end], context[end:])]
         return [*parts, ("context", context)]
+
+    def groups(self, right: Sequence[str]) -> dict[str, str]:
+        """By length and by kind of the answer."""
+        return {"length": length(right), "kind": kind(right)}
 
     def withheld(self, gold: Any, labels: Collection[str], metric: str) -> str | None:
         """An answer without a character is none; only SQuAD 2.0 may have no other questions than those without one."""

@@ -11,7 +11,7 @@ from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.tasks.format import Scorer, TaskFormat
 from stilts_xtreme.tasks.metrics.metric import METRICS, Metric
-from stilts_xtreme.tasks.metrics.ranking import TOP
+from stilts_xtreme.tasks.metrics.ranking import TOP, rank_c
 from stilts_xtreme.tasks.options import HeadOptions
 from stilts_xtreme.tasks.outcome import alike
 from stilts_xtreme.tasks.ranking.files import read_rankings, write_rankings
@@ -87,6 +87,10 @@ class Ranking(TaskFormat):
         """Id -> text of the candidates that are right for some query."""
         pairs = zip(rows["gold"], rows["text"], strict=True)
         return {key: text for right, text in pairs for key in right[:1] if text}
+
+    def rank_consistency(self, one: Sequence[str], other: Sequence[str]) -> float:
+        """RankC."""
+        return rank_c(one, other)
 
     def write(self, path: Path, answers: Any) -> Path:
         """``{query id: [candidate ids]}``."""

@@ -15,7 +15,7 @@ from support.ranking import ROWS, by_hand, module
 
 from stilts_xtreme.tasks.floors import fit as floors
 from stilts_xtreme.tasks.floors.overlap import TfIdf
-from stilts_xtreme.tasks.metrics.ranking import average_precision, chance_precision, whole_average_precision
+from stilts_xtreme.tasks.metrics.ranking import average_precision, chance_precision, rank_c, whole_average_precision
 from stilts_xtreme.tasks.module import Optimisation, Step
 from stilts_xtreme.tasks.ranking.module import SCALE, Pool, contrastive
 from stilts_xtreme.training.predict import predict
@@ -29,6 +29,23 @@ def test_precision_of_a_whole_ranking(ranked: list[str], right: set[str]) -> Non
     # one that no ranking can hold adds nothing, as to a ranking without it
     missing = {*right, "?"}
     assert whole_average_precision([ranks], [list(missing)]) == pytest.approx(average_precision(ranked, missing))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.permutations(list("abcdef")), st.permutations(list("abcdef")))
+def test_rankc_is_a_softmax_over_shares_of_common_candidates(one: list[str], other: list[str]) -> None:
+    orders = np.exp(np.arange(6, 0, -1))
+    shares = [len({*one[:j]} & {*other[:j]}) / j for j in range(1, 7)]
+    assert rank_c(one, other) == pytest.approx(orders / orders.sum() @ shares)
+    assert rank_c(one, other) == rank_c(other, one)
+    assert rank_c(one, one) == pytest.approx(1)
+
+
+def test_rankc_by_hand() -> None:
+    assert rank_c(["a", "b"], ["b", "a"]) == pytest.approx(1 / (1 + np.e))
+    assert rank_c(["a"], ["b"]) == rank_c([], ["a"]) == 0
+    long = [str(n) for n in range(60)]
+    assert rank_c(long, [*long[:20], *long[:19:-1]]) == pytest.approx(rank_c(long[:20], long[:20]))
 
 
 @pytest.mark.parametrize(("right", "candidates", "k"), [(1, 5, 20), (2, 5, 3), (3, 4, 2), (4, 4, 20), (1, 1, 20)])

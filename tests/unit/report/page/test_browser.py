@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
+from support.answers import write_answers
 
 from benchmarks.results import LANGUAGES, write_cell, write_matrix
 from stilts_xtreme.report.__main__ import main
@@ -211,6 +212,25 @@ def test_examples_are_filtered(page: Page) -> None:
     page.locator("#example-filter").select_option("all")
     page.locator("#example-next").click()
     assert page.locator("#example-page").inner_text() == "Page 2 of 2"
+
+
+def test_groups_of_answers_and_rankc_stand_below_the_examples(browser: Browser, tmp_path: Path) -> None:
+    rows = {"id": ["1"], "context": ["1951 x"], "question": ["?"], "answer_texts": [["1951"]], "answer_starts": [[0]]}
+    queries = {"id": ["1"], "query": ["q"], "text": ["t"], "context": [""], "gold": [["a"]]}
+    for tasks, said, ranked in (((), "x", ["b", "a"]), (("squad",), "1951", ["a", "b"])):
+        gold = dict.fromkeys(("en", "de"), rows)
+        write_answers(tmp_path, tasks, ("xquad", "qa", "squad"), {key: {"1": said} for key in gold}, gold)
+        found = {"en": {"1": ["a", "b"]}, "de": {"1": ranked}}
+        write_answers(tmp_path, tasks, ("lareqa", "ranking", "map_at_20"), found, dict.fromkeys(gold, queries))
+    assert main([str(tmp_path), "--output", str(tmp_path / "out")]) == 0
+    for page in opened(browser, tmp_path / "out" / "report.html"):
+        page.locator("#example-target").select_option("xquad")
+        groups = page.locator("#groups-table tbody tr").all_inner_texts()
+        assert groups == ["length: 1 word\t2\t0.0\t100.0\t+100.0", "kind: with a number\t2\t0.0\t100.0\t+100.0"]
+        assert "number words are not recognised" in page.locator("#groups-about").inner_text()
+        page.locator("#example-target").select_option("lareqa")
+        assert page.locator("#groups").is_hidden()
+        assert page.locator("#changes-table tbody tr").nth(1).inner_text().endswith("\t26.9 → 100.0")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -104,7 +104,7 @@ def test_another_metric_and_rule_are_views_of_their_own(tmp_path: Path) -> None:
         more = 10.0 if result["intermediate"] else 0.0
         result["rows"] += [{**row, "metric": "f1", "value": 50 + more} for row in result["rows"]]
         comparison = [{**line, "baseline": 40.0, "value": 42.0} for line in result["comparison"]]
-        flags = {"collapsed": [], "baseline_collapsed": [], "marks": [], "averages": {}}
+        flags: dict[str, Any] = {"collapsed": [], "baseline_collapsed": [], "marks": [], "averages": {}}
         result["rules"] = [{"rule": "best", "comparison": comparison, **flags}] if result["intermediate"] else []
         file.write_text(json.dumps(result))
     views = {(view["metric"], view["rule"]): view["cells"] for view in held(read_cells(tmp_path))["views"]}
