@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.progress import say
+from stilts_xtreme.models.meters import processor
 
 LIBRARIES = ("torch", "transformers", "datasets", "tokenizers", "faiss-cpu")
 
@@ -122,7 +123,7 @@ def machine() -> dict[str, Any]:
     """What the measurement ran on."""
     installed = {distribution.name for distribution in importlib.metadata.distributions()}
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "system": platform.system(),
@@ -135,14 +136,6 @@ def machine() -> dict[str, Any]:
 def _card() -> dict[str, str]:
     torch = sys.modules.get("torch")
     return {"gpu": torch.cuda.get_device_name()} if torch is not None and torch.cuda.is_available() else {}
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def at_least(least: int) -> Callable[[str], int]:

@@ -31,6 +31,7 @@ COMMANDS = {
     "stilts_xtreme.score --help": ("--write-labels",),
     "stilts_xtreme.score --predictions {files}/predictions --labels {files}/labels --benchmark xtreme": ("udpos",),
     "stilts_xtreme.predict --help": ("--against",),
+    "stilts_xtreme.cost --help": ("--rounds",),
     "stilts_xtreme.submission --help": ("python -m stilts_xtreme.submission",),
     "stilts_xtreme.pretrain --help": ("python -m stilts_xtreme.pretrain",),
 }
