@@ -50,11 +50,11 @@ def report(session: Session) -> None:
     with _place(output, folder) as place:
         if len(results) >= 2:
             cells = [FinishedCell(result, output / "cells" / result["cell"]) for result in results]
+            missing = [entry for record in session.records for entry in unfinished.of_sweep(record, cells)]
+            text = matrix.write(cells, place, missing=missing)
             if axis:
-                text = scaling.write(points.points(results, axis), place)
-            else:
-                missing = [entry for record in session.records for entry in unfinished.of_sweep(record, cells)]
-                text = matrix.write(cells, place, missing=missing)
+                gone = unfinished.paragraph(unfinished.said(missing))
+                text = scaling.write(points.points(results, axis), place) + (f"\n{gone}\n" if gone else "")
             console.page(text)
             if session.analysis:
                 from stilts_xtreme.report import studies
@@ -65,9 +65,8 @@ def report(session: Session) -> None:
                 except StiltsError as error:  # cells failed or collapsed; the tables above stand
                     say(f"The study has no answer. {error}")
             if place == folder:
-                out(f"{'table, points' if axis else 'matrix, rows'} and picture: {folder}")
-                if not axis:
-                    out(f"page: {(folder / PAGE).resolve()}")
+                out(f"{'table, points, matrix' if axis else 'matrix, rows'} and picture: {folder}")
+                out(f"page: {(folder / PAGE).resolve()}")
         session.search.report(folder if place == folder else None)
 
 

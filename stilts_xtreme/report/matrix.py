@@ -75,7 +75,7 @@ def markdown(matrix: Matrix, found: Findings | None = None) -> str:
     if matrix.lost:
         parts.append("† Not in any mean or gain:\n\n" + "\n".join(f"- {escaped(line)}" for line in matrix.lost))
     if matrix.missing:
-        parts.append("\n".join([f"{matrix.missing[0]}\n", *(f"- {escaped(line)}" for line in matrix.missing[1:])]))
+        parts.append(unfinished.paragraph(matrix.missing))
     if matrix.note:
         parts.append(matrix.note)
     for name, what in matrix.substitutes.items():
@@ -193,7 +193,7 @@ def write(
 
     results = [cell.result for cell in cells]
     matrix, found = build(results), findings(cells)
-    matrix.missing += filter(None, [unfinished.headline(missing), *unfinished.lines(missing)])
+    matrix.missing += unfinished.said(missing)
     text = page(matrix, results, found, evidence_page.over_targets(found) if all_in_all else None)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "matrix.md", text)

@@ -14,6 +14,7 @@ import yaml
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.json_text import read_json
+from stilts_xtreme.core.text import markdown
 from stilts_xtreme.report import finished
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
@@ -188,6 +189,16 @@ def lines(missing: Iterable[Missing]) -> list[str]:
         logs = f"; what its workers printed is in {sweep / 'logs'}" if state == FAILED else ""
         said.append(f"{state.capitalize()}: {shown}. {why} This shows the sweep: {command}{logs}")
     return said
+
+
+def said(missing: Sequence[Missing]) -> list[str]:
+    """All that is said of missing cells: the headline first; empty for none."""
+    return [headline(missing), *lines(missing)] if missing else []
+
+
+def paragraph(sentences: Sequence[str]) -> str:
+    """What :func:`said` gave as Markdown: the headline and a list; empty for none."""
+    return "\n".join([f"{sentences[0]}\n", *(f"- {markdown(line)}" for line in sentences[1:])]) if sentences else ""
 
 
 def _by_seed(places: Sequence[str]) -> list[str]:

@@ -1,0 +1,48 @@
+"""What a sweep leaves at its end, for a matrix and for curves: tables, the page, and what is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import write_matrix
+from stilts_xtreme.commands.summary import report
+from stilts_xtreme.sweep.record import Record
+from stilts_xtreme.sweep.session import Session
+
+
+@pytest.mark.parametrize("axis", [None, "volume"])
+def test_every_sweep_ends_with_its_page_and_its_missing_cells(
+    axis: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_matrix(tmp_path, {"mnli": {"xnli": 0.3}}, seeds=(0, 1), items=20)
+    folder = tmp_path / "sweeps" / "sweep-a"
+    cell = {"id": "gone", "kind": "cell", "label": "gone", "parents": ["mnli"], "seconds": 1.0, "done": False}
+    graph = {
+        "schema": 1,
+        "name": "sweep-a",
+        "nodes": [{**cell, "id": "mnli", "kind": "train", "label": "mnli", "parents": []}, cell],
+        "cells": [{"name": "gone", "model": "m", "intermediate": ["mnli"], "target": "xnli", "seed": 2}],
+        "refused": [],
+    }
+    writer = Record(folder, graph)
+    writer.launched(1)
+    writer.tell("failed", {"node": "mnli", "error": "The loss is nan | <b>."})
+    writer.close()
+    results = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("cells/*/result.json"))]
+    for result in results:
+        result["identity"]["catalogued"] = True
+    session = Session()
+    study = {"name": axis, "axis": axis} if axis else {}
+    session.add(results, study, str(tmp_path), folder)
+    report(session)
+    said = capsys.readouterr().out
+    assert "1 cell of a sweep is missing here: 1 failed." in said
+    assert "mnli > xnli, seed 2. train mnli: The loss is nan" in said
+    (place,) = (tmp_path / "studies").iterdir()
+    assert "1 cell of a sweep is missing here" in (place / "report.html").read_text(encoding="utf-8")
+    assert f"page: {place / 'report.html'}" in said
+    assert (place / "rows.csv").is_file()
+    assert (place / "scaling.md").is_file() == (axis is not None)
