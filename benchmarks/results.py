@@ -47,8 +47,20 @@ def write_cell(
     joined = "+".join(tasks) or "none"
     common = {"cell": name, "model": "m", "intermediate": joined, "target": target, "seed": seed, "volume": None}
     stages = [
-        {"key": f"t{joined}", "kind": "train", "label": joined, "seconds": 60.0, "info": {"steps": 100}},
-        {"key": f"t{joined}{target}", "kind": "train", "label": f"{joined} > {target}", "seconds": 30.0, "info": {}},
+        {
+            "key": f"t{joined}",
+            "kind": "train",
+            "label": joined,
+            "seconds": 60.0,
+            "info": {"steps": 100, "tokens": 4000},
+        },
+        {
+            "key": f"t{joined}{target}",
+            "kind": "train",
+            "label": f"{joined} > {target}",
+            "seconds": 30.0,
+            "info": {"tokens": 2000},
+        },
     ]
     row = {"metric": "accuracy", "stage": key, "trained": stages[-1]["key"], "synthetic": False, "collapsed": collapsed}
     line = {"metric": "accuracy", "baseline": None, "gain": None, "floor": None, "floor_name": None}
@@ -66,7 +78,7 @@ def write_cell(
         "marks": marks if collapsed else [],
         "source_language": "en",
         "settings": {},
-        "scale": {"parameters": 270_000_000},
+        "scale": {"parameters": 270_000_000, "body": 85_000_000},
         "identity": {"evaluation": key, "baseline": base if tasks else None, "encoder": "e", "rest": target},
         "rows": [
             {**common, **row, "language": code, "value": value, "n": len(answers[code])}

@@ -117,6 +117,11 @@ class StepStream:
         drawn = self._order(position, epoch)[batch * course.batch_size : (batch + 1) * course.batch_size]
         return Step(course.task, course.features, drawn, index)
 
+    def tokens(self, steps: int) -> int:
+        """Sub-tokens that the first steps read, special ones too and without padding; a unit counts each time."""
+        found = (self.step(index) for index in range(steps))
+        return sum(int(step.features.unit_tokens[step.units].sum()) for step in found)
+
     def __iter__(self) -> Iterator[Step]:
         while self.next < len(self):
             self.next += 1

@@ -149,6 +149,7 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
         "features": {course.task: len(course.features) for course in courses},
         "steps": trainer.global_step,
         "steps_of": {course.task: course.steps for course in courses},
+        "tokens": steps_stream.tokens(trainer.global_step),
         "loss": loss,
     }
     if longer:

@@ -18,16 +18,15 @@ def lineage(found: Sequence[Run]) -> list[dict[str, Any]]:
         found: The runs of all entries.
 
     Returns:
-        ``row``, ``column``, ``seed``, ``cell``, ``command``, ``trained`` (a list of ``label``, ``key``, ``steps`` and
-        ``seconds`` of what the run itself was trained on), ``seconds`` in all, ``amortised`` (the same where the time
-        of a training is shared by the cells that start from it), ``parameters``, ``marks`` in words, and ``published``.
+        ``row``, ``column``, ``seed``, ``cell``, ``command``, ``trained`` (a list of ``label``, ``key``, ``steps``,
+        ``seconds``, ``tokens`` and ``flops`` of what the run itself was trained on), ``seconds`` and ``flops`` in all,
+        ``amortised`` and ``amortised_flops`` (the same where a training is shared by the cells that start from it),
+        ``steps``, ``parameters``, ``marks`` in words, and ``published``. What is not known is None.
     """
     chains = [_chain(run.result) for run in found]
     shared = Counter(stage["key"] for chain in chains for stage in chain)
     lines = []
     for run, chain in zip(found, chains, strict=True):
-        times = [stage["seconds"] for stage in chain if stage["seconds"] is not None]
-        known = len(times) == len(chain) and bool(chain)
         lines.append(
             {
                 "row": run.row,
@@ -36,8 +35,10 @@ def lineage(found: Sequence[Run]) -> list[dict[str, Any]]:
                 "cell": run.result["cell"],
                 "command": command(run.result),
                 "trained": chain,
-                "seconds": sum(times) if known else None,
-                "amortised": sum(s["seconds"] / shared[s["key"]] for s in chain) if known else None,
+                "seconds": _total(chain, "seconds"),
+                "amortised": _total(chain, "seconds", shared),
+                "flops": _total(chain, "flops"),
+                "amortised_flops": _total(chain, "flops", shared),
                 "steps": sum(stage["steps"] or 0 for stage in chain) or None,
                 "parameters": (run.result.get("scale") or {}).get("parameters"),
                 "marks": [
@@ -48,6 +49,13 @@ def lineage(found: Sequence[Run]) -> list[dict[str, Any]]:
             }
         )
     return lines
+
+
+def _total(chain: Sequence[Mapping[str, Any]], what: str, shared: Mapping[str, int] | None = None) -> float | None:
+    """The sum over trainings, each divided by the runs that share it; None where it is not known of all of them."""
+    if not chain or any(stage[what] is None for stage in chain):
+        return None
+    return sum(stage[what] / (shared[stage["key"]] if shared else 1) for stage in chain)
 
 
 def published(result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -81,15 +89,27 @@ def _chain(result: Mapping[str, Any]) -> list[dict[str, Any]]:
         return []
     before = str(last["label"]).rpartition(" > ")[0]
     first = [stage for stage in stages if stage is not last and stage["label"] == before]
-    return [
-        {
-            "label": stage["label"],
-            "key": stage["key"],
-            "steps": (stage.get("info") or {}).get("steps"),
-            "seconds": stage.get("seconds"),
-        }
-        for stage in (*first[:1], last)
-    ]
+    body = (result.get("scale") or {}).get("body")
+    return [_training(stage, body) for stage in (*first[:1], last)]
+
+
+def _training(stage: Mapping[str, Any], body: int | None) -> dict[str, Any]:
+    """A training with its cost; earlier versions recorded no tokens.
+
+    The floating-point operations are 6 for each token and each parameter outside of the embedding: 2 forward and 4
+    backward (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). Attention's part that grows with the square of the
+    length is left out, as there; layers that were frozen or passed over are counted as if they were trained.
+    """
+    info = stage.get("info") or {}
+    tokens = info.get("tokens")
+    return {
+        "label": stage["label"],
+        "key": stage["key"],
+        "steps": info.get("steps"),
+        "seconds": stage.get("seconds"),
+        "tokens": tokens,
+        "flops": None if tokens is None or body is None else 6.0 * body * tokens,
+    }
 
 
 def command(result: Mapping[str, Any]) -> str:

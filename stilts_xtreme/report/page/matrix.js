@@ -183,7 +183,8 @@ function open(cell) {
   });
   const own = data.lineage.filter((line) => line.row === cell.row && line.column === cell.column);
   const trained = own.flatMap((line) => line.trained.map((stage) => [`seed ${line.seed}`, stage.label,
-    stage.steps === null ? "" : String(stage.steps), stage.seconds === null ? "" : number(stage.seconds), stage.key]));
+    stage.steps === null ? "" : String(stage.steps), stage.seconds === null ? "" : number(stage.seconds), stage.tokens === null ? "" : String(stage.tokens),
+    stage.flops === null ? "" : power(stage.flops), stage.key]));
   const facts = [sentence(cell, false)];
   if (cell.p !== undefined && cell.p !== null) facts.push(`p, corrected over the matrix: ${cell.p < 0.001 ? "< 0.001" : number(cell.p, 3)}.`);
   if (cell.smallest !== undefined && cell.smallest !== null) facts.push(`The smallest gain that four of five such experiments would show: ${number(cell.smallest)} points.`);
@@ -200,7 +201,7 @@ function open(cell) {
     make("h3", {}, "What was trained"),
     trained.length ? make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Trainings of the entry" },
       table(make("table"), "The trainings of its own weights; those of the baseline are in the row without a task.",
-        ["run", "training", "steps", "seconds", "key of the stage"], trained)) : make("p", {}, "Nothing is known of its trainings."),
+        ["run", "training", "steps", "seconds", "sub-tokens", "FLOPs", "key of the stage"], trained)) : make("p", {}, "Nothing is known of its trainings."),
     make("h3", {}, "Command lines"),
     make("p", { class: "about" }, "Options that were changed beside these stand in config.json of each cell."),
     ...commands);

@@ -141,6 +141,15 @@ def test_a_small_task_with_many_steps_begins_new_epochs_and_resumes() -> None:
     assert [(step.task, step.units.tolist()) for step in again] == whole[31:]
 
 
+def test_sub_tokens_of_a_training_are_those_of_its_steps() -> None:
+    lengths = np.array([3, 1, 2], np.int64)
+    features = Features(np.zeros(6, np.int32), lengths, np.ones(3, np.int64))
+    stream = StepStream([Course("one", features, 2, 5)], 0)  # batches of 2 units and of 1
+    assert stream.tokens(4) == 2 * 6
+    assert stream.tokens(5) == 2 * 6 + int(lengths[stream.step(4).units].sum())
+    assert stream.tokens(0) == 0
+
+
 @pytest.mark.parametrize("kind", ["proportional", "temperature", "uniform"])
 @pytest.mark.parametrize("cap", [None, 9])
 def test_every_sampler_goes_on_from_any_step(kind: str, cap: int | None) -> None:

@@ -192,6 +192,16 @@ def test_languages_stand_in_the_order_that_is_chosen(page: Page) -> None:
     assert page.locator("#language-table tbody tr").count() == 2
 
 
+def test_cost_stands_beside_quality(page: Page) -> None:
+    titles = page.locator("#cost-table thead th").all_inner_texts()
+    named = page.get_by_role("rowheader", name="mnli", exact=True)
+    line = page.locator("#cost-table tbody tr", has=named).locator("th, td")
+    found = dict(zip(titles, line.all_inner_texts(), strict=True))
+    assert (found["time"], found["FLOPs"]) == ("90 s", "3.1e12")
+    assert float(found["FLOPs, shared"]) < float(found["FLOPs"])
+    assert "Kaplan" in page.locator("#cost-flops").inner_text()
+
+
 def test_examples_are_filtered(page: Page) -> None:
     def changes() -> set[str]:
         return set(page.locator("#example-table td.change").all_inner_texts())

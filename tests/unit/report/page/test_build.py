@@ -14,6 +14,7 @@ from stilts_xtreme.report.__main__ import main
 from stilts_xtreme.report.entries import build
 from stilts_xtreme.report.evidence import ZERO_SHOT, findings
 from stilts_xtreme.report.page.build import PAGE, content, html, write
+from stilts_xtreme.report.page.lineage import lineage
 from stilts_xtreme.report.page.pretraining_text import CLASSES
 from stilts_xtreme.report.page.runs import runs
 from stilts_xtreme.report.results import FinishedCell, read_cells
@@ -81,6 +82,21 @@ def test_a_gain_is_over_the_evaluation_that_the_cell_names(cells: list[FinishedC
         if run.base is not None:
             assert run.base.result["identity"]["evaluation"] == run.result["identity"]["baseline"]
             assert run.base.result["seed"] == run.seed
+
+
+def test_cost_is_shared_among_the_cells_that_start_from_a_training(cells: list[FinishedCell]) -> None:
+    lines = {(line["row"], line["column"], line["seed"]): line for line in held(cells)["lineage"]}
+    line = lines["mnli", "xnli", 0]
+    assert line["flops"] == 6 * 85e6 * (4000 + 2000)
+    # mnli was trained for 2 targets and 3 seeds, mnli > xnli for 3 seeds
+    assert line["amortised_flops"] == pytest.approx(6 * 85e6 * (4000 / 6 + 2000 / 3))
+    assert line["amortised"] == pytest.approx(60 / 6 + 30 / 3)
+    old = json.loads(json.dumps(cells[-1].result))
+    for stage in old["stages"]:
+        del stage["info"]["tokens"]
+    (line,) = [line for line in lineage(runs([FinishedCell(old, None)])) if line["trained"]]
+    assert line["flops"] is line["amortised_flops"] is None
+    assert line["seconds"] == 90
 
 
 def test_what_collapsed_is_told_and_in_no_mean(tmp_path: Path) -> None:
