@@ -332,7 +332,8 @@ def test_study_of_volumes_ends_in_its_curves(tmp_path: Path) -> None:
             assert (gain is None) == bool(entry["collapsed"] or entry["baseline_collapsed"])
     gains = any("zero_shot_gain" in entry["averages"] for entry in results)
     assert (folder / "scaling.png").exists() == gains, "there is a picture where there is a gain to draw"
-    assert "table, points and picture:" in done.stdout
+    assert "table, points, matrix and picture:" in done.stdout
+    assert f"page: {folder / 'report.html'}" in done.stdout
 
 
 def test_facts_of_a_cell(run_tiny: Callable[..., dict[str, Any]]) -> None:
