@@ -6,14 +6,18 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from support.answers import write_answers
+from support.cells import ROOT
 
 from benchmarks.results import LANGUAGES, write_cell, write_matrix
 from stilts_xtreme.report.__main__ import main
@@ -307,3 +311,18 @@ def test_without_script_a_reader_is_told(browser: Browser, file: Path) -> None:
     for page in opened(browser, file, java_script_enabled=False):
         assert "matrix.md" in page.locator("noscript").inner_text()
         assert page.locator("figure svg").count() > 0
+
+
+def test_the_picture_of_the_readme_is_made_by_a_command(file: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        str(ROOT / "docs" / "picture.py"),
+        str(file),
+        str(tmp_path / "page.png"),
+        "--width",
+        "700",
+    ]
+    subprocess.run([*command, "--without-controls"], check=True, timeout=120)
+    with Image.open(tmp_path / "page.png") as taken:
+        assert taken.width == 700
+        assert 400 < taken.height < 1500  # it ends below the matrix
