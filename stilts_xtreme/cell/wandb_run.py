@@ -25,14 +25,21 @@ class WandbRun:
         run: The run.
         group: What runs are grouped by.
         say: Told when the server does not take the run.
+        falls_back: Whether a run that the server does not take goes on offline.
 
     Raises:
-        wandb.errors.Error: W&B refuses it also offline.
+        wandb.errors.Error: W&B refuses it also offline, or nothing else is asked for.
         StiltsError: For an online run without a login.
     """
 
     def __init__(
-        self, options: Mapping[str, Any], root: Path, run: Run, group: str, say: Callable[[str], None]
+        self,
+        options: Mapping[str, Any],
+        root: Path,
+        run: Run,
+        group: str,
+        say: Callable[[str], None],
+        falls_back: bool = True,
     ) -> None:
         import wandb
 
@@ -43,7 +50,7 @@ class WandbRun:
         try:
             self.run = _begin(options, root, run, group, self.mode)
         except (wandb.errors.Error, TimeoutError) as error:
-            if self.mode in ("offline", "dryrun", "disabled"):
+            if not falls_back or self.mode in ("offline", "dryrun", "disabled"):
                 raise
             # W&B's service holds on to the id of a run that did not begin
             wandb.teardown()

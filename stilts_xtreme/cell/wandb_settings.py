@@ -48,7 +48,7 @@ def checked_options(values: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("project", "entity", "group"):
         if found.get(name) is not None:
             found[name] = _text(found[name])
-            _check_name(f"logger.{name}", found[name], "" if name == "group" else RESERVED)
+            check_name(f"logger.{name}", found[name])
     if found.get("mode") is not None:
         choice("logger.mode", found["mode"], MODES)
     tags = found.get("tags")
@@ -66,7 +66,17 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _check_name(option: str, value: object, reserved: str) -> None:
+def check_name(option: str, value: object) -> None:
+    """Refuses a name that W&B would refuse.
+
+    Args:
+        option: What it names, which its end says: ``project``, ``entity``, ``group`` or ``name``.
+        value: The name.
+
+    Raises:
+        StiltsError: Names the option and the rule.
+    """
+    reserved = RESERVED if option.lower().endswith(("project", "entity")) else ""
     without = f", without {' '.join(reserved)}" if reserved else ""
     good = isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and not set(reserved) & set(value)
     shown = value if len(str(value)) <= LONGEST_NAME else f"{str(value)[:40]}..."
@@ -98,14 +108,14 @@ def check_settings(options: Mapping[str, Any], cells: int = 1) -> None:
             place = " or ".join(map(str, files.sources))
             _refuse(f"{place}: {name}", value, partial(Settings, **{name: given}))
     known, given_names = own_settings()
-    for option, field, reserved in (
-        ("WANDB_PROJECT", "project", RESERVED),
-        ("WANDB_ENTITY", "entity", RESERVED),
-        ("WANDB_RUN_GROUP", "run_group", ""),
-        ("WANDB_NAME", "run_name", ""),
+    for option, field in (
+        ("WANDB_PROJECT", "project"),
+        ("WANDB_ENTITY", "entity"),
+        ("WANDB_RUN_GROUP", "run_group"),
+        ("WANDB_NAME", "run_name"),
     ):
         if field in given_names:
-            _check_name(option, getattr(known, field), reserved)
+            check_name(option, getattr(known, field))
     if cells > 1 and "run_id" in given_names:
         raise StiltsError(
             f"WANDB_RUN_ID={known.run_id} is refused in a sweep: its {cells} cells would be one run; without it, every "
@@ -164,11 +174,12 @@ def mode_of(options: Mapping[str, Any]) -> tuple[str, str]:
     import wandb
 
     settings, given = own_settings()
+    if "silent" not in given:  # W&B looks at it once, before it has been told
+        wandb.termsetup(wandb.setup(settings=wandb.Settings(silent=True)).settings, None)
     asked = options.get("mode") if options.get("mode") != "auto" else None
     mode = asked or (settings.mode if "mode" in given else None)
     if mode in ("offline", "dryrun", "disabled"):
         return str(mode), ""
-    wandb.setup(settings=wandb.Settings(silent=True) if "silent" not in given else None)
     try:
         # beside a run of the user's own, wandb.login answers nothing
         login = wandb.run.settings.mode == "online" if wandb.run else wandb.login(prompt=False, verify=False)

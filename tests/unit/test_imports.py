@@ -33,6 +33,7 @@ COMMANDS = {
     "stilts_xtreme.predict --help": ("--against",),
     "stilts_xtreme.cost --help": ("--rounds",),
     "stilts_xtreme.submission --help": ("python -m stilts_xtreme.submission",),
+    "stilts_xtreme.track --help": ("python -m stilts_xtreme.track",),
     "stilts_xtreme.pretrain --help": ("python -m stilts_xtreme.pretrain",),
 }
 # what is imported as a module

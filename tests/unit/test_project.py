@@ -54,7 +54,7 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("stilts_xtreme", ("mlflow", "slurm", "ray", "tensorboard")),
+        ("stilts_xtreme", ("mlflow", "slurm", "ray", "tensorboard", "wandb")),
         ("hydra_plugins", ()),
         ("benchmarks", ("bench",)),
         ("tests", ("dev",)),

@@ -16,7 +16,18 @@ import pytest
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError
 
-NAMES = ("plan", "fetch", "score", "submission", "store", "status", "pretrain", "sweep.simulate", "report.scaling")
+NAMES = (
+    "plan",
+    "fetch",
+    "score",
+    "submission",
+    "store",
+    "status",
+    "track",
+    "pretrain",
+    "sweep.simulate",
+    "report.scaling",
+)
 
 
 def parser_of(name: str) -> Parser:
