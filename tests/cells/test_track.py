@@ -132,12 +132,13 @@ def test_an_upload_that_is_killed_and_given_again_sends_nothing_twice(
     assert server.held.wait(SECONDS)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert {run.state for run in server.runs.values()} == {"finished", "running"}
-    begun = dict(server.runs)
+    states = [run.state for run in server.runs.values()]
+    assert states == ["finished", "finished", "running"]
     server.hold_after = None
     server.go.set()
     assert track.main(["upload", str(made)]) == 0
-    assert f"{len(begun) - 1} were there" not in capsys.readouterr().out or len(begun) > 1
+    assert "3 runs (1 cell, " in (out := capsys.readouterr().out)
+    assert out.endswith("sent; 2 were there.\n")
     for local in local_runs.read(made):
         check(server, local)
 

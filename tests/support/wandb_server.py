@@ -117,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
         found = [run for run in self.server.runs.values() if run.project == values["project"] and run.name in ids]
         if not any(run.project == values["project"] for run in self.server.runs.values()):
             return {"project": None}
-        nodes = [
+        nodes: list[dict[str, Any]] = [
             {
                 **{"projectId": "1", "id": run.name, "name": run.name, "displayName": run.fields.get("displayName")},
                 **{"state": run.state, "config": json.dumps(run.config), "summaryMetrics": json.dumps(run.summary)},

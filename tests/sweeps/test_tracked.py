@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from support.sweeps import folder_of, when
 from support.wandb_files import history, nobody, of_kind, read_records, records, summary_of, wandb_files
+from support.wandb_server import wandb_server
 
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.commands import track
 from stilts_xtreme.report import matrix_run, runs
 
 SIX = ("+intermediate=none,mnli", "+target=xnli,pawsx,tatoeba")
@@ -51,6 +53,26 @@ def check_matrix(output: Path, file: Path) -> None:
     assert sorted(written["data"]) == sorted(json.loads(json.dumps(matrix_run.table(matrix))))
     (picture,) = file.parent.rglob("matrix_image_*.png")
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def upload_all(
+    output: Path, home: Path, monkeypatch: pytest.MonkeyPatch, found: dict[str, Any], sweep_name: str
+) -> None:
+    """What is uploaded from the files are the runs that were there while the sweep ran, with the same names."""
+    import wandb
+
+    with wandb_server() as server:
+        nobody(monkeypatch, home)
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        monkeypatch.setenv("WANDB_API_KEY", "k3y" * 15)
+        assert track.main(["upload", str(output)]) == 0
+        wandb.teardown()
+    pretraining = server.runs.keys() - found.keys()
+    assert {server.runs[key].fields["jobType"] for key in pretraining} == {"pretrain"}, "it was there before the sweep"
+    for key, run in found.items():
+        fields = server.runs[key].fields
+        assert (fields["displayName"], fields["jobType"]) == (run.display_name, run.job_type)
+        assert (fields["groupName"], server.runs[key].state) == (sweep_name, "finished")
 
 
 @pytest.mark.slow
@@ -93,5 +115,6 @@ def test_six_cells_are_seen_while_they_run(
         steps = [point["_step"] for point in history(records(file)) if "loss" in point]
         assert steps == (list(range(1, 7)) if id_of(file) in trained else []), "a stage that cells share is sent once"
     check_matrix(pretrained, next(file for file in files if id_of(file) == runs.report_id(sweep_name)))
+    upload_all(pretrained, tmp_path / "home", monkeypatch, found, sweep_name)
     assert err.count("W&B:") == 1, "one sentence says where the runs are"
     assert "\x1b" not in "".join(path.read_text() for path in folder_of(pretrained).glob("logs/*.log"))
