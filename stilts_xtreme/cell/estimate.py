@@ -51,7 +51,7 @@ def flops(cell: Cell, stage: Stage) -> float:
         return step_flops(stage.architecture, stage.settings) * float(stage.settings["steps"])
     if isinstance(stage, Evaluation):
         tokens = min(format_of(stage.target.head).tokens_per_row, 2 * stage.target.recipe.max_length)
-        return 2 * body * sum(stage.rows.values()) * tokens
+        return 2 * body * sum(stage.rows.values()) * tokens + (_few_shot(cell, stage) if stage.shots else 0.0)
     if not isinstance(stage, Training):
         return 0.0  # floors need no encoder, and to choose weights takes a pass over dev rows alone
     total = 0.0
@@ -67,6 +67,18 @@ def flops(cell: Cell, stage: Stage) -> float:
     if stage.longer is not None:
         total += flops(cell, stage.longer)  # as many steps, of about as many tokens
     return total * (1 + stage.mlm.options.weight) if stage.mlm else total
+
+
+def _few_shot(cell: Cell, stage: Evaluation) -> float:
+    """The trainings of an evaluation on shots, one for each language."""
+    shots = stage.shots
+    assert shots is not None
+    task, of = shots.task.task, len(shots.rows.languages)
+    if shots.options.arm == "joint":  # as the training in English, with up to as many rows again
+        training = next(one for one in reversed(stage.chain()) if isinstance(one, Training))
+        return 2 * flops(cell, training) * of
+    rows = shots.options.k * task.recipe.epochs * (2 if shots.english else 1)
+    return 6 * body_parameters(cell) * rows * format_of(task.head).tokens_per_row * of
 
 
 def besides(stage: Stage) -> float:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from stilts_xtreme.cell import rows
 from stilts_xtreme.cell.encoder_identity import origin, pretraining
+from stilts_xtreme.cell.few_shot import few_shot
 from stilts_xtreme.core.apportion import portions
 from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.inputs import StageTask
@@ -163,6 +164,7 @@ def _evaluate(
 ) -> Evaluation:
     test, candidates = rows.rows_in(cell, target.test, "test", languages), rows.candidate_rows(cell, target)
     counts = rows.counts(test)
+    shots = few_shot(cell, target, languages)
     if candidates is not None:
         counts["candidates"] = sum(rows.counts(candidates).values())
     return Evaluation(
@@ -175,6 +177,8 @@ def _evaluate(
         candidates=candidates,
         rows=counts,
         oracle=oracle,
+        shots=shots,
+        seed=cell.seed if shots is not None else None,
     )
 
 
@@ -226,6 +230,7 @@ def plan(cell: Cell) -> CellPlan:
             if keeps and not (last and rule == "oracle"):
                 stage = _selected(stage, rule if last and rule else task.recipe.selection)
         label = f"{prefix}{target.name}" + (f" [{rule}]" if rule else "")
+        label += f" [{own.shots.words}]" if own.shots else ""
         return _evaluate(own, stage, target, languages, label, rule == "oracle")
 
     floors = _floors(cell, target, languages) if cell.evaluation["floors"] else None

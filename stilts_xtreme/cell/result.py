@@ -93,6 +93,7 @@ def name_of(cell: Cell, planned: CellPlan) -> str:
         middle += "+mlm" * bool(cell.mlm.weight) + "+translated" * bool(cell.translation.source)
         middle += f"+{cell.merge.method}" if cell.merge else ""
         middle += f"+{cell.control}" if cell.control else ""
+    middle += f"+{cell.shots.k}shots" if cell.shots else ""
     return "-".join([model, middle, cell.target.name if cell.target else "only", f"seed{cell.seed}", digest])
 
 
@@ -164,6 +165,7 @@ def about(cell: Cell, planned: CellPlan, name: str) -> dict[str, Any]:
         "control": cell.control,
         "merge": cell.merge.method if cell.merge else None,
         "translation": translation_of(cell),
+        "shots": cell.shots.facts() if cell.shots else None,
         "substitutes": {
             task_name: task.substitute_for
             for task_name, task in zip(cell.intermediate, cell.intermediate_tasks, strict=True)
@@ -237,6 +239,10 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
             "target": cell.target.name,
             "seed": cell.seed,
             "volume": cell.volume,
+            **{
+                f"shots.{name}": value
+                for name, value in (result["shots"] or {"k": 0, "draw": None, "arm": None}).items()
+            },
             "language": language,
             "n": entry["n"],
             "synthetic": cell.synthetic,

@@ -38,8 +38,8 @@ from stilts_xtreme.tasks.files import is_line
 
 log = logging.getLogger(__name__)
 
-TOKENS = "tokens.csv"
-"""Of an evaluation on real rows: what the tokenizer makes of each language."""
+BESIDE = ("tokens.csv", "shots.json")
+"""Of an evaluation on real rows: what the tokenizer makes of each language. Of few-shot transfer: the rows drawn."""
 
 
 def run(
@@ -87,7 +87,7 @@ def run(
         made.update(dict.fromkeys(made.keys() & set(made_before), True))
         result = result_of(cell, planned, store, name, made)
         result["unverified"] = unverified(cell, cfg["recipe"])
-        if cell.target is not None:
+        if cell.target is not None and cell.shots is None:  # published numbers are zero-shot
             result["published"] = published.of_cell(result, cfg, cell.target.test)
         _publish(folder, cfg, planned, store, result)
         following.send_cell(goal, result, store)
@@ -222,8 +222,9 @@ def _publish(folder: Path, cfg: Mapping[str, Any], planned: CellPlan, store: Sto
             made = store.path(planned.final.key) / name
             if made.exists():  # there are no labels of an evaluation by an earlier version
                 copy_folder(made, fresh / name)
-        if isinstance(planned.final, Evaluation) and (tokens := store.path(planned.final.key) / TOKENS).is_file():
-            write_atomic(fresh / TOKENS, tokens.read_text(encoding="utf-8"))
+        for name in BESIDE if isinstance(planned.final, Evaluation) else ():
+            if (beside := store.path(planned.final.key) / name).is_file():
+                write_atomic(fresh / name, beside.read_text(encoding="utf-8"))
         if "layers" in result:
             write_atomic(fresh / "layers.csv", curve(result))
         write_atomic(fresh / "table.md", markdown(result))

@@ -31,6 +31,7 @@ def settings(cell: Cell) -> dict[str, Any]:
         "merge": asdict(cell.merge) if cell.merge else {},
         "mlm": asdict(cell.mlm) if cell.intermediate_tasks and cell.mlm.weight else {},
         "translation": asdict(cell.translation) if cell.intermediate_tasks and cell.translation.source else {},
+        "shots": asdict(cell.shots) if cell.shots else {},
         "callbacks": cell.changes(),
         "trainer": {"precision": cell.trainer.precision},
         "languages": cell.languages,

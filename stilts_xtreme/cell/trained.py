@@ -93,6 +93,11 @@ def _of_cell(cell: Path, head: str | None, format: str | None) -> tuple[Source, 
         key = result["stages"][-1]["key"]
         return find(str(cell.parent.parent / "stages" / key), head, format)
     key = next((row["trained"] for row in result["rows"]), None)
+    if made.shots is not None:
+        raise StiltsError(
+            f"{cell} has no one model: shots.k={made.shots.k} trained a model for each language, which was not kept; "
+            f"name the training that they began with, {cell.parent.parent / 'stages' / str(key)}."
+        )
     if key is not None:
         stage = cell.parent.parent / "stages" / key
         if not stage.is_dir():

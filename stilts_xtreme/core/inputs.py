@@ -11,6 +11,7 @@ from typing import Any
 
 from stilts_xtreme.core.mixing import Mlm, Translation
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
+from stilts_xtreme.core.shots import Shots
 from stilts_xtreme.core.specs import TrainTask
 
 
@@ -127,3 +128,28 @@ class MixedMlm:
     def identity(self) -> dict[str, Any]:
         """The settings, the languages and the text."""
         return {**self.options.identity(), "languages": list(self.languages), "text": self.content}
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """What a model is trained on in each language before it is evaluated there.
+
+    Attributes:
+        options: How many rows, which, and when.
+        task: The training on them: the head's recipe, and the rows that they are drawn from.
+        english: The rows of the training in English that come beside them; none for ``after``.
+    """
+
+    options: Shots
+    task: StageTask
+    english: tuple[RowSet, ...] = ()
+
+    @property
+    def rows(self) -> RowSet:
+        """The rows that shots are drawn from; the model of any other language is left as it is."""
+        return self.task.train[0]
+
+    def identity(self) -> dict[str, Any]:
+        """The options, the training and the English rows."""
+        english = [rows.content for rows in self.english]
+        return {**self.options.identity(), "training": self.task.identity(), "english": english}

@@ -42,6 +42,8 @@ class DatasetSpec:
         language_column: The column of the files that holds a row's language (``codes[language]``, or the language).
         parallel: Whether the test rows are the same items in all languages, with the same ids or in the same order, so
             that statistics draw them together.
+        shots: The split that rows for few-shot transfer are drawn from; None: ``train`` where other languages than the
+            source have rows in it, else ``validation``.
         notes: What a reader of the scores must know.
         licence: As the hub names licences, such as ``cc-by-4.0``; None: it is not known.
     """
@@ -69,6 +71,7 @@ class DatasetSpec:
     folder: str | None = None
     language_column: str | None = None
     parallel: bool = False
+    shots: str | None = None
     licence: str | None = None
 
     def held_in(self, split: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from stilts_xtreme.core.mixing import Merge, Mlm, Sampling, Translation
 from stilts_xtreme.core.schema import DatasetSpec, DataSpec
+from stilts_xtreme.core.shots import Shots
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,9 @@ class Cell:
     ``merge`` says how the encoders that are trained on one intermediate task each become one encoder. None: the tasks
     are trained jointly, as is a single one.
 
+    ``shots`` says which rows of each language the model is trained on before it is evaluated there. None: on none,
+    which is zero-shot transfer.
+
     ``synthetic`` says whether the rows that it is scored on (without a target: trained on) are generated.
     """
 
@@ -227,6 +231,7 @@ class Cell:
     callbacks: tuple[CallbackSpec, ...] = ()
     control: str | None = None
     merge: Merge | None = None
+    shots: Shots | None = None
 
     def changes(self) -> dict[str, Any]:
         """The callbacks that may change a training, by name: what of them its key depends on."""

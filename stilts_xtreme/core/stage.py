@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stilts_xtreme.core.inputs import MixedMlm, Origin, RowSet, StageTask, Translated
+from stilts_xtreme.core.inputs import FewShot, MixedMlm, Origin, RowSet, StageTask, Translated
 from stilts_xtreme.core.mixing import Merge, Sampling
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Target, TrainTask
@@ -259,6 +259,8 @@ class Evaluation(_Continuing):
         settings: What else predictions and scores depend on because of the format.
         dev: The dev rows that a threshold, or the oracle's weights, are chosen on; None where none are.
         candidates: What a ranking chooses from; None for other formats.
+        shots: What the parent's model is trained on in each language before it answers there; None for nothing.
+        seed: Of these trainings; None without them.
     """
 
     kind = "evaluate"
@@ -269,6 +271,8 @@ class Evaluation(_Continuing):
     dev: RowSet | None = None
     candidates: RowSet | None = None
     oracle: bool = False
+    shots: FewShot | None = None
+    seed: int | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -277,10 +281,12 @@ class Evaluation(_Continuing):
         for name, rows in (("dev", self.dev), ("candidates", self.candidates)):
             if rows is not None:
                 settings[name] = rows.content
+        more = {} if self.shots is None else {"shots": self.shots.identity(), "seed": self.seed}
         return {
             "schema": SCHEMA,
             "kind": self.kind,
             **self._start(),
+            **more,
             "task": self.target.name,
             "head": self.target.head,
             "metric": self.target.metric,
@@ -301,5 +307,6 @@ class Evaluation(_Continuing):
         return self.target.train[-1].name if self.target.train else None
 
     def reads(self) -> tuple[RowSet, ...]:
-        """Test rows, dev rows and candidates."""
-        return tuple(rows for rows in (self.test, self.dev, self.candidates) if rows is not None)
+        """Test rows, dev rows, candidates and shots."""
+        shots = (self.shots.rows, *self.shots.english) if self.shots is not None else ()
+        return tuple(rows for rows in (self.test, self.dev, self.candidates, *shots) if rows is not None)

@@ -84,6 +84,8 @@ def spec_from_mapping(mapping: Mapping[str, Any]) -> DatasetSpec:
         values["label_values"] = dict(zip(*names_, strict=True))
     if not isinstance(values.get("unanswerable", False), bool):
         raise StiltsError(f"{option}.unanswerable={values['unanswerable']} is refused: write true or false.")
+    if values.get("shots") not in (None, "train", "validation"):
+        raise unknown(f"{option}.shots", values["shots"], ("train", "validation"))
     if "files" in values:
         values["files"] = check_files(option, values["files"])
         values.setdefault("languages", ())

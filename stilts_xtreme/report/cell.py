@@ -12,7 +12,7 @@ from stilts_xtreme.core.text import csv_table, markdown_table, visible
 from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.report import groups, rules
 from stilts_xtreme.report.benchmark import published
-from stilts_xtreme.report.labels import CONTROLS, named
+from stilts_xtreme.report.labels import CONTROLS, named, shots
 
 
 def curve(result: Mapping[str, Any]) -> str:
@@ -52,7 +52,8 @@ def _sections(result: Mapping[str, Any], whole: bool) -> list[list[list[str]]]:
     parts = [result["comparison"]] if whole or not groups.are_many(result) else groups.grouped(result)
     sections = [[[cell_text(line, field) for _, field in columns] for line in part] for part in parts if part]
     means = []
-    for label, title in (("zero_shot", "mean, zero-shot"), ("all", "mean, all")):
+    others = "mean, others" if result.get("shots") else "mean, zero-shot"
+    for label, title in (("zero_shot", others), ("all", "mean, all")):
         averages = {
             field: result["averages"].get(f"{label}_{field}") for field in ("floor", "baseline", "value", "gain")
         }
@@ -67,7 +68,7 @@ def _title(result: Mapping[str, Any]) -> str:
         first += f" + MLM x{result['mlm']:g}"
     if result["translation"]:
         first += f", translated: {result['translation']}"
-    path = " > ".join(filter(None, [first, result["target"]]))
+    path = " > ".join(filter(None, [first, result["target"]])) + shots(result)
     data = ", SYNTHETIC data" if result["synthetic"] else ""
     return f"{result['model']}: {path}, seed {result['seed']}{data}"
 
@@ -177,6 +178,9 @@ def show(result: Mapping[str, Any], folder: Path, console: Plain) -> None:
         console.line_of(f"{groups.MEANING} Each language: {folder / 'table.md'}")
     for sentence in (*_dev_scores(result), *notes(result), f"result, table, predictions and curves: {folder}"):
         console.line_of(sentence)
+    if result.get("shots"):
+        console.line_of("The model of each language was not kept; the shots are listed in shots.json there.")
+        return
     models = [stage["key"] for stage in result["stages"] if stage["kind"] in ("train", "select", "merge")]
     if result["rows"]:  # there may be those of other rules beside
         models = [key for key in models if key == result["rows"][0]["trained"]]

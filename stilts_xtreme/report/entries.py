@@ -13,8 +13,14 @@ from stilts_xtreme.report.labels import (
     meaningless,
     random_weights,
     reasons,
+    shots,
     unrecorded,
     unsure,
+)
+
+FEW_SHOT = (
+    "Rows with shots are no zero-shot transfer: in each language the model was trained on so many of its rows. Rows of "
+    "several draws are never averaged here; study=few_shot does it."
 )
 
 
@@ -97,7 +103,8 @@ def build(results: Sequence[Mapping[str, Any]]) -> Matrix:
         set differently, such as in a sweep over learning rates, rows end with the options that differ.
     """
     results = [result for result in results if result["target"]]
-    matrix = Matrix([], [], {}, any(result["synthetic"] for result in results), note=unrecorded(results))
+    said = " ".join(filter(None, [unrecorded(results), FEW_SHOT if any(map(shots, results)) else ""]))
+    matrix = Matrix([], [], {}, any(result["synthetic"] for result in results), note=said)
     for result, label in zip(results, labels(results), strict=True):
         if label.row not in matrix.rows:
             matrix.rows.append(label.row)

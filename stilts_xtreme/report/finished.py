@@ -26,7 +26,7 @@ SCHEMA = 1
 MANIFEST = "manifest.json"
 RECORDS = ("config.json", "result.json")
 FOLDERS = ("predictions", "labels")
-PARTS = ("config.json", *FOLDERS, "layers.csv", "tokens.csv", "table.md", "model_card.md", "result.json")
+PARTS = ("config.json", *FOLDERS, "layers.csv", "tokens.csv", "shots.json", "table.md", "model_card.md", "result.json")
 """What is published, in this order."""
 FIELDS = ("schema", "cell", "publishing", "files")
 KINDS = {

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from stilts_xtreme.core.shots import words
+
 BASELINE = "none"
 """The row of cells without an intermediate task."""
 
@@ -64,7 +66,13 @@ def row_name(result: Result) -> str:
         name += f" ({volume:.3g} of it{again})" if isinstance(volume, float) else f" ({volume:,} examples{again})"
     if result.get("merge"):
         name = f"{result['merge']}({name})"
-    return f"random init, {name}" if random_weights(result) else named(result, name)
+    name = f"random init, {name}" if random_weights(result) else named(result, name)
+    return name + shots(result)
+
+
+def shots(result: Result) -> str:
+    """What follows the name of a row of few-shot transfer; nothing follows that of zero-shot transfer."""
+    return f", {words(result['shots'])}" if result.get("shots") else ""
 
 
 def named(result: Result, name: str) -> str:
@@ -156,7 +164,7 @@ def labels(results: Sequence[Result]) -> list[Label]:
         what = evaluation(result) or cell
         if holder.setdefault((row, columns[at], result["seed"]), what) != what:
             row += f" ({cell[-8:]})"  # they differ in something that no result says
-        baseline = models[at] + BASELINE + _set_to(result, told, *BEFORE)
+        baseline = models[at] + BASELINE + shots(result) + _set_to(result, told, *BEFORE)
         found.append(Label(encoders[at], names[at], row, columns[at], baseline))
     return found
 

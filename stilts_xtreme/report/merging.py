@@ -27,9 +27,11 @@ from stilts_xtreme.tasks.metrics import METRICS as SCORES
 
 NEEDED = ("model", "intermediate", "target", "seed", "language", "metric", "value")
 """Columns that a table of another project must have."""
-SETTINGS = ("volume", "weights", "encoder", "setting")
+SHOTS = ("shots.k", "shots.draw", "shots.arm")
+SETTINGS = ("volume", "weights", "encoder", "setting", *SHOTS)
 """Columns that tell apart runs of one model, task, target and seed, as ``rows.csv`` has them. All may be left out."""
 OPTIONAL = ("n", "source_language", "collapsed", "synthetic", *SETTINGS)
+NUMBERS = {"seed": int, "value": float, "n": int, "volume": float, "shots.k": int, "shots.draw": int}
 RUN = (*NEEDED[:4], *SETTINGS)
 """What one run has in all its lines."""
 WRAPPED = re.compile(r"(\w+)\((.+)\)")
@@ -131,7 +133,7 @@ def _row(line: Mapping[str, str | None], place: str) -> dict[str, Any]:
     if empty:
         raise StiltsError(f"{place}: {', '.join(empty)} is empty; every line needs {', '.join(NEEDED)}.")
     row: dict[str, Any] = dict(texts)
-    for name, kind in (("seed", int), ("value", float), ("n", int), ("volume", float)):
+    for name, kind in NUMBERS.items():
         try:
             row[name] = kind(texts[name]) if texts[name] else None
         except ValueError:
@@ -213,6 +215,7 @@ def _result(stem: str, rows: Sequence[Mapping[str, Any]], runs: Mapping[tuple[st
         "control": control,
         "merge": merge,
         "volume": first["volume"],
+        "shots": {name.removeprefix("shots."): first[name] for name in SHOTS} if first["shots.k"] else None,
         "weights": first["weights"] or "pretrained",
         "target": target,
         "seed": first["seed"],

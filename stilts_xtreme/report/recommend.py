@@ -79,12 +79,12 @@ Scores = Mapping[str, Mapping[str, Mapping[int, float]]]
 
 
 def scores(cells: Sequence[FinishedCell]) -> dict[str, dict[str, dict[int, float]]]:
-    """The scores of a finished matrix of one encoder.
+    """The scores of a finished matrix of one encoder, without cells of few-shot transfer.
 
     Raises:
         StiltsError: It has several encoders or settings, so that a task has several rows.
     """
-    kept = [cell for cell in cells if cell.result["target"]]
+    kept = [cell for cell in cells if cell.result["target"] and not cell.result.get("shots")]
     models = sorted({str(cell.result["model"]) for cell in kept})
     if len(models) > 1:
         raise StiltsError(f"These cells are of several encoders ({', '.join(models)}); name the folder of one.")

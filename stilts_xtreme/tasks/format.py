@@ -158,6 +158,10 @@ class TaskFormat:
         """What the floors depend on beside rows and metric: part of their key."""
         return {}
 
+    def strata(self, rows: Columns) -> Sequence[Any] | None:
+        """The class of each row, by which shots are drawn evenly; None: rows have none."""
+        return rows.get("label")
+
     # the evaluation
 
     def reads_dev(self, cell: Cell) -> bool:

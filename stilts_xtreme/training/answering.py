@@ -75,12 +75,35 @@ def answer(
     """
     target = stage.target
     encoder: Encoder = load(source, packed=cell.trainer.packing)
-    tokenizer = load_tokenizer(source)
-    tests = source_of(target.test, cell.data)
     format = format_of(target.head)
     options = format.head_options(cell, target.recipe, target.metric)
     continues = source if stage.head is not None else None
-    head: HeadModule = format.module()(encoder, tests.labels(), options, continues)
+    head: HeadModule = format.module()(encoder, source_of(target.test, cell.data).labels(), options, continues)
+    return answer_with(cell, stage, head, load_tokenizer(source), source.place, wanted, checks)
+
+
+def answer_with(
+    cell: Cell,
+    stage: Evaluation,
+    head: HeadModule,
+    tokenizer: Any,
+    place: str,
+    wanted: Sequence[tuple[str, str]],
+    checks: bool = True,
+) -> Answered:
+    """Answers rows with a head in memory, as :func:`answer` does.
+
+    Args:
+        cell: The cell.
+        stage: The evaluation.
+        head: The head on its encoder.
+        tokenizer: The encoder's.
+        place: What errors call the encoder.
+        wanted: Splits and languages of the rows.
+        checks: Whether to name the languages that the tokenizer does not read.
+    """
+    target = stage.target
+    tests = source_of(target.test, cell.data)
     if cell.trainer.accelerator == "gpu" and not torch.cuda.is_available():
         raise StiltsError("trainer.accelerator=gpu, but torch finds no CUDA device it can use; take trainer=cpu.")
     head.to(device_of(cell.trainer))
@@ -103,7 +126,7 @@ def answer(
         split = wanted[0][0]
         shares = {code: unknown_share(parts[split, code], tokenizer) for code in languages}
         # a head was trained on the source language, which the tokenizer could read
-        compare_unknown(shares, source.place, target.name, stage.head is None or tests.source_language in shares)
+        compare_unknown(shares, place, target.name, stage.head is None or tests.source_language in shares)
     if not cell.synthetic:
         texts = {language: found.rows["test", language] for split, language in wanted if split == "test"}
         found.tokens = readings(target, tokenizer, texts)

@@ -18,6 +18,7 @@ from stilts_xtreme.tasks import format_of, predictions
 from stilts_xtreme.tasks.floors import fit as floors
 from stilts_xtreme.tasks.format import Rows
 from stilts_xtreme.training.answering import answer
+from stilts_xtreme.training.few_shot import few_shot
 from stilts_xtreme.training.oracle import oracle
 from stilts_xtreme.training.parents import FolderOf, encoder_source, load_candidates, load_rows
 from stilts_xtreme.training.remarks import table
@@ -32,6 +33,9 @@ def evaluate(cell: Cell, stage: Evaluation, folder_of: FolderOf, scratch: Path) 
         wanted += [("validation", language) for language in stage.languages]
     if stage.oracle:
         found, chosen = oracle(cell, stage, folder_of, scratch, wanted)
+    elif stage.shots is not None:
+        found, shots = few_shot(cell, stage, folder_of, scratch)
+        write_atomic(scratch / "shots.json", json.dumps(shots, indent=1, ensure_ascii=False))
     else:
         found = answer(cell, stage, encoder_source(stage, folder_of), wanted)
     format, rows, labels = format_of(target.head), found.rows, found.labels

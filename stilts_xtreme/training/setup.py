@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from stilts_xtreme.core.specs import Cell
+from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.core.stage import Training
 from stilts_xtreme.models.encoder import Encoder, Source, load
 from stilts_xtreme.models.freezing import freeze
@@ -16,6 +16,7 @@ from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.head import HeadModule
 from stilts_xtreme.tasks.joint import JointModule
 from stilts_xtreme.tasks.module import StageModule
+from stilts_xtreme.tasks.optimisation import Optimisation
 from stilts_xtreme.training.parents import FolderOf, encoder_source, pretrained_source, task_labels
 
 
@@ -67,3 +68,25 @@ def build(cell: Cell, stage: Training, folder_of: FolderOf) -> Parts:
         options = format.head_options(cell, task.recipe, task.metric)
         heads[task.name] = format.module()(encoder, task_labels(cell, task), options, continues)
     return Parts(source, encoder, tokenizer, heads)
+
+
+def optimisation_of(cell: Cell, recipe: Recipe, steps: int, seed: int) -> Optimisation:
+    """How a training of some steps is optimised.
+
+    Args:
+        cell: The cell, for its machine.
+        recipe: The recipe.
+        steps: All steps of the training.
+        seed: Of the training.
+    """
+    return Optimisation(
+        learning_rate=recipe.learning_rate,
+        steps=steps,
+        warmup=recipe.warmup_steps if recipe.warmup_steps is not None else int(recipe.warmup_ratio * steps),
+        weight_decay=recipe.weight_decay,
+        epsilon=recipe.adam_epsilon,
+        max_grad_norm=recipe.max_grad_norm,
+        seed=seed,
+        budget=cell.trainer.micro_batch_tokens,
+        accumulation=cell.trainer.accumulation,
+    )

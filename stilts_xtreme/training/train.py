@@ -21,7 +21,6 @@ from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Merged, Pretraining, Selected, Stage, Training
 from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.tasks.checkpoint import lineage, save
-from stilts_xtreme.tasks.module import Optimisation
 from stilts_xtreme.training import checkpoints, mlm
 from stilts_xtreme.training.about import about
 from stilts_xtreme.training.callbacks import Guard, Select
@@ -34,7 +33,7 @@ from stilts_xtreme.training.merge import merge
 from stilts_xtreme.training.parents import FolderOf
 from stilts_xtreme.training.points import KeepPoints, select
 from stilts_xtreme.training.pretrain import pretrain
-from stilts_xtreme.training.setup import build
+from stilts_xtreme.training.setup import build, optimisation_of
 
 log = logging.getLogger(__name__)
 transformers_logging.set_verbosity_error()
@@ -112,19 +111,8 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
         sparse_embedding.shrink(encoder, [course.features.ids for course in courses])
     steps_stream = StepStream(courses, stage.seed)
     total = len(steps_stream)
-    warmup = first.warmup_steps if first.warmup_steps is not None else int(first.warmup_ratio * total)
     module = parts.module()
-    module.optimisation = Optimisation(
-        learning_rate=first.learning_rate,
-        steps=total,
-        warmup=warmup,
-        weight_decay=first.weight_decay,
-        epsilon=first.adam_epsilon,
-        max_grad_norm=first.max_grad_norm,
-        seed=stage.seed,
-        budget=cell.trainer.micro_batch_tokens,
-        accumulation=cell.trainer.accumulation,
-    )
+    module.optimisation = optimisation_of(cell, first, total, stage.seed)
     dev = Dev(cell, stage, heads, tokenizer, trained)  # before training, which a refusal would be the end of
     with phase(f"training {stage.label}", total, cell.trainer.progress) as bar:
         guard = Guard(bar, stage.label, on_point)

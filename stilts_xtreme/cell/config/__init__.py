@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stilts_xtreme.cell.config.extensions import checked_target, make_callbacks
+from stilts_xtreme.cell.config.few_shot import make_shots
 from stilts_xtreme.cell.config.machine import make_trainer
 from stilts_xtreme.cell.config.mixing import make_merge, make_mlm, make_sampling, make_translation, make_volume
 from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
@@ -20,6 +21,7 @@ from stilts_xtreme.core.checks import check, choice, file_name, folder_name, fre
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.mixing import Merge, Mlm, Translation
 from stilts_xtreme.core.schema import DatasetSpec
+from stilts_xtreme.core.shots import Shots
 from stilts_xtreme.core.specs import Cell, Target, TrainTask
 from stilts_xtreme.data.catalogue import load_spec, names, spec_from_mapping
 from stilts_xtreme.data.corpus import own_text
@@ -30,7 +32,7 @@ from stilts_xtreme.tasks.options import OptionGroup
 OPTIONS = (
     *("model", "data", "benchmark", "recipe", "trainer", "logger", "callbacks", "intermediate", "target", "dataset"),
     *("seed", "control", "volume", "volume_steps", "sampling", "merge", "mlm", "translation", "languages", "baseline"),
-    *("output", "evaluation", "store", "study", "sweep"),
+    *("output", "evaluation", "shots", "store", "study", "sweep"),
 )
 CONTROLS = ("placebo", "steps")
 """What a cell with an intermediate task can be a control for."""
@@ -41,6 +43,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "merge": ("method", "scale", "density"),
     "mlm": tuple(field.name for field in dataclasses.fields(Mlm)),
     "translation": tuple(field.name for field in dataclasses.fields(Translation)),
+    "shots": tuple(field.name for field in dataclasses.fields(Shots)),
     "evaluation": ("floors", "random_init", "rules"),
     "store": ("damaged",),
     "sweep": ("objective",),
@@ -120,6 +123,12 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         every = "evaluation.rules need all evaluation points, and patience would end the training before the last ones"
         option = option_of("recipe.target", recipe["target"], target.name, "patience")
         check(target.recipe.patience is None, option, target.recipe.patience, every)
+    shots = make_shots(cfg.get("shots") or {}) if target is not None else None  # an earlier version had none
+    if shots is not None:
+        zero = "rules choose among weights of the training in English; a model that is trained on shots is the last one"
+        check(
+            not evaluation["rules"], "evaluation.rules", list(evaluation["rules"]), f"{zero}; leave one of the two out"
+        )
     return Cell(
         model=model,
         data=data,
@@ -145,6 +154,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         callbacks=make_callbacks(cfg.get("callbacks")),
         control=control,
         merge=merge,
+        shots=shots,
     )
 
 

@@ -85,6 +85,7 @@ MLM = {
     **{"exponent": "1", "max_texts": "9"},
 }
 TRANSLATION = {"languages": "[qab]", "mode": "add", "config": "'x.{lang}'", "revision": "abc"}
+SHOTS = {"draw": "1", "arm": "replay", "epochs": "3", "learning_rate": "1e-4"}  # with some: test_shots_of_a_cell
 VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     # option -> (what changes it, the first phase whose key changes)
     "model.name": (("model.name=other",), None),
@@ -163,6 +164,8 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "retrieval.pooling": (("retrieval.pooling=cls",), None),
     "retrieval.sweep": (("retrieval.sweep=layers",), None),
     "bitext.threshold": (("bitext.threshold=1.1",), None),  # test_settings_of_one_format
+    **{f"shots.{name}": ((f"shots.{name}={value}",), None) for name, value in SHOTS.items()},  # without any
+    "shots.k": (("shots.k=5",), "evaluation"),
     "store.damaged": (("store.damaged=retrain",), None),
     "sweep.objective": (("sweep.objective=test",), None),
     "intermediate.mnli.head": (("intermediate.mnli.head=choice",), "intermediate"),
@@ -379,6 +382,7 @@ DATASET: dict[str, tuple[str, bool]] = {
     "folder": ("/tmp", False),
     "parallel": ("true", False),
     "language_column": ("lang", False),  # of own files alone
+    "shots": ("validation", False),  # what is drawn from it is keyed
 }
 
 

@@ -20,9 +20,10 @@ from stilts_xtreme.cell.requirements import Needs
 from stilts_xtreme.cell.run import run
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.floors import Floors
-from stilts_xtreme.core.inputs import MixedMlm, Origin, RowSet, StageTask, Translated
+from stilts_xtreme.core.inputs import FewShot, MixedMlm, Origin, RowSet, StageTask, Translated
 from stilts_xtreme.core.mixing import Merge, Mlm, Sampling, Translation
 from stilts_xtreme.core.schema import DataSpec
+from stilts_xtreme.core.shots import Shots
 from stilts_xtreme.core.specs import Cell, Recipe, Target
 from stilts_xtreme.core.stage import Evaluation, Merged, Pretraining, Selected, Stage, Training
 from stilts_xtreme.data.catalogue import load_spec
@@ -72,7 +73,8 @@ def stages() -> dict[str, Any]:
     merged = Merged(label="mean(a+b)", merged=(training, selected), how=Merge("ties", 1.0, 0.2))
     floors = Floors(label="xnli", target=target, train=(), test=rows(XNLI, "test", "sw"))
     made = (first, training, selected, merged, evaluation, floors)
-    found = (*made, part, mixed, translated, Origin("a/b", "1"), target, RECIPE, Mlm(1.0))
+    few = FewShot(Shots(5), part)
+    found = (*made, part, few, mixed, translated, Origin("a/b", "1"), target, RECIPE, Mlm(1.0))
     return {
         type(one).__name__: one for one in (*found, Sampling("temperature"), Translation("synthetic"), part.train[0])
     }
@@ -124,6 +126,8 @@ FIELDS: dict[str, dict[str, tuple[Any, bool]]] = {
         "dev": (OTHER, True),
         "candidates": (OTHER, True),
         "oracle": (True, True),
+        "shots": (FewShot(Shots(5), STAGES["StageTask"]), True),
+        "seed": (1, False),  # of the trainings on shots alone; test_the_seed_of_trainings_on_shots_is_keyed
     },
     "Selected": {
         **COMMON,
@@ -160,6 +164,11 @@ FIELDS: dict[str, dict[str, tuple[Any, bool]]] = {
         "languages": (("en",), True),
         "rows": (OTHER, False),  # the content of its rows is
         "content": ({"en": "2"}, True),
+    },
+    "FewShot": {
+        "options": (Shots(6), True),
+        "task": (dataclasses.replace(STAGES["StageTask"], train=(OTHER,)), True),
+        "english": ((OTHER,), True),
     },
     "Origin": {
         "id": ("c/d", True),
@@ -211,6 +220,15 @@ def test_settings_of_mlm_and_of_a_recipe_are_keyed() -> None:
     }
 
 
+def test_the_seed_of_trainings_on_shots_is_keyed() -> None:
+    few = dataclasses.replace(STAGES["Evaluation"], shots=STAGES["FewShot"], seed=0)
+    assert dataclasses.replace(few, seed=1).key != few.key
+    keyed = set(Shots(5).identity())
+    assert keyed == {field.name for field in dataclasses.fields(Shots)} - {"epochs", "learning_rate"}, (
+        "a recipe has those"
+    )
+
+
 def test_the_content_of_rows_is_what_is_keyed_of_them() -> None:
     part, (train,) = STAGES["StageTask"], STAGES["StageTask"].train
     for field, value in (("split", "test"), ("languages", ("sw",)), ("data", DataSpec("hub", "/a")), ("spec", XNLI)):
@@ -251,6 +269,8 @@ def sources(node: object) -> Iterator[Mapping[str, Any]]:
         ("+target=mewsli_x",),
         ("+target=bucc2018", "bitext.threshold=test"),
         ("+target=tatoeba", "model=mini", "model.corpus=[mnli,xnli]"),
+        ("+target=xnli", "shots.k=5"),
+        ("+target=panx", "shots.k=5", "shots.arm=replay"),
     ],
 )
 def test_what_decides_a_key_is_what_a_stage_reads(arguments: tuple[str, ...]) -> None:
