@@ -143,6 +143,8 @@ def check_study(planned: Sequence[PlannedCell]) -> None:
             entry.cell.target.name,
             entry.cell.seed,
             entry.cell.volume,
+            entry.cell.shots.k if entry.cell.shots else 0,
+            entry.cell.shots.draw if entry.cell.shots else 0,
         )
         for entry in planned
         if entry.job is not None and entry.cell.target is not None

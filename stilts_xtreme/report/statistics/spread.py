@@ -25,12 +25,12 @@ class Spread:
     Attributes:
         items: Standard error that is due to the test items.
         seeds: Standard error that is due to the seeds; 0 with one seed, where it is not known.
-        df: Degrees of freedom of the latter: seeds less one.
+        df: Degrees of freedom of the latter: seeds less one; of seeds and draws any number.
     """
 
     items: float
     seeds: float
-    df: int
+    df: float
 
     @property
     def error(self) -> float:

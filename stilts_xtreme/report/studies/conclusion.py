@@ -34,6 +34,8 @@ class Planned:
         target: The target.
         seed: The seed.
         volume: The number or share of intermediate examples; None for all.
+        shots: Rows of each language; 0 for zero-shot transfer.
+        draw: Which rows.
     """
 
     encoder: str
@@ -41,6 +43,8 @@ class Planned:
     target: str
     seed: int
     volume: float | int | None = None
+    shots: int = 0
+    draw: int = 0
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,9 @@ def needed(value: Gain) -> str:
     return f"{seeds} seeds would show {REGION:g} point"
 
 
-def decided(about: str, value: Gain, holm: float | None, says: str, words: tuple[str, str, str]) -> Verdict:
+def decided(
+    about: str, value: Gain, holm: float | None, says: str, words: tuple[str, str, str], advice: str | None = None
+) -> Verdict:
     """The verdict of a contrast: shown to be above or below zero, shown to be nothing, or not decidable.
 
     One seed decides nothing: how much another one would differ is not known.
@@ -177,6 +183,7 @@ def decided(about: str, value: Gain, holm: float | None, says: str, words: tuple
         holm: Its p, corrected by Holm; None where it has no interval.
         says: What the contrast is, in words, such as ``from the smallest to the largest size``.
         words: What is said above zero, below zero, and of a contrast of which the region of equivalence is not left.
+        advice: What would decide it; None: as many seeds as :func:`needed` says.
     """
     figures = f"{shown(value)} points {says}"
     if holm is None:
@@ -187,7 +194,7 @@ def decided(about: str, value: Gain, holm: float | None, says: str, words: tuple
         return Verdict(about, above if value.value > 0 else below, figures)
     if value.p_beyond(REGION) <= ALPHA and len(value.seeds) > 1:
         return Verdict(about, same, f"{figures}; an effect of {REGION:g} point or more is refuted")
-    return Verdict(about, UNDECIDED, f"{figures}; {needed(value)}")
+    return Verdict(about, UNDECIDED, f"{figures}; {advice or needed(value)}")
 
 
 def corrected(values: Mapping[Name, Gain]) -> dict[Name, float]:
