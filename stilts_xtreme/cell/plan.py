@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from stilts_xtreme.cell import rows
 from stilts_xtreme.cell.encoder_identity import origin, pretraining
-from stilts_xtreme.cell.few_shot import few_shot
+from stilts_xtreme.cell.shot_rows import few_shot
 from stilts_xtreme.core.apportion import portions
 from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.inputs import StageTask

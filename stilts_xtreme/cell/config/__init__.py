@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stilts_xtreme.cell.config.extensions import checked_target, make_callbacks
-from stilts_xtreme.cell.config.few_shot import make_shots
 from stilts_xtreme.cell.config.machine import make_trainer
 from stilts_xtreme.cell.config.mixing import make_merge, make_mlm, make_sampling, make_translation, make_volume
 from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
+from stilts_xtreme.cell.config.shots import make_shots
 from stilts_xtreme.cell.config.sources import layers_of, make_data, make_model
 from stilts_xtreme.cell.tracking import checked
 from stilts_xtreme.core.checks import check, choice, file_name, folder_name, freezable, known, switch, whole

@@ -2,7 +2,7 @@
 
 The gain of an intermediate task with some rows of each language is compared with its gain without any. All cells
 answered the same test rows, and with and without the task the same rows were drawn. So the contrasts are paired. Seeds
-and draws are crossed, and the noise of both is in the intervals (:mod:`stilts_xtreme.report.statistics.draws`).
+and draws are crossed, and the noise of both is in the intervals (:mod:`stilts_xtreme.report.statistics.two_way`).
 
 Intermediate training may also be measured in rows: how many rows of each language, without it, come to the zero-shot
 score with it?
@@ -17,8 +17,8 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.evidence import EVERY, ZERO_SHOT
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
-from stilts_xtreme.report.statistics.draws import Noise
 from stilts_xtreme.report.statistics.gains import Gain
+from stilts_xtreme.report.statistics.two_way import Noise
 from stilts_xtreme.report.studies.compared import gather, no_baseline
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
 from stilts_xtreme.report.studies.few_shot_confounds import confounds
@@ -149,8 +149,8 @@ def _worth(curves: Sequence[Curve], several: bool) -> Table:
     ]
     caption = (
         "How many shots intermediate training is worth: so many rows of each language, without it, come to the "
-        "zero-shot score with it. Between numbers that were run it is interpolated along the logarithm. In brackets the "
-        "interval of 95 %."
+        "zero-shot score with it. Between numbers that were run it is interpolated along the logarithm. In brackets "
+        "the interval of 95 %."
     )
     return Table(caption, ("task > target", "languages", "shots"), lines)
 

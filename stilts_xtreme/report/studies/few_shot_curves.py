@@ -11,8 +11,8 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.shots import words
 from stilts_xtreme.report.evidence import EVERY
 from stilts_xtreme.report.labels import BASELINE
-from stilts_xtreme.report.statistics.draws import Crossed, Noise, crossed, crossing
 from stilts_xtreme.report.statistics.gains import Gain
+from stilts_xtreme.report.statistics.two_way import Crossed, Noise, crossed, crossing
 from stilts_xtreme.report.studies.compared import Arm, TargetArms, no_baseline
 
 DRAWS = 2

@@ -11,9 +11,9 @@ from support.finished import finished
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.results import FinishedCell
-from stilts_xtreme.report.statistics.draws import crossing, two_way
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.statistics.spread import Spread
+from stilts_xtreme.report.statistics.two_way import crossing, two_way
 from stilts_xtreme.report.studies import Planned, analyse, check
 from stilts_xtreme.report.studies.conclusion import UNDECIDED
 from stilts_xtreme.report.studies.few_shot import LARGER, SAME, SMALLER

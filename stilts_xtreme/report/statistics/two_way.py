@@ -83,12 +83,15 @@ def two_way(values: np.ndarray) -> tuple[float, float, Noise]:
     noise = Noise(
         math.sqrt(max(0.0, of_seeds - rest) / draws), math.sqrt(max(0.0, of_draws - rest) / seeds), math.sqrt(rest)
     )
-    above, beside = max(of_seeds, rest), max(of_draws, rest)  # no effect has a variance below zero
-    total = above + beside - rest
+    # mean squares and their degrees of freedom; an effect whose variance would be below zero is taken for none
+    effects = [(of_seeds, seeds - 1), (of_draws, draws - 1)]
+    kept = [(square, df) for square, df in effects if square > rest]
+    left = (rest, (seeds - 1) * (draws - 1))
+    kept = [*kept, (-rest, left[1])] if len(kept) == len(effects) else kept or [left]
+    total = sum(square for square, _ in kept)
     if total == 0:
-        return 0.0, float(min(seeds, draws) - 1), noise
-    parts = above**2 / (seeds - 1) + beside**2 / (draws - 1) + rest**2 / ((seeds - 1) * (draws - 1))
-    return math.sqrt(total / values.size), total**2 / parts, noise
+        return 0.0, float(left[1]), noise
+    return math.sqrt(total / values.size), total**2 / sum(square**2 / df for square, df in kept), noise
 
 
 def crossing(places: Sequence[float], values: Mapping[float, Gain]) -> tuple[float | None, float, float | None]:
