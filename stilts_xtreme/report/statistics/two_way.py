@@ -107,16 +107,22 @@ def crossing(places: Sequence[float], values: Mapping[float, Gain]) -> tuple[flo
     Returns:
         The first place at which it is zero, and the ends of the interval; None: beyond the last place.
     """
-    first, last = places[0], places[-1]
-    found: float | None = first if values[first].value >= 0 else None
-    for left, right in itertools.pairwise(places):
-        low, high = values[left].value, values[right].value
-        if found is None and low < 0 <= high:
-            found = left + (right - left) * -low / (high - low)
-    possible = [place for place in places if (ends := values[place].interval())[0] <= 0 <= ends[1]]
-    if found is not None:
-        possible.append(found)
-    if not possible:  # zero is refuted everywhere: it lies beyond the last place
-        return None, last, None
-    beyond = found is None or values[last].interval()[0] <= 0
-    return found, min(possible), None if beyond else max(possible)
+    ends = [values[place].interval() for place in places]
+    found = _first(places, [values[place].value for place in places])
+    low = _first(places, [high for _, high in ends])
+    if low is None:  # zero is refuted everywhere: it lies beyond the last place
+        return None, places[-1], None
+    # from the right, the last place at which zero is not refuted yet
+    backwards = _first([-place for place in reversed(places)], [-low for low, _ in reversed(ends)])
+    high = None if ends[-1][0] <= 0 else places[0] if backwards is None else -backwards
+    return found, low, high
+
+
+def _first(places: Sequence[float], values: Sequence[float]) -> float | None:
+    """The first place at which a line through values comes to zero or is above it; None where it never is."""
+    if values[0] >= 0:
+        return places[0]
+    for (left, low), (right, high) in itertools.pairwise(zip(places, values, strict=True)):
+        if low < 0 <= high:
+            return left + (right - left) * -low / (high - low)
+    return None

@@ -82,11 +82,13 @@ def line(values: Mapping[float, float], error: float) -> dict[float, Gain]:
 def test_where_a_difference_comes_to_zero() -> None:
     places = [0.0, 1.0, 2.0, 3.0]
     found, low, high = crossing(places, line({0: -3, 1: -1, 2: 1, 3: 3}, 0.1))
-    assert (found, low, high) == (1.5, 1.5, 1.5)
-    found, low, high = crossing(places, line({0: -3, 1: -1, 2: 1, 3: 3}, 0.6))
-    assert (found, low, high) == (1.5, 1.0, 2.0)
+    half = line({0: 0}, 0.1)[0].interval()[1]
+    assert (found, low, high) == (1.5, pytest.approx(1.5 - half / 2), pytest.approx(1.5 + half / 2))
+    assert crossing(places, line({0: -3, 1: -1, 2: 1, 3: 3}, 2.0)) == (1.5, 0.0, None)
     assert crossing(places, line({0: -9, 1: -8, 2: -7, 3: -6}, 0.1)) == (None, 3.0, None)
-    assert crossing(places, line({0: -9, 1: -8, 2: -7, 3: -0.1}, 0.1)) == (None, 3.0, None)
+    found, low, high = crossing(places, line({0: -9, 1: -8, 2: -7, 3: -0.1}, 0.1))
+    assert (found, high) == (None, None)
+    assert 2.9 < (low or 0) < 3
     assert crossing(places, line({0: 2, 1: 3, 2: 4, 3: 5}, 0.1)) == (0.0, 0.0, 0.0)
 
 
@@ -136,11 +138,11 @@ def test_a_gain_is_worth_as_many_shots_as_come_to_it() -> None:
 
 def test_the_interval_of_the_worth_covers_the_truth() -> None:
     covered = []
-    for seed in range(40):
+    for seed in range(20):
         found = few_shot(cells(dict.fromkeys(KS, 15.0), noise=0.3, seed=seed))
         (row,) = (row for row in found.rows if row["contrast"] == "worth")
         covered.append(row["low"] <= 7 <= (row["high"] or np.inf))
-    assert np.mean(covered) >= 0.85  # three deviations of a binomial below 95 %
+    assert np.mean(covered) >= 0.8  # three deviations of a binomial below 95 %
 
 
 def test_ways_of_meeting_shots_are_told_apart_and_share_zero_shot_cells() -> None:
