@@ -20,8 +20,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-COLOURS = 64
-MARGIN = 12
+COLOURS = 128
+MARGIN = 4
 HEIGHT = 6000
 """Pixels; more than a matrix is high."""
 

@@ -94,9 +94,19 @@ def _csv_cell(value: object) -> str:
     return '"' + text.replace('"', '""') + '"' if re.search(r'[",;\s]|^$', text) and value is not None else text
 
 
+PICTURED = 60
+"""So many characters of a name stand beside a picture; a longer one would leave no room for the picture."""
+
+
 def picture(text: object) -> str:
     """A text in a picture of matplotlib, where a pair of dollar signs would begin a formula."""
     return visible(text).replace("$", "\\$")
+
+
+def picture_name(text: object) -> str:
+    """A name at an axis of a picture, cut where it is long."""
+    shown = visible(text)
+    return picture(shown if len(shown) <= PICTURED else shown[: PICTURED - 1] + "…")
 
 
 def latex(text: object) -> str:

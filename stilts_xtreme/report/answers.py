@@ -89,16 +89,26 @@ class Answers:
 
 def _read(folder: Path, target: Target) -> dict[str, tuple[Any, Any]]:
     """Language -> answers and gold, of the files in a folder; empty where they are not there."""
-    predicted, labelled = folder / "predictions", folder / "labels"
+    labelled = folder / "labels"
     files = sorted((labelled / target.name).glob("test-*.*"))
-    if not files or not (predicted / target.name).is_dir():
+    if not files or not (folder / "predictions" / target.name).is_dir():
         return {}
     found = {}
     for file in files:
         language = file.stem.removeprefix("test-")
         gold = predictions.read_gold(labelled, target.name, language, target.format)
-        found[language] = predictions.read(predicted, target.name, language, target.format), gold
+        found[language] = answered(folder, target, language, gold), gold
     return found
+
+
+def answered(folder: Path, target: Target, language: str, gold: Any) -> Any:
+    """The answers of an evaluation in a language, which must fit the gold.
+
+    Raises:
+        StiltsError: The file cannot be read or does not fit; names it.
+    """
+    like = None if format_of(target.format).strangers_ignored else gold
+    return predictions.read(folder / "predictions", target.name, language, target.format, like)
 
 
 @dataclass(frozen=True)

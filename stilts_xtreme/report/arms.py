@@ -132,7 +132,17 @@ def gathered(cells: Sequence[FinishedCell]) -> tuple[list[Pair], list[str]]:
             continue
         place(named[at], results[at], str(result["control"])).add(results[at], result, evaluation(result))
     notes = [f"{name}, seed {seeds}: {why}." for why, found in alone.items() for name, seeds in _by_seed(found)]
-    return list(pairs.values()), [*notes, *_benchmarks(cells, named)]
+    return list(pairs.values()), [*notes, *_twice(results, named), *_benchmarks(cells, named)]
+
+
+def _twice(results: Sequence[Result], named: Sequence[Label]) -> list[str]:
+    """Cells that stand at the place of another one, so that the end of their own name follows that of their row."""
+    return [
+        f"{label.row} > {label.column}, seed {result['seed']}: another cell has the same place, and nothing in the "
+        "results tells why their scores may differ, so this one has a row of its own."
+        for result, label in zip(results, named, strict=True)
+        if label.row.endswith(f" ({str(result.get('cell'))[-8:]})")
+    ]
 
 
 def _benchmarks(cells: Sequence[FinishedCell], named: Sequence[Label]) -> list[str]:

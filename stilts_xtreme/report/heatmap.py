@@ -11,10 +11,15 @@ from matplotlib import colormaps
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure  # without pyplot: no display is asked for
 
-from stilts_xtreme.core.text import picture
+from stilts_xtreme.core.text import picture_name
 from stilts_xtreme.report.entries import Matrix
 from stilts_xtreme.report.intervals import mean_interval
 from stilts_xtreme.report.png import png, write
+
+INCHES = 0.1
+"""Of a character in a name beside the matrix, at the most."""
+LONG = 12
+"""Names of targets with more characters are turned."""
 
 
 class Picture:
@@ -64,7 +69,11 @@ def figure(matrix: Matrix) -> Figure:
     }
     most = reach([value for value, _ in gains.values()])
     colours, scale = colormaps["RdBu"], Normalize(-most, most)
-    width, height = max(6.0, 1.5 + 0.95 * len(matrix.columns)), 1.4 + 0.5 * len(matrix.rows)
+    rows, columns = [picture_name(name) for name in matrix.rows], [picture_name(name) for name in matrix.columns]
+    names = INCHES * max(map(len, rows), default=0)  # beside the entries; those of targets stand below, turned if long
+    turned = any(len(name) > LONG for name in columns)
+    width, height = max(6.0, 1.5 + 0.95 * len(columns) + max(0.0, names - 1)), 1.4 + 0.5 * len(rows)
+    height += INCHES * max(map(len, columns), default=0) if turned else 0
     drawn = Figure(figsize=(width, height), dpi=160, layout="constrained")
     axes = drawn.add_subplot()
     grid = [[gains.get((row, column), (0.0, None))[0] for column in matrix.columns] for row in matrix.rows]
@@ -85,8 +94,8 @@ def figure(matrix: Matrix) -> Figure:
                 small = f"{gain:+.1f}" + ("" if half is None else f" ±{half:.1f}")
                 weight = "bold" if half is not None and abs(gain) > half else "normal"
                 axes.text(x, y + 0.26, small, fontsize=6.5, weight=weight, **centred)
-    axes.set_xticks(range(len(matrix.columns)), [picture(name) for name in matrix.columns])
-    axes.set_yticks(range(len(matrix.rows)), [picture(name) for name in matrix.rows])
+    axes.set_xticks(range(len(columns)), columns, **({"rotation": 90} if turned else {}))
+    axes.set_yticks(range(len(rows)), rows)
     axes.set_ylabel("intermediate task")
     synthetic = "SYNTHETIC data: " if matrix.synthetic else ""
     drawn.suptitle(f"{synthetic}zero-shot mean after each intermediate task", fontsize=10)

@@ -112,6 +112,11 @@ def read_table(file: Path) -> list[FinishedCell]:
                     f"SOURCE={file} lacks the columns {', '.join(lacking)}; a table needs {', '.join(NEEDED)}."
                 )
             for line in reader:
+                if None in line:  # csv puts there what has no column
+                    raise StiltsError(
+                        f"{file} line {reader.line_num} has more fields than the first line has columns; put quotation "
+                        "marks around a text with a comma."
+                    )
                 row = _row(line, f"{file} line {reader.line_num}")
                 run = runs.setdefault(tuple(str(row[name] or "") for name in RUN), [])
                 if any((r["language"], r["metric"]) == (row["language"], row["metric"]) for r in run):
@@ -200,14 +205,17 @@ def _result(stem: str, rows: Sequence[Mapping[str, Any]], runs: Mapping[tuple[st
     collapsed = any(row["collapsed"] for row in rows)
     why = {"verdict": "collapsed", "label": joined, "task": joined, "why": "the table says so", "of": "cell"}
 
-    def other(**changes: str) -> str | None:
-        parts = tuple({**own, **changes}.values())
-        return f"{stem}:{'/'.join(parts)}" if parts in runs else None
+    def key_of(**changes: str) -> str:
+        return f"{stem}:{'/'.join({**own, **changes}.values())}"
 
-    # a baseline has no volume, whatever its table says
-    base = other(intermediate="none", volume="") or other(intermediate="none") if tasks else None
+    def other(**changes: str) -> str | None:
+        return key_of(**changes) if tuple({**own, **changes}.values()) in runs else None
+
+    # a baseline has no volume, whatever its table says; one that is not there is named, so that this is told
+    without = {"intermediate": "none", "volume": ""}
+    base = other(**without) or other(intermediate="none") or key_of(**without) if tasks else None
     base = other(weights="pretrained") if not tasks and first["weights"] == "random" else base
-    key = f"{stem}:{'/'.join(own.values())}"
+    key = key_of()
     return {
         "cell": f"{stem}:{'/'.join(named)}",
         "model": model,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stilts_xtreme.report.answers import Answers, Target
+from stilts_xtreme.report.answers import Answers, Target, answered
 from stilts_xtreme.tasks import format_of, predictions
 
 LENGTH = 160
@@ -69,7 +69,7 @@ def read_arm(answers: Answers, key: str | None, target: Target) -> Answering | N
     texts, scores = {}, {}
     for code in _languages(folder, target):
         gold = predictions.read_gold(folder / "labels", target.name, code, target.format)
-        own = predictions.read(folder / "predictions", target.name, code, target.format)
+        own = answered(folder, target, code, gold)
         items = metric.items(own, gold, code)
         shares = np.divide(items.above, items.below, out=np.ones(len(items.ids)), where=items.below > 0)
         texts[code], scores[code] = by_item(own), dict(zip(items.ids, shares.tolist(), strict=True))

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from stilts_xtreme import __version__
 from stilts_xtreme.core.files import write_atomic
+from stilts_xtreme.core.text import visible
 from stilts_xtreme.report.entries import Matrix
 from stilts_xtreme.report.evidence import REGION, Findings
 from stilts_xtreme.report.page import examples as browser
@@ -44,7 +45,7 @@ def content(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, text
     placed = runs(cells)
     trained = lineage(placed)
     codes = {code for run in placed for code in run.scores()}
-    return {
+    data = {
         "rows": matrix.rows,
         "columns": matrix.columns,
         "controls": sorted(matrix.controls),
@@ -62,6 +63,21 @@ def content(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, text
         "region": REGION,
         "alpha": ALPHA,
     }
+    return {name: _named(value) for name, value in data.items()}
+
+
+def _named(value: Any) -> Any:
+    """The same with names whose hidden characters are seen; answers and texts of rows stay as they are.
+
+    A character that turns the direction of writing would turn the sentence around the name, too.
+    """
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, Mapping):
+        return {_named(key): inner if key == "words" else _named(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named(inner) for inner in value]
+    return value
 
 
 def _sources(placed: Sequence[Run]) -> dict[str, str | None]:

@@ -18,7 +18,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from stilts_xtreme.core.files import write_atomic
-from stilts_xtreme.core.text import picture
+from stilts_xtreme.core.text import picture_name
 from stilts_xtreme.report.png import write as write_png
 
 INK = "#010203"
@@ -27,6 +27,8 @@ BETTER, WORSE, NEITHER = "#2b7fbf", "#d1603d", "#808080"
 ROWS = 30
 """A figure shows so many rows at the most."""
 COLUMNS = 3
+INCHES = 0.075
+"""Of a character in a name at the side of a panel, at the most."""
 
 Cell = Mapping[str, Any]
 
@@ -68,15 +70,17 @@ def _panels(
     across = min(COLUMNS, len(by_column))
     down = -(-len(by_column) // across)
     most = max(map(len, by_column.values()))
-    figure = Figure(figsize=(0.6 + 3.6 * across, 0.4 + down * (0.8 + 0.24 * most)), layout="constrained")
+    longest = max(len(picture_name(cell["row"])) for of in by_column.values() for cell in of)
+    wide = max(3.6, 2.2 + INCHES * longest)
+    figure = Figure(figsize=(0.6 + wide * across, 0.4 + down * (0.8 + 0.24 * most)), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (column, found) in zip(panels, by_column.items(), strict=False):
         axes.axvline(0, color=NEITHER, linewidth=0.8)
         for y, cell in enumerate(found):
             draw(axes, y, cell)
-        axes.set_yticks(range(len(found)), [picture(cell["row"]) for cell in found], fontsize=8)
+        axes.set_yticks(range(len(found)), [picture_name(cell["row"]) for cell in found], fontsize=8)
         cut = sum(cell["column"] == column for cell in cells) - len(found)
-        axes.set_title(picture(column) + (f" (without {cut} more rows)" if cut else ""), fontsize=9)
+        axes.set_title(picture_name(column) + (f" (without {cut} more rows)" if cut else ""), fontsize=9)
     for axes in panels[len(by_column) :]:
         axes.set_visible(False)
     figure.supxlabel("points", fontsize=8)
@@ -115,7 +119,7 @@ def _cost(costs: Mapping[str, tuple[float, float]]) -> Figure:
     axes.axhline(0, color=NEITHER, linewidth=0.8)
     for row, (seconds, gain) in costs.items():
         axes.plot(seconds, gain, "o", color=BETTER if gain > 0 else WORSE, markersize=6)
-        axes.annotate(picture(row), (seconds, gain), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        axes.annotate(picture_name(row), (seconds, gain), xytext=(5, 4), textcoords="offset points", fontsize=8)
     axes.margins(x=0.2, y=0.1)
     axes.set_xlim(left=0)
     axes.set_xlabel("seconds of training, mean over targets and seeds", fontsize=8)

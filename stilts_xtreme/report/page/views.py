@@ -121,7 +121,8 @@ def _classes(evidence: Evidence, scores: Scores) -> list[dict[str, Any]]:
     if evidence.arms is not None:
         gains = paired_gains(*evidence.arms, evidence.parallel, members, DRAWS)
     else:
-        gains = gain_of_scores(scores, evidence.languages, members)
+        compared = {seed: pair for seed, pair in scores.items() if seed in evidence.mean.seeds}
+        gains = gain_of_scores(compared, evidence.languages, members)
     lines = []
     for by, name, codes in found:
         if codes:
@@ -132,8 +133,12 @@ def _classes(evidence: Evidence, scores: Scores) -> list[dict[str, Any]]:
 
 
 def _of_scores(place: tuple[str, str], scores: Scores, of: Sequence[Run]) -> dict[str, Any] | None:
-    """An entry from scores alone: intervals are over seeds; None without any score."""
+    """An entry from scores alone: intervals are over seeds; None without any score.
+
+    Where some seeds can be compared, the others are in no mean: a score less the score before is then the gain.
+    """
     scores = {seed: pair for seed, pair in scores.items() if pair[0]}
+    scores = {seed: pair for seed, pair in scores.items() if pair[1]} or scores
     if not scores:
         return None
     return _cell(place, scores, sorted(scores), of[0].source)

@@ -153,11 +153,25 @@ def test_an_archive_writes_nowhere_else(tmp_path: Path) -> None:
         ("xlmr,none,xnli,0,,accuracy,50,1", "language is empty"),
         ("xlmr,none,xnli,zero,fr,accuracy,50,1", "seed=zero is no number"),
         ("xlmr,none,xnli,0,de,accuracy,70.0,1", "accuracy in de stands twice"),
+        ("xlmr,none,xnli,0,fr,accuracy,70,0,1", "line 8 has more fields than the first line has columns"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, said: str) -> None:
     with pytest.raises(StiltsError, match=said):
         read_table(written(tmp_path, TABLE + line + "\n"))
+
+
+def test_a_run_without_its_baseline_is_told(tmp_path: Path) -> None:
+    cells = read_table(written(tmp_path, TABLE + "xlmr,mnli,xnli,1,de,accuracy,70.0,1\n"))
+    assert any(note.startswith("mnli > xnli, seed 1: no gain") for note in findings(cells).notes)
+
+
+def test_damaged_answers_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_matrix(tmp_path / "in", {"mnli": {"xnli": 0.2}}, seeds=(0,), items=20)
+    file = min((tmp_path / "in").glob("cells/*/predictions/xnli/test-de.tsv"))
+    file.write_text("neutral\n")
+    assert main([str(tmp_path / "in"), "--output", str(tmp_path / "out")]) == 1
+    assert f"{file}: 1 lines for 20 rows" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,51 @@ def test_hostile_names_end_nothing(tmp_path: Path) -> None:
     data = data_of(page)
     assert HOSTILE in data["rows"]
     assert set(labels) <= set(data["examples"][0]["words"])
+
+
+def test_names_that_turn_the_direction_are_seen(tmp_path: Path) -> None:
+    write_matrix(tmp_path, {"\u202eab": {"xnli": 0.2}, "a\nb\x00": {"xnli": 0.1}}, items=30)
+    data = held(read_cells(tmp_path))
+    assert set(data["rows"]) == {"none", "\\u202eab", "a\\nb\\x00"}
+    assert {cell["row"] for cell in data["views"][0]["cells"]} == set(data["rows"])
+    assert set(data["examples"][0]["counts"]) == set(data["examples"][0]["rows"]) == set(data["rows"]) - {"none"}
+
+
+def test_long_names_leave_room_for_the_pictures(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    write_matrix(
+        tmp_path / "in", {"x" * 300: {"y" * 80: 0.2, "xnli": 0.1}, "mnli": {"xnli": 0.1, "pawsx": 0.2}}, items=30
+    )
+    assert main([str(tmp_path / "in"), "--output", str(tmp_path / "out")]) == 0
+    assert [str(warning.message) for warning in recwarn if "layout" in str(warning.message)] == []
+
+
+def test_a_seed_without_a_baseline_takes_no_gain_from_the_others(tmp_path: Path) -> None:
+    write_matrix(tmp_path, {"mnli": {"xnli": 0.2}}, seeds=(0, 1, 2), items=40)
+    for file in tmp_path.glob("cells/*/result.json"):
+        result = json.loads(file.read_text())
+        if result["seed"] == 2 and not result["intermediate"]:
+            shutil.rmtree(file.parent)
+        result["rows"] += [{**row, "metric": "f1"} for row in result["rows"]]
+        if file.exists():
+            file.write_text(json.dumps(result))
+    data = held(read_cells(tmp_path))
+    for view in data["views"]:
+        (cell,) = [cell for cell in view["cells"] if cell["row"] == "mnli"]
+        assert cell["seeds"] == [0, 1]
+        assert cell["value"] - cell["baseline"] == pytest.approx(cell["gain"])
+    assert any("seed 2: no gain" in note for note in data["notes"])
+
+
+def test_two_cells_at_one_place_are_told(tmp_path: Path) -> None:
+    write_matrix(tmp_path, {"mnli": {"xnli": 0.2}}, seeds=(0,), items=40)
+    (folder,) = [f.parent for f in tmp_path.glob("cells/*/result.json") if json.loads(f.read_text())["intermediate"]]
+    result = json.loads((folder / "result.json").read_text())
+    shutil.copytree(folder, folder.with_name("again"))
+    result["identity"]["evaluation"] += " other"
+    (folder.with_name("again") / "result.json").write_text(json.dumps({**result, "cell": "again"}))
+    data = held(read_cells(tmp_path))
+    assert len(data["rows"]) == 3
+    assert sum("another cell has the same place" in note for note in data["notes"]) == 1
 
 
 def test_the_page_asks_no_other_machine(cells: list[FinishedCell], tmp_path: Path) -> None:
