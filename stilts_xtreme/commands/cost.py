@@ -61,7 +61,7 @@ def parser() -> Parser:
 
 
 def representatives(cells: Sequence[FinishedCell]) -> list[FinishedCell]:
-    """One cell of each encoder and target: that without an intermediate task and with the lowest seed, if there is one.
+    """One cell of each encoder and target: that without an intermediate task, with most languages, of the lowest seed.
 
     Cells without a target, and controls, are passed over.
     """
@@ -69,7 +69,11 @@ def representatives(cells: Sequence[FinishedCell]) -> list[FinishedCell]:
 
     found: dict[tuple[str, str], FinishedCell] = {}
     kept = [cell for cell in cells if cell.result["target"] and not control(cell.result)]
-    for cell in sorted(kept, key=lambda cell: (bool(cell.result["intermediate"]), cell.result["seed"])):
+
+    def order(cell: FinishedCell) -> tuple[bool, int, int]:
+        return bool(cell.result["intermediate"]), -len(cell.result["comparison"]), cell.result["seed"]
+
+    for cell in sorted(kept, key=order):
         result = cell.result
         found.setdefault((str(identity(result, "encoder") or result["model"]), str(result["target"])), cell)
     return sorted(found.values(), key=lambda cell: (str(cell.result["target"]), str(cell.result["cell"])))

@@ -188,5 +188,5 @@ def test_an_encoder_without_costs_is_left_out_and_said(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_said_before_anything_is_trained() -> None:
-    with pytest.raises(StiltsError, match="xnli has 1 encoders .* add to model="):
+    with pytest.raises(StiltsError, match=r"xnli has 1 encoders .* add to model="):
         check("efficiency", [Planned("mini", "none", "xnli", 0)])
