@@ -235,9 +235,9 @@ def rows(offer: Offer, prices: Prices) -> list[dict[str, Any]]:
             add(encoder, measure, ZERO_SHOT if measure in ANSWERS else "", price.value, price.quartiles(), word)
         for language in prices.languages(arm):
             for measure in ANSWERS:
-                price = prices.of(arm, measure, [language])
-                if price is not None:
-                    add(encoder, measure, language, price.value, price.quartiles())
+                own_price = prices.of(arm, measure, [language])
+                if own_price is not None:
+                    add(encoder, measure, language, own_price.value, own_price.quartiles())
         for measure in TRAINING:
             spent = prices.training(arm, measure)
             if spent is not None:

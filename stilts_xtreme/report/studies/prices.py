@@ -108,7 +108,7 @@ class Prices:
         found = [
             cost.value
             for cost in self.cell_costs(arm)
-            if cost.measure == measure and row_name(self._of[cost.cell].result) == row_name(arm.first)
+            if cost.measure == measure and _trained(self._of[cost.cell].result) == _trained(arm.first)
         ]
         return sum(found) / len(found) if found else None
 
@@ -124,6 +124,11 @@ class Prices:
 def _model(result: Mapping[str, Any]) -> tuple[str, str]:
     """What encoder and target a cell has."""
     return str(identity(result, "encoder") or result["model"]), str(result["target"])
+
+
+def _trained(result: Mapping[str, Any]) -> tuple[str, str]:
+    """What came before the target, and the language of its training rows."""
+    return row_name(result), str(result.get("source_language"))
 
 
 DOMINATED, FRONT = "dominated", "on the front"

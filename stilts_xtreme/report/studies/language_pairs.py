@@ -1,0 +1,148 @@
+"""A multilingual encoder beside a monolingual one, in each language in which both were tested."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from stilts_xtreme.core.json_text import read_json
+from stilts_xtreme.report.results import FinishedCell
+from stilts_xtreme.report.statistics.gains import Gain
+from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather
+
+WITHIN, ZERO_SHOT = "trained in the language", "zero-shot"
+
+
+@dataclass(frozen=True)
+class Own:
+    """An arm, with what it was pretrained for and trained in.
+
+    Attributes:
+        arm: The arm.
+        only: The one language of a monolingual encoder; None for a multilingual one.
+        source: The language of its training rows.
+        by_items: As in :class:`TargetArms`.
+        tokens: Language -> what the tokenizer makes of the test rows; empty on synthetic rows.
+    """
+
+    arm: Arm
+    only: str | None
+    source: str
+    by_items: bool
+    tokens: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two encoders in one language of one target.
+
+    Attributes:
+        target: The target.
+        language: The language.
+        how: :data:`WITHIN` or :data:`ZERO_SHOT`.
+        multi: The multilingual encoder.
+        mono: The monolingual one.
+        gain: The score of the first less that of the second.
+    """
+
+    target: str
+    language: str
+    how: str
+    multi: Own
+    mono: Own
+    gain: Gain
+
+    @property
+    def about(self) -> str:
+        """What it is about, in words."""
+        names = f"{self.multi.arm.encoder} against {self.mono.arm.encoder}"
+        before = "" if self.multi.arm.before == "none" else f" after {self.multi.arm.before}"
+        return f"{self.target}{before}, {self.language}, {self.how}: {names}"
+
+
+def only_language(cell: FinishedCell) -> str | None:
+    """The language of a monolingual encoder, by the cell's ``model.languages``; None where it has several."""
+    if cell.folder is None or not (cell.folder / "config.json").is_file():
+        return None
+    languages = (read_json(cell.folder / "config.json").get("model") or {}).get("languages")
+    return str(languages[0]) if isinstance(languages, list) and len(languages) == 1 else None
+
+
+def pool(cells: Sequence[FinishedCell]) -> tuple[list[Own], list[str]]:
+    """The arms of all cells, and sentences on what is left out.
+
+    Cells of one encoder that were trained in different languages are arms of their own.
+    """
+    groups: dict[tuple[str | None, str], list[FinishedCell]] = {}
+    for cell in cells:
+        if cell.result["target"]:
+            groups.setdefault((only_language(cell), str(cell.result.get("source_language"))), []).append(cell)
+    found, notes = [], []
+    for (only, source), members in groups.items():
+        tokens = {(str(cell.result["model"]), str(cell.result["target"])): _tokens(cell) for cell in members}
+        targets, said = gather(members)
+        notes += said
+        for target in targets.values():
+            for arm in target.arms.values():
+                found.append(
+                    Own(
+                        arm,
+                        only,
+                        source,
+                        target.by_items,
+                        tokens.get((str(arm.first["model"]), str(arm.first["target"])), {}),
+                    )
+                )
+    return found, notes
+
+
+def _tokens(cell: FinishedCell) -> dict[str, dict[str, str]]:
+    path = cell.folder / "tokens.csv" if cell.folder is not None else None
+    if path is None or not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as lines:
+        return {line["language"]: dict(line) for line in csv.DictReader(lines)}
+
+
+def _by_language(arms: Sequence[Own]) -> dict[tuple[tuple[str, str], str], list[Own]]:
+    """(Target and intermediate tasks, language) -> the arms that were tested in it."""
+    found: dict[tuple[tuple[str, str], str], list[Own]] = {}
+    for own in arms:
+        for language in next(iter(own.arm.seeds.values())):
+            found.setdefault(((str(own.arm.first["target"]), own.arm.before), language), []).append(own)
+    return found
+
+
+def pairs(arms: Sequence[Own], notes: list[str]) -> list[Pair]:
+    """All pairs of a multilingual and a monolingual encoder, after the same intermediate tasks.
+
+    Args:
+        arms: Of both.
+        notes: Gets a sentence for what cannot be compared.
+    """
+    return [pair for (_, language), own in _by_language(arms).items() for pair in _pairs(language, own, notes)]
+
+
+def _pairs(language: str, own: Sequence[Own], notes: list[str]) -> list[Pair]:
+    monos = [one for one in own if one.only == language == one.source]
+    multis = [one for one in own if one.only is None]
+    found = []
+    for multi, mono in itertools.product(multis, monos):
+        target = str(multi.arm.first["target"])
+        if multi.by_items != mono.by_items:
+            notes.append(f"{target}, {language}: only one of two encoders has its answers, so they are not compared.")
+            continue
+        before, both = multi.arm.before, {"multi": multi.arm, "mono": mono.arm}
+        sides = {(name, before): _within(arm, name, language) for name, arm in both.items()}
+        arms = TargetArms(target, sides, False, multi.by_items, {})
+        weights = {("multi", before): 1.0, ("mono", before): -1.0}
+        gain = arms.contrasts({"gain": weights})["gain"][language]
+        found.append(Pair(target, language, WITHIN if multi.source == language else ZERO_SHOT, multi, mono, gain))
+    return found
+
+
+def _within(arm: Arm, name: str, language: str) -> Arm:
+    """An arm in one language alone."""
+    return replace(arm, encoder=name, seeds={seed: {language: by[language]} for seed, by in arm.seeds.items()})
