@@ -16,7 +16,15 @@ from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, write
 
 __all__ = ["ANALYSES", "Conclusion", "Planned", "analyse", "check", "write"]
 
-ANALYSES = ("consistency", "efficiency", "few_shot", "multilingual_vs_monolingual", "saturation", "transfer", "volume_vs_size")
+ANALYSES = (
+    "consistency",
+    "efficiency",
+    "few_shot",
+    "multilingual_vs_monolingual",
+    "saturation",
+    "transfer",
+    "volume_vs_size",
+)
 """What ``study.analysis`` may be, each the name of a module of this package."""
 
 
