@@ -125,11 +125,15 @@ def controls(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield option, OmegaConf.to_container(merged)  # type: ignore[misc]
 
 
-def check_study(planned: Sequence[PlannedCell]) -> None:
+def check_study(planned: Sequence[PlannedCell], refused: Sequence[Refusal] = ()) -> None:
     """Refuses the cells of a study with an analysis that they cannot answer.
 
+    Args:
+        planned: The cells.
+        refused: Those that were refused, which may be why others do not answer it.
+
     Raises:
-        StiltsError: There is no such analysis, or cells are missing.
+        StiltsError: There is no such analysis, or cells are missing: where some were refused, why.
     """
     analysis = (planned[0].config.get("study") or {}).get("analysis") if planned else None
     if analysis is None:
@@ -149,7 +153,10 @@ def check_study(planned: Sequence[PlannedCell]) -> None:
         for entry in planned
         if entry.job is not None and entry.cell.target is not None
     ]
-    studies.check(analysis, asked)
+    try:
+        studies.check(analysis, asked)
+    except StiltsError as error:
+        raise (refused[0].error if refused else error) from error
 
 
 def _encoder(model: ModelSpec) -> str:
@@ -194,8 +201,9 @@ def planned_cells(options: Sequence[str]) -> tuple[list[PlannedCell], list[str]]
 
     found = compose.with_hydra(plan)
     planned = [entry for entry in found if isinstance(entry, PlannedCell)]
-    refused = list(dict.fromkeys(str(entry.error) for entry in found if isinstance(entry, Refusal)))
+    refusals = [entry for entry in found if isinstance(entry, Refusal)]
+    refused = list(dict.fromkeys(str(entry.error) for entry in refusals))
     if not planned:
         raise StiltsError(refused[0] if refused else "The sweep has no cell.")
-    check_study(planned)
+    check_study(planned, refusals)
     return planned, refused

@@ -115,7 +115,7 @@ def run(
     failed: dict[str, str] = {}
     folder: Path | None = None
     if planned:
-        planning.check_study(planned)
+        planning.check_study(planned, refused)
         output = planning.output_of(planned)
         store = Store(output, planned[0].cell.on_damage)
         with disk_errors(Path(output)):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from support.finished import finished
 
+from stilts_xtreme.commands import plan
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
@@ -210,3 +212,18 @@ def test_what_would_be_missing_is_said_before_anything_is_trained(
     else:
         with pytest.raises(StiltsError, match=message):
             check("few_shot", planned)
+
+
+def test_a_target_without_rows_is_refused_in_its_own_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    asked = [
+        "-m",
+        "+study=few_shot",
+        "+target=tatoeba",
+        "shots.k=0,5",
+        "shots.draw=0,1",
+        "seed=0",
+        f"output={tmp_path}",
+    ]
+    assert plan.main(asked) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: shots.k=5 is refused: no head of tatoeba is trained that could learn from shots")
