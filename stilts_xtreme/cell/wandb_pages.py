@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ def make(entity: str, project: str, output: Path) -> dict[str, str]:
     Raises:
         StiltsError: The server does not take them.
     """
+    if not os.access(output, os.W_OK):
+        raise StiltsError(f"OUTPUT={output} cannot be written, and the addresses of the pages are kept there.")
     place = output / FILE
     kept = read_json(place) if place.exists() else {}
     before = kept.get(f"{entity}/{project}") or {}

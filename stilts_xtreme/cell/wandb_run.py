@@ -96,7 +96,7 @@ class WandbRun:
         """
         if run.gives:
             self.run.log_artifact(_reference(run.gives, folder_of(run.gives)))
-        for key in run.uses:
+        for key in (key for key in run.uses if folder_of(key).is_dir()):  # others have been removed since
             # the public run.use_artifact waits for the server without an end, and refuses an offline run
             self.run._log_artifact(_reference(key, folder_of(key)), is_user_created=True, use_after_commit=True)
 

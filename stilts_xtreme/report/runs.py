@@ -147,7 +147,8 @@ def stage_run(
         axes: ``phase``, ``tasks`` and :data:`AXES` of the stage; empty where an earlier version made it.
         identity: What its result depends on.
     """
-    model = [str(axes["model"])] if axes.get("model") else []
+    named = axes.get("model") and not label.startswith(f"{axes['model']} ")
+    model = [str(axes["model"])] if named else []
     seed = [f"seed{axes['seed']}"] if axes.get("seed") is not None else []
     config = {
         **{name: axes.get(name) for name in ("phase", "tasks", *AXES)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -191,6 +192,31 @@ def keys_of(panel: dict[str, Any]) -> Iterator[str]:
     yield from (column["accessor"] for column in config.get("columns") or ())
     if config.get("groupBy"):
         yield config["groupBy"]
+
+
+def test_a_folder_that_can_only_be_read(
+    made: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tree() -> set[Path]:
+        return {path for path in made.rglob("*") if path.name != wandb_pages.FILE}
+
+    before = tree()
+    assert track.main(["upload", str(made)]) == 0
+    assert tree() == before, "an upload writes nothing into the output folder"
+    monkeypatch.setattr(wandb_pages.os, "access", lambda path, mode: False)
+    assert f"OUTPUT={made} cannot be written" in said(capsys, "workspace", str(made))
+    assert not server.views
+
+
+def test_stages_that_were_removed_are_passed_over(
+    made: Path, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(made, tmp_path / "out")
+    gone = next(one.run for one in local_runs.read(made) if one.run.job_type == "intermediate")
+    shutil.rmtree(tmp_path / "out" / "stages" / gone.id)
+    assert track.main(["upload", str(tmp_path / "out")]) == 0
+    assert "4 runs (1 cell, 1 pretrain, 2 target) sent" in capsys.readouterr().out
+    assert gone.id not in server.runs
 
 
 def test_a_package_that_is_missing_is_named(

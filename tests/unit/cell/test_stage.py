@@ -441,6 +441,7 @@ def test_a_job_of_a_cluster_plans_a_configuration_once(outputs: Path, tmp_path: 
     name = job.keep_config(tmp_path, config)
     plans.clear()
     rebuilt = [job.rebuild(tmp_path, id_, name, False) for id_ in graph.nodes]
+    assert {node.sweep for node in rebuilt} == {tmp_path.name}, "by which loggers group"
     assert len(rebuilt) > 2
     assert plans == [" > tatoeba"]
     assert rebuilt[-1].planned is not None

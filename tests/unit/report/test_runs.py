@@ -156,6 +156,13 @@ def test_a_stage() -> None:
     }
 
 
+def test_a_pretraining_names_its_encoder_once() -> None:
+    axes = {"phase": "pretraining", "model": "mini"}
+    assert runs.stage_run("0123456789abcdef0123", "pretrain", "mini on synthetic", None, axes, {}).name == (
+        "mini on synthetic 01234567"
+    )
+
+
 def test_a_stage_of_an_earlier_version() -> None:
     run = runs.of_stage(manifest_of(selected=None))
     assert (run.job_type, run.name, run.config["seed"]) == ("train", "mnli > xnli 01234567", 4)
