@@ -206,6 +206,8 @@ def of_cell(result: Mapping[str, Any]) -> Run:
     axes = {name: result.get(name) for name in AXES}
     axes |= {"intermediate": "+".join(tasks) or "none", "rule": result.get("rule") or rule}
     axes["precision"] = settings.get("trainer.precision")
+    shots = result.get("shots") or {}
+    axes |= {"shots": shots.get("k"), **{f"shots_{name}": value for name, value in shots.items() if name != "k"}}
     identity = dict(result.get("identity") or {})
     stages = {stage["key"]: stage for stage in result["stages"]}
     final = identity.get("evaluation") or (result["stages"][-1]["key"] if stages else None)

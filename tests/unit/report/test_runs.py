@@ -109,6 +109,15 @@ def test_a_cell() -> None:
     assert all(KEY.fullmatch(key) for key in (*run.summary, *run.config))
 
 
+def test_the_shots_of_a_cell_are_flat_keys() -> None:
+    config = runs.of_cell(result_of(shots={"k": 16, "draw": 2, "arm": "after"})).config
+    assert {name: config[name] for name in ("shots", "shots_draw", "shots_arm")} == {
+        **{"shots": 16, "shots_draw": 2},
+        "shots_arm": "after",
+    }
+    assert runs.of_cell(result_of(shots=None)).config["shots"] is None
+
+
 @given(st.lists(st.text(min_size=1, max_size=8), unique=True, min_size=1, max_size=6), st.text(max_size=8))
 def test_no_score_of_a_cell_is_lost(languages: list[str], metric: str) -> None:
     lines = [
