@@ -94,7 +94,9 @@ def figure(matrix: Matrix) -> Figure:
                 small = f"{gain:+.1f}" + ("" if half is None else f" ±{half:.1f}")
                 weight = "bold" if half is not None and abs(gain) > half else "normal"
                 axes.text(x, y + 0.26, small, fontsize=6.5, weight=weight, **centred)
-    axes.set_xticks(range(len(columns)), columns, **({"rotation": 90} if turned else {}))
+    axes.set_xticks(range(len(columns)), columns)
+    if turned:
+        axes.tick_params(axis="x", labelrotation=90)
     axes.set_yticks(range(len(rows)), rows)
     axes.set_ylabel("intermediate task")
     synthetic = "SYNTHETIC data: " if matrix.synthetic else ""

@@ -48,7 +48,8 @@ def content(cells: Sequence[FinishedCell], matrix: Matrix, found: Findings, text
     data = {
         "rows": matrix.rows,
         "columns": matrix.columns,
-        "controls": sorted(matrix.controls),
+        "controls": sorted(matrix.controls | {run.row for run in placed if run.result.get("control")}),
+        "random": sorted(matrix.controls),
         "synthetic": matrix.synthetic,
         "languages": [vars(language) for language in in_order(codes)],
         "classes": CLASSES,

@@ -80,7 +80,6 @@ def _main(place: tuple[str, str], of: Sequence[Run], matrix: Matrix, shown: Find
     cell = _of_scores(place, scores, of) or _cell(place, {}, (), None)
     cell["collapsed"] = sorted({run.seed for run in of if run.lost} | entry.collapsed)
     cell["unsure"], cell["floor"] = sorted(entry.unsure), entry.floor
-    cell["control"] = place[0] in matrix.controls
     if entry.zero_shot and cell["value"] is None:  # what it is compared with means nothing, but it does not
         cell["value"] = fmean(entry.zero_shot.values())
     if evidence is None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from support.answers import write_answers
 from support.cells import ROOT
@@ -228,6 +228,20 @@ def test_examples_are_filtered(page: Page) -> None:
     assert page.locator("#example-page").inner_text() == "Page 2 of 2"
 
 
+def test_a_placebo_is_never_the_best_task(browser: Browser, tmp_path: Path) -> None:
+    write_matrix(tmp_path, {"mnli": {"xnli": 0.1}}, seeds=(0, 1), items=40)
+    gold = dict.fromkeys(LANGUAGES, ["neutral"] * 40)
+    for seed in (0, 1):
+        identity = {"evaluation": f"p{seed}", "baseline": f"key [] xnli {seed}", "encoder": "e", "rest": "xnli"}
+        more = {"control": "placebo", "identity": identity}
+        write_cell(tmp_path, ("mnli",), "xnli", seed, gold, gold, more=more)
+    assert main([str(tmp_path), "--output", str(tmp_path / "out")]) == 0
+    for page in opened(browser, tmp_path / "out" / "report.html"):
+        assert "placebo(mnli)" in names(page)
+        assert "mnli" in (winner := page.locator("tr.winner td").inner_text())
+        assert "placebo" not in winner
+
+
 def test_groups_of_answers_and_rankc_stand_below_the_examples(browser: Browser, tmp_path: Path) -> None:
     rows = {"id": ["1"], "context": ["1951 x"], "question": ["?"], "answer_texts": [["1951"]], "answer_starts": [[0]]}
     queries = {"id": ["1"], "query": ["q"], "text": ["t"], "context": [""], "gold": [["a"]]}
@@ -323,6 +337,6 @@ def test_the_picture_of_the_readme_is_made_by_a_command(file: Path, tmp_path: Pa
         "700",
     ]
     subprocess.run([*command, "--without-controls"], check=True, timeout=120)
-    with Image.open(tmp_path / "page.png") as taken:
-        assert taken.width == 700
-        assert 400 < taken.height < 1500  # it ends below the matrix
+    width, height = struct.unpack(">II", (tmp_path / "page.png").read_bytes()[16:24])
+    assert width == 700
+    assert 400 < height < 1500  # it ends below the matrix
