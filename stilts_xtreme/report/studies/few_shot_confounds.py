@@ -34,13 +34,16 @@ def confounds(found: Sequence[tuple[TargetArms, str, Mapping[int, Sequence[int]]
             if len(values) > 1:
                 listed = ", ".join(sorted(values))
                 said[f"{target.name}: cells with shots differ in {option} ({listed}) beside their number."] = None
+        high: dict[int, list[float]] = {}
         for arm in arms:
             score = _score(arm)
             if arm.before.startswith(BASELINE) and score is not None and score > CEILING:
-                said[
-                    f"{target.name}: {arm.before} has {score:.1f} without an intermediate task, so that a gain has "
-                    "little room."
-                ] = None
+                high.setdefault((arm.first.get("shots") or {"k": 0})["k"], []).append(score)
+        for k, scores in high.items():
+            said[
+                f"{target.name}: without an intermediate task {k} shots come to {max(scores):.1f}, so that a gain has "
+                "little room."
+            ] = None
         if not target.by_items:
             said[
                 f"{target.name}: there are no answers item by item, so that intervals are over seeds and draws alone."

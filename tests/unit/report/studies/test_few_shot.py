@@ -168,7 +168,7 @@ def test_confounds_are_named() -> None:
     assert any("fewer than 5 draws" in one for one in said)
     assert "More shots are more steps too, since the number of passes over them is the same." in said
     high = few_shot(cells(gains, curve=lambda k: 58))
-    assert any("little room" in one for one in high.confounds)
+    assert sum("little room" in one for one in high.confounds) == len(KS), "once for each number of shots"
 
 
 @pytest.mark.parametrize(
