@@ -11,7 +11,6 @@ from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.core.text import markdown_table
 from stilts_xtreme.report.evidence import REGION
-from stilts_xtreme.report.evidence_page import write_table
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.statistics.languages import adjusted
 from stilts_xtreme.report.statistics.power import ALPHA, seeds_for
@@ -136,6 +135,10 @@ def write(found: Conclusion, folder: Path, hypothesis: str | None = None) -> str
     Returns:
         The text of the first.
     """
+    from stilts_xtreme.report.evidence_page import (
+        write_table,
+    )  # with pandas: a plan, which asks what is lacking, has none
+
     folder.mkdir(parents=True, exist_ok=True)
     text = markdown(found, hypothesis)
     write_atomic(folder / "study.md", text)

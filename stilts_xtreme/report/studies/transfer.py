@@ -7,18 +7,19 @@ The figures are those of the matrix (:mod:`stilts_xtreme.report.evidence`). They
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.evidence import REGION, ZERO_SHOT, Evidence, Findings, findings
-from stilts_xtreme.report.evidence_page import pooled
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.languages import adjusted
-from stilts_xtreme.report.statistics.mixed import Overall
 from stilts_xtreme.report.statistics.power import ALPHA
 from stilts_xtreme.report.studies.compared import no_baseline
 from stilts_xtreme.report.studies.conclusion import UNDECIDED, Conclusion, Planned, Table, Verdict, shown, tidy
+
+if TYPE_CHECKING:
+    from stilts_xtreme.report.statistics.mixed import Overall
 
 QUESTION = (
     "Which English intermediate task helps zero-shot transfer to other languages, and does it give more than a "
@@ -56,6 +57,8 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
             "study=phang2020 needs cells with an intermediate task and their baseline: add none and another task to "
             "+intermediate=."
         )
+    from stilts_xtreme.report.evidence_page import pooled  # with pandas, which a plan does without
+
     means = {BASELINE: pooled(gains.values())}
     for control in dict.fromkeys(place[2] for place in found.over):
         means[control] = pooled(evidence for place, evidence in found.over.items() if place[2] == control)
