@@ -52,10 +52,11 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     found = pairs(arms, notes)
     if not found:
         lack = "" if any(own.only for own in arms) else " No encoder has one language in model.languages."
-        raise StiltsError(
+        said = (
             "study=multilingual_vs_monolingual: there is no language in which both a monolingual encoder, trained in "
             f"it, and a multilingual one were tested.{lack}"
         )
+        raise StiltsError(" ".join([said, *notes[:3]]))
     holm = corrected({pair.about: pair.gain for pair in found})
     words = (MULTI, MONO, SAME)
     says = "of the multilingual encoder over the monolingual one"

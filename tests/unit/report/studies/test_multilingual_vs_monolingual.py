@@ -142,5 +142,11 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     made = cells(tmp_path, 0.0)
     with pytest.raises(StiltsError, match=r"No encoder has one language in model\.languages"):
         analyse(NAME, [one for one in made if one.result["model"] == "multi"])
+    for one in made:
+        if one.result["model"] == "multi":
+            marks = [{"of": "cell", "verdict": "collapsed", "label": "x", "why": "it guessed"}]
+            one.result.update(collapsed=True, marks=marks)
+    with pytest.raises(StiltsError, match=r"were tested\. none > xnli.* is left out: x collapsed, it"):
+        analyse(NAME, made)
     with pytest.raises(StiltsError, match=r"xnli has one encoder, mini, .* add to model="):
         check(NAME, [Planned("mini", "none", "xnli", 0)])
