@@ -54,6 +54,8 @@ def draw(panels: Sequence[Panel], synthetic: bool) -> Figure:
         line = [points[n] for n in front(points)]
         axes.step([x for x, _ in line], [y for _, y in line], where="post", color="tab:blue", linewidth=0.8)
         axes.set_xscale("log")
+        axes.set_xticks([x for x, _ in points], [f"{x:.2g}" for x, _ in points], rotation=45)
+        axes.minorticks_off()
         axes.set_title(picture(panel.title), fontsize=10)
         axes.set_xlabel(panel.cost)
         axes.set_ylabel("score")
