@@ -180,11 +180,11 @@ def _rows(curve: Curve) -> list[dict[str, Any]]:
 
 
 def _draw(curves: Sequence[Curve], synthetic: bool) -> Figure:
-    from stilts_xtreme.report.studies.few_shot_picture import draw  # matplotlib takes half a second
+    from stilts_xtreme.report.studies.gain_picture import SHOTS, draw  # matplotlib takes half a second
 
     panels: dict[str, dict[str, Mapping[int, Gain]]] = {}
     several = len({curve.encoder for curve in curves}) > 1
     for curve in curves:
         name = _about(curve, several).replace(f" > {curve.target.name}", "")
         panels.setdefault(curve.target.name, {})[name] = {k: by[ZERO_SHOT].gain for k, by in curve.gains.items()}
-    return draw(panels, synthetic)
+    return draw(panels, SHOTS, synthetic)

@@ -264,11 +264,13 @@ def _rows(curve: Curve) -> list[dict[str, Any]]:
 
 
 def _draw(curves: Sequence[Curve], synthetic: bool) -> Figure:
-    from stilts_xtreme.report.studies.saturation_picture import draw  # matplotlib takes half a second
+    from stilts_xtreme.report.studies.gain_picture import SIZES, draw  # matplotlib takes half a second
 
     panels = {}
     for curve in curves:
         mean = next(iter(curve.target.means))
-        lines = {task: [curve.found[f"{task}, gain {e}"][mean] for e in curve.sizes] for task in curve.before}
-        panels[curve.target.name] = list(curve.sizes.values()), lines
-    return draw(panels, synthetic)
+        sizes = curve.sizes.items()
+        panels[curve.target.name] = {
+            task: {size: curve.found[f"{task}, gain {name}"][mean] for name, size in sizes} for task in curve.before
+        }
+    return draw(panels, SIZES, synthetic)
