@@ -21,6 +21,7 @@ stilts_xtreme.study report efficiency FOLDER --output REPORT says what the costs
 
 from __future__ import annotations
 
+import os
 import sys
 import uuid
 from argparse import Namespace
@@ -29,7 +30,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.command import Parser, command
-from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.disk import forbidden
+from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.terminal import Plain, out, say, table
 
 if TYPE_CHECKING:
@@ -63,12 +65,13 @@ def parser() -> Parser:
 def representatives(cells: Sequence[FinishedCell]) -> list[FinishedCell]:
     """One cell of each encoder and target: that without an intermediate task, with most languages, of the lowest seed.
 
-    Cells without a target, and controls, are passed over.
+    Cells without a target, controls, and cells with shots, whose models were not kept, are passed over.
     """
     from stilts_xtreme.report.labels import control, identity
 
     found: dict[tuple[str, str], FinishedCell] = {}
-    kept = [cell for cell in cells if cell.result["target"] and not control(cell.result)]
+    given = [cell for cell in cells if cell.result["target"] and not cell.result.get("shots")]
+    kept = [cell for cell in given if not control(cell.result)]
 
     def order(cell: FinishedCell) -> tuple[bool, int, int]:
         return bool(cell.result["intermediate"]), -len(cell.result["comparison"]), cell.result["seed"]
@@ -94,11 +97,29 @@ def _work(options: Namespace) -> None:
         )
     chosen = representatives(cells)
     if not chosen:
-        raise StiltsError(f"{options.folder} holds no cell with a target that is not a control.")
+        raise StiltsError(
+            f"{options.folder} holds no cell with a target that has one model to measure: controls are not measured, and "
+            "with shots no model is kept."
+        )
+    _check_languages(chosen, options.languages)
+    if not os.access(options.folder, os.W_OK):  # not only after all has been measured
+        raise forbidden(options.folder)
     found = [*_measured(chosen, options), *_trained(cells)]
     path = costs.write(found, options.folder)
     _show(found)
     out(f"costs: {path}")
+
+
+def _languages(cell: FinishedCell) -> list[str]:
+    return [str(line["language"]) for line in cell.result["comparison"]]
+
+
+def _check_languages(cells: Sequence[FinishedCell], asked: str | None) -> None:
+    """Refuses languages that no cell has."""
+    there = list(dict.fromkeys(language for cell in cells for language in _languages(cell)))
+    for language in asked.split(",") if asked is not None else ():
+        if language not in there:
+            raise unknown("--languages", language, there)
 
 
 def _measured(cells: Sequence[FinishedCell], options: Namespace) -> Iterator[Cost]:
@@ -159,13 +180,16 @@ def _subject(cell: FinishedCell, options: Namespace, gpu: bool) -> Subject:
     with elsewhere(True):
         made = make_cell(read_json(cell.folder / "config.json"))
     assert made.target is not None, "cells without a target are passed over"
-    there = [str(line["language"]) for line in cell.result["comparison"]]
-    asked = options.languages.split(",") if options.languages else there
-    measured = [language for language in asked if language in there]  # a target may lack the source language
+    there = _languages(cell)
+    asked = options.languages.split(",") if options.languages is not None else there
+    measured = [language for language in asked if language in there]
     if not measured:
         raise StiltsError(
-            f"--languages {options.languages}: {cell.result['cell']} has no {asked[0]}; choose of {', '.join(there)}."
+            f"--languages {options.languages}: {cell.result['cell']} has none of these; add one of {', '.join(there)}."
         )
+    if len(measured) < len(asked):
+        lacking = ", ".join(language for language in asked if language not in there)
+        say(f"{cell.result['cell']} has no rows in {lacking}, so it is measured in the others")
     tests = source_of(made.target.test, made.data)
     machine = TrainerSpec(
         accelerator="gpu" if gpu else "cpu",
@@ -181,7 +205,12 @@ def _trained(cells: Sequence[FinishedCell]) -> Iterator[Cost]:
     from stilts_xtreme.cell.spent import training_costs
 
     spent = training_costs(cells)
+    few = sum(bool(cell.result.get("shots")) for cell in cells)
+    if few:
+        say(f"training costs leave out {few} {'cell' if few == 1 else 'cells'} with shots, which do not record them")
     for cell in cells:
+        if cell.result.get("shots"):
+            continue
         own = spent.get(str(cell.result["cell"]))
         if own is None:
             say(f"{cell.result['cell']}: a training that it rests on is not in the store, so its cost is not known")

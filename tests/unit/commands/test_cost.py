@@ -21,10 +21,12 @@ def test_one_cell_of_each_encoder_and_target_is_measured() -> None:
     scores = {"en": 1.0, "de": 1.0}
     cells = [
         finished("a", "mnli", scores, 0),
-        finished("a", "none", scores, 1),
+        finished("a", "none", {"de": 1.0}, 1),
         finished("a", "none", scores, 0),
         finished("b", "mnli", scores, 2),
         finished("b", "none", scores, 0, weights="random"),
+        finished("a", "none", scores, 0, cell="few", shots={"k": 5, "draw": 0, "arm": "after"}),
+        finished("c", "none", scores, 0, cell="few-alone", shots={"k": 5, "draw": 0, "arm": "after"}),
         finished("a", "none", scores, 0, target=None, cell="none"),
         finished("a", "none", scores, 0, target="panx", cell="panx"),
     ]
@@ -136,4 +138,34 @@ def test_a_language_without_rows_is_refused(
 ) -> None:
     run_tiny("+target=tatoeba")
     assert cost.main([str(run_tiny.output), "--languages", "xx"]) == 1  # type: ignore[attr-defined]
-    assert "has no xx; choose of" in capsys.readouterr().err
+    assert "--languages=xx is not known; choose one of: qa" in capsys.readouterr().err
+
+
+def test_a_language_that_one_cell_lacks_is_said(
+    run_tiny: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_tiny("+target=tatoeba")
+    monkeypatch.setattr(cost, "_check_languages", lambda *_: None)  # as if another cell had it
+    monkeypatch.setattr("stilts_xtreme.training.costing.subject", lambda *_: pytest.fail("reached"))
+    with pytest.raises(pytest.fail.Exception):
+        cost.main([str(run_tiny.output), "--languages", "qab,xx"])  # type: ignore[attr-defined]
+    assert "has no rows in xx" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
+    run_tiny: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_tiny("+target=tatoeba")
+    monkeypatch.setattr(cost.os, "access", lambda place, mode: mode != cost.os.W_OK)
+    monkeypatch.setattr(cost, "_measured", lambda *_: pytest.fail("measured"))
+    assert cost.main([str(run_tiny.output)]) == 1  # type: ignore[attr-defined]
+    assert "No permission to use" in capsys.readouterr().err
+
+
+def test_trainings_on_shots_have_no_cost(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    shots = {"k": 5, "draw": 0, "arm": "after"}
+    cells = [finished("a", "none", {"en": 1.0, "de": 1.0}, seed, shots=shots if seed else None) for seed in (0, 1)]
+    known = {name: {"training_steps": 9.0} for name in ("a-none-0", "a-none-1")}
+    monkeypatch.setattr("stilts_xtreme.cell.spent.training_costs", lambda _: known)
+    assert [found.cell for found in cost._trained(cells)] == ["a-none-0"]
+    assert "leave out 1 cell with shots" in capsys.readouterr().err
