@@ -203,6 +203,7 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
                 "key": stage.key,
                 "kind": stage.kind,
                 "label": stage.label,
+                "parents": [parent.key for parent in stage.parents],
                 "made_now": made[stage.key],
                 "seconds": manifests[stage.key]["made"]["seconds"],
                 "info": manifests[stage.key]["info"],

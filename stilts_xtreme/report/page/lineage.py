@@ -10,6 +10,12 @@ from typing import Any
 from stilts_xtreme.report.benchmark.published import CONFIDENCE
 from stilts_xtreme.report.page.runs import Run
 
+MIXING = (
+    *("merge.method", "merge.scale", "merge.density"),
+    *("translation.source", "translation.languages", "translation.mode"),
+)
+"""Options that say which encoder or which rows an intermediate training has; a result has those that it uses."""
+
 
 def lineage(found: Sequence[Run]) -> list[dict[str, Any]]:
     """A line for each run.
@@ -81,16 +87,45 @@ def published(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _chain(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The trainings that a cell's own weights went through, the first one first; those of its baseline are not."""
-    stages = [stage for stage in result.get("stages") or () if stage.get("kind") == "train"]
+    """The trainings that a cell's own weights went through, the first one first; those of its baseline are not.
+
+    What is trained on shots is part of an evaluation, and not among them.
+    """
+    stages = {stage["key"]: stage for stage in result.get("stages") or ()}
     rows: Sequence[Mapping[str, Any]] = result.get("rows") or ({},)
-    last = next((stage for stage in stages if stage["key"] == rows[0].get("trained")), None)
+    last = stages.get(rows[0].get("trained"))
     if last is None:
         return []
-    before = str(last["label"]).rpartition(" > ")[0]
-    first = [stage for stage in stages if stage is not last and stage["label"] == before]
+    behind = _behind(last, stages) if "parents" in last else _by_label(last, stages)
     body = (result.get("scale") or {}).get("body")
-    return [_training(stage, body) for stage in (*first[:1], last)]
+    return [_training(stage, body) for key, stage in stages.items() if key in behind and stage["kind"] == "train"]
+
+
+def _behind(last: Mapping[str, Any], stages: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The keys of a stage and of all that it starts from."""
+    found, todo = set[str](), [last["key"]]
+    while todo:
+        key = todo.pop()
+        if key in stages and key not in found:
+            found.add(key)
+            todo += stages[key]["parents"]
+    return found
+
+
+def _by_label(last: Mapping[str, Any], stages: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The same in a result of an earlier version, which did not record what a stage starts from.
+
+    The label of a training names the one before it. What is merged or chosen is named otherwise, so then nothing is
+    known.
+    """
+    if any(stage.get("kind") in ("merge", "select") for stage in stages.values()):
+        return set()
+    before = str(last["label"]).rpartition(" > ")[0]
+    keys = list(stages)
+    own = [stages[key] for key in keys[: keys.index(last["key"]) + 1] if stages[key].get("kind") == "train"]
+    # of two trainings with one label, the later one is the cell's own: the baseline stands first
+    named = {str(stage["label"]): str(stage["key"]) for stage in own}
+    return {key for label, key in named.items() if label == before or label.rpartition(" > ")[0] == before}
 
 
 def _training(stage: Mapping[str, Any], body: int | None) -> dict[str, Any]:
@@ -127,8 +162,18 @@ def command(result: Mapping[str, Any]) -> str:
     if result.get("weights", "pretrained") != "pretrained":
         words.append(f"model.weights={result['weights']}")
     words += [f"{name}={result[name]}" for name in ("recipe", "data") if result.get(name)]
-    if result.get("volume") is not None and tasks:
-        words.append(f"volume={result['volume']}")
+    settings, shots = result.get("settings") or {}, result.get("shots") or {}
+    named = {name: result.get(name) for name in ("volume", "control")} if tasks else {}
+    if result.get("volume_steps", "own") != "own":
+        named["volume_steps"] = result["volume_steps"]
     if result.get("mlm"):
-        words.append(f"mlm.weight={result['mlm']:g}")
+        named["mlm.weight"] = f"{result['mlm']:g}"
+    named |= {name: settings.get(name) for name in MIXING}
+    named |= {f"shots.{name}": value for name, value in shots.items()}
+    words += [f"{name}={_written(value)}" for name, value in named.items() if value is not None]
     return shlex.join(["python", "-m", "stilts_xtreme", *words, f"seed={result['seed']}"])
+
+
+def _written(value: Any) -> str:
+    """A value as a command line has it."""
+    return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
