@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import shared
+from stilts_xtreme.core.text import without_password
 from stilts_xtreme.report.runs import AXES, Run
 
 EXPERIMENT = "stilts_xtreme"
@@ -45,6 +46,11 @@ def check(settings: Mapping[str, Any]) -> None:
         raise StiltsError(
             f"logger.uri={uri} is refused: it must be an address as MLflow takes it, such as "
             "sqlite:////home/me/mlflow.db or http://localhost:5000; null is a database in the output folder."
+        )
+    if uri is not None and (shown := without_password(uri)) != uri:
+        raise StiltsError(
+            f"logger.uri={shown} is refused: it has a password, which config.json of each cell would show; give the "
+            "address by MLFLOW_TRACKING_URI instead."
         )
 
 

@@ -19,6 +19,7 @@ from stilts_xtreme.core.checks import choice
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.terminal import say
+from stilts_xtreme.core.text import without_password
 from stilts_xtreme.report.runs import CELL, Keys, Run, group_of, point
 
 KINDS = ("csv", "mlflow", "none", "tensorboard", "wandb")
@@ -103,7 +104,7 @@ def check(goals: Iterable[Goal]) -> None:
             wandb_settings.announce(found.settings, found.group, found.output, say)
         elif found.kind == "mlflow":
             mlflow_run.check(found.settings)
-            say(f"MLflow: the runs are in {mlflow_run.uri_of(found.settings, found.output)}.")
+            say(f"MLflow: the runs are in {without_password(mlflow_run.uri_of(found.settings, found.output))}.")
 
 
 class Tracker:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.cell.wandb_settings import ONE_RUN, OPTIONS, PROJECT, mode_of, own_settings, quiet
+from stilts_xtreme.core.text import without_password
 from stilts_xtreme.report.runs import CELL, MATRIX, Run, artifact
 
 
@@ -162,5 +163,5 @@ def _reference(key: str, folder: Path) -> Any:
 
 
 def short(error: BaseException) -> str:
-    """An error of somebody else's in a line."""
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+    """An error of somebody else's in a line, without the password of an address."""
+    return without_password(" ".join(str(error).split()))[:200].rstrip(".") or type(error).__name__

@@ -16,6 +16,7 @@ from typing import Any
 from stilts_xtreme.core.checks import check, choice
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.paths import home
+from stilts_xtreme.core.text import without_password
 from stilts_xtreme.report.runs import LONGEST_NAME, LONGEST_TAG
 
 OPTIONS = {"project": "project", "entity": "entity", "group": "run_group", "mode": "mode", "tags": "run_tags"}
@@ -134,8 +135,8 @@ def _refuse(option: str, value: str, apply: Callable[[], object]) -> None:
     except (ValidationError, Error, ValueError) as error:
         reasons = [entry["msg"] for entry in error.errors()] if isinstance(error, ValidationError) else [str(error)]
         secret = any(word in option.upper() for word in ("KEY", "TOKEN"))
-        shown = "..." if secret else value
-        reason = " ".join("; ".join(reasons).split()).removeprefix("Value error, ").rstrip(".")
+        shown = "..." if secret else without_password(value)
+        reason = without_password(" ".join("; ".join(reasons).split())).removeprefix("Value error, ").rstrip(".")
         raise StiltsError(f"{option}={shown} is refused by W&B: {reason}.") from None
 
 
@@ -176,6 +177,7 @@ def mode_of(options: Mapping[str, Any]) -> tuple[str, str]:
     settings, given = own_settings()
     if "silent" not in given:  # W&B looks at it once, before it has been told
         wandb.termsetup(wandb.setup(settings=wandb.Settings(silent=True)).settings, None)
+    server = without_password(settings.base_url)
     asked = options.get("mode") if options.get("mode") != "auto" else None
     mode = asked or (settings.mode if "mode" in given else None)
     if mode in ("offline", "dryrun", "disabled"):
@@ -193,10 +195,13 @@ def mode_of(options: Mapping[str, Any]) -> tuple[str, str]:
     if mode is not None:
         said = f"logger.mode={mode}" if asked else f"WANDB_MODE={mode}"
         raise StiltsError(
-            f"{said} needs a login for {settings.base_url}, and there is none: run 'wandb login', set WANDB_API_KEY, "
+            f"{said} needs a login for {server}, and there is none: run 'wandb login', set WANDB_API_KEY, "
             "or give logger.mode=offline."
         )
-    return "offline", f"no login for {settings.base_url} is found ('wandb login' or WANDB_API_KEY gives one)"
+    return (
+        "offline",
+        f"no login for {server} is found ('wandb login' or WANDB_API_KEY gives one)",
+    )
 
 
 def announce(options: Mapping[str, Any], group: str, output: Path, say: Callable[[str], None]) -> None:
@@ -210,6 +215,7 @@ def announce(options: Mapping[str, Any], group: str, output: Path, say: Callable
     """
     mode, reason = mode_of(options)
     settings, given = own_settings()
+    server = without_password(settings.base_url)
     if one_run_only() and mode != "disabled":
         say("W&B: its own settings name one run, which is the cell's; the curves of its stages are in its files.")
     if mode in ("offline", "dryrun"):
@@ -220,4 +226,4 @@ def announce(options: Mapping[str, Any], group: str, output: Path, say: Callable
     elif mode != "disabled":
         project = options.get("project") or (settings.project if "project" in given else PROJECT)
         grouped = options.get("group") or (settings.run_group if "run_group" in given else group)
-        say(f"W&B: the runs are in the project {project} of {settings.base_url}, in the group {grouped}.")
+        say(f"W&B: the runs are in the project {project} of {server}, in the group {grouped}.")

@@ -94,6 +94,11 @@ def _csv_cell(value: object) -> str:
     return '"' + text.replace('"', '""') + '"' if re.search(r'[",;\s]|^$', text) and value is not None else text
 
 
+def without_password(text: str) -> str:
+    """A text in which the passwords of addresses, as in ``http://user:password@host``, are three dots."""
+    return re.sub(r"(://[^\s/:@]*):[^\s/]*@", r"\1:...@", text)
+
+
 PICTURED = 60
 """So many characters of a name stand beside a picture; a longer one would leave no room for the picture."""
 

@@ -147,5 +147,6 @@ if (data.examples.length) {
   at("example-next").addEventListener("click", () => { page += 1; drawExamples(); });
   turnToTarget();
 } else {
-  at("examples-body").replaceChildren(make("p", {}, "There are no files of answers beside these results, so there are no examples."));
+  at("examples-body").replaceChildren(make("p", {}, "There are no examples. They need the files of answers of a cell and of what it is compared with, "
+    + "and neither of the two may have collapsed."));
 }
