@@ -49,7 +49,7 @@ def read(output: Path) -> list[LocalRun]:
         Stages first, then cells, then matrices.
 
     Raises:
-        StiltsError: There is no finished cell, or a file is damaged.
+        StiltsError: There is no finished cell, or a file is damaged; of the files of stages the sizes are looked at.
     """
     cells = read_cells(output)
     sweeps = dict(_sweeps(output))
@@ -86,10 +86,12 @@ def _stages(store: Store, cells: list[LocalRun]) -> list[LocalRun]:
             key = stage["key"]
             if stage["kind"] not in CURVED or key in found:
                 continue
+            if not store.path(key).exists():  # it has been removed, as its cells have what they need
+                continue
+            folder = store.open(key, full=False)  # to read all weights takes minutes
             manifest = store.manifest(key)
-            if manifest is not None:  # else it has been removed, as its cells have what they need
-                curve = store.path(key) / "curve.jsonl"
-                found[key] = LocalRun(runs.of_stage(manifest), cell.logger, cell.group, curve=curve)
+            assert manifest is not None, "a stage without a manifest is damaged"
+            found[key] = LocalRun(runs.of_stage(manifest), cell.logger, cell.group, curve=folder / "curve.jsonl")
     return list(found.values())
 
 

@@ -103,13 +103,17 @@ class Store:
         """
         return self.path(key).exists() and self.damage(key, full=self.on_damage == "retrain") is None
 
-    def open(self, key: str) -> Path:
-        """The folder of a finished stage, every digest checked.
+    def open(self, key: str, full: bool = True) -> Path:
+        """The folder of a finished stage, checked.
+
+        Args:
+            key: The stage's key.
+            full: As in :meth:`damage`.
 
         Raises:
             StiltsError: When the stage is damaged or absent.
         """
-        found = self.damage(key)
+        found = self.damage(key, full)
         if found is not None:
             raise self._refusal(key, found)
         if not self.path(key).exists():
