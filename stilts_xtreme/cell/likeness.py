@@ -82,6 +82,12 @@ def by_evidence(cell_of: CellOf, tasks: Sequence[str]) -> list[str]:
                 f"LogME needs a target with labels, and {cell.target.name} is of the format {cell.target.head}; leave "
                 "out --logme."
             )
+        if len(np.unique(given[1])) < 2:
+            assert cell.target is not None
+            raise StiltsError(
+                f"LogME needs rows of at least two labels, and the training rows of {cell.target.name} that it looks "
+                "at have fewer; take more rows, or leave out --logme."
+            )
         found[task] = logme(*given)
     if not found:
         raise StiltsError(

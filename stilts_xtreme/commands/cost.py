@@ -98,8 +98,8 @@ def _work(options: Namespace) -> None:
     chosen = representatives(cells)
     if not chosen:
         raise StiltsError(
-            f"{options.folder} holds no cell with a target that has one model to measure: controls are not measured, and "
-            "with shots no model is kept."
+            f"{options.folder} holds no cell with a target that can be measured: controls are passed over, and cells "
+            "with shots keep no model."
         )
     _check_languages(chosen, options.languages)
     if not os.access(options.folder, os.W_OK):  # not only after all has been measured

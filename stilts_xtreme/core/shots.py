@@ -49,4 +49,9 @@ def words(facts: dict[str, Any]) -> str:
         facts: As of :meth:`Shots.facts`.
     """
     arm = "" if facts["arm"] == "after" else f" ({facts['arm']})"
-    return f"{facts['k']} {'shot' if facts['k'] == 1 else 'shots'}{arm}, draw {facts['draw']}"
+    return f"{number(facts['k'])}{arm}, draw {facts['draw']}"
+
+
+def number(k: int) -> str:
+    """A number of shots in words: ``1 shot``, ``5 shots``."""
+    return f"{k} {'shot' if k == 1 else 'shots'}"

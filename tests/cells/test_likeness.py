@@ -104,6 +104,15 @@ def test_what_cannot_be_asked_is_said(
         ask(cells_of(target, outputs), TASKS)
 
 
+def test_logme_of_rows_with_one_label_is_refused(
+    run_tiny: Callable[..., Any], outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_tiny("+intermediate=mnli")
+    monkeypatch.setattr(likeness, "ROWS", 1)
+    with pytest.raises(StiltsError, match="at least two labels, and the training rows of xnli"):
+        by_evidence(cells_of("xnli", outputs), ["mnli"])
+
+
 def test_logme_without_a_training_says_where_it_looked(pretrained: Path) -> None:
     with pytest.raises(StiltsError, match="holds none of them"):
         by_evidence(cells_of("panx", pretrained), TASKS)

@@ -81,7 +81,10 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         known("logger", cfg["logger"], fields.pop("logger"))
         logger = checked(cfg["logger"])
     for name, allowed in fields.items():
-        known(name, cfg.get(name) or {}, allowed)
+        given = cfg.get(name) or {}
+        group = f"it is a group of options; give one of them a value, such as {name}.{allowed[0]}"
+        check(isinstance(given, Mapping), name, given, group)
+        known(name, given, allowed)
     data = make_data(cfg["data"])
     find = _finder(cfg.get("dataset") or {})
     recipe, chosen, aim = cfg["recipe"], cfg.get("intermediate") or {}, cfg.get("target") or {}

@@ -105,7 +105,12 @@ def _offer(target: TargetArms, before: str, prices: Prices, said: dict[str, None
     for encoder, arm in priced.items():
         found = {measure: prices.of(arm, measure, languages) for measure in ANSWERS}
         found |= {measure: prices.of(arm, measure, ()) for measure in MODEL}
+        if found[LATENCY] is None:
+            said[f"{encoder} > {target.name} is left out: no run measured it in all of {', '.join(languages)}."] = None
+            continue
         own[encoder] = {measure: price for measure, price in found.items() if price is not None}
+    if len(own) < 2:
+        return None
     own = dict(sorted(own.items(), key=lambda item: item[1][LATENCY].value))
     pairs = list(itertools.permutations(own, 2))
     wanted = {f"{one} less {other}": {(one, before): 1.0, (other, before): -1.0} for one, other in pairs}

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.shots import number
 from stilts_xtreme.report.evidence import EVERY, ZERO_SHOT
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
@@ -80,7 +81,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
                 f"{_about(curve, several)}, {_class(mean)}",
                 found.gain,
                 holm.get(name),
-                f"of change with {k} shots",
+                f"of change with {number(k)}",
                 (LARGER, SMALLER, SAME),
                 _advice(found.noise),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from stilts_xtreme.core.shots import number
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.studies.compared import Arm, TargetArms
 
@@ -24,7 +25,7 @@ def confounds(found: Sequence[tuple[TargetArms, str, Mapping[int, Sequence[int]]
     for target, way, draws in found:
         few = {k: len(drawn) for k, drawn in draws.items() if len(drawn) < USUAL}
         if few:
-            listed = ", ".join(f"{k} shots have {count}" for k, count in few.items())
+            listed = ", ".join(f"{count} of {number(k)}" for k, count in few.items())
             said[f"{target.name}: fewer than {USUAL} draws ({listed}), and draws differ."] = None
         if way != "joint":
             said["More shots are more steps too, since the number of passes over them is the same."] = None
@@ -41,15 +42,15 @@ def confounds(found: Sequence[tuple[TargetArms, str, Mapping[int, Sequence[int]]
                 high.setdefault((arm.first.get("shots") or {"k": 0})["k"], []).append(score)
         for k, scores in high.items():
             said[
-                f"{target.name}: without an intermediate task {k} shots come to {max(scores):.1f}, so that a gain has "
-                "little room."
+                f"{target.name}: the score without an intermediate task is {max(scores):.1f} with {number(k)}, "
+                "so that a gain has little room."
             ] = None
         if not target.by_items:
             said[
                 f"{target.name}: there are no answers item by item, so that intervals are over seeds and draws alone."
             ] = None
         if len(set.intersection(*(set(arm.seeds) for arm in arms))) == 1:
-            said[f"{target.name}: one seed alone; its intervals leave out the noise of seeds."] = None
+            said[f"{target.name}: one seed alone; its intervals leave out the noise of seeds and of draws."] = None
     return list(said)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.shots import words
+from stilts_xtreme.core.shots import number, words
 from stilts_xtreme.report.evidence import EVERY
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.statistics.gains import Gain
@@ -65,8 +65,8 @@ def few(target: str, ks: Sequence[int]) -> str:
 def one_draw(target: str, k: int) -> str:
     """The sentence for a target with one draw of some shots."""
     return (
-        f"study=few_shot: {target} has one draw of {k} shots, so that the noise of draws is not known; add others, as "
-        "in shots.draw=0,1,2,3,4."
+        f"study=few_shot: {target} has one draw of {number(k)}, so that the noise of draws is not known; add others, "
+        "as in shots.draw=0,1,2,3,4."
     )
 
 

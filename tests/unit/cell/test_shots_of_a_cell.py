@@ -25,6 +25,12 @@ def test_without_shots_nothing_of_the_group_is_keyed() -> None:
     assert [stage.key for stage in plan(cell_of(*XNLI, *options)).stages()] == [stage.key for stage in plain.stages()]
 
 
+@pytest.mark.parametrize("group", ["shots", "evaluation", "store", "sweep", "sampling", "mlm"])
+def test_a_value_for_a_whole_group_of_options_is_refused(group: str) -> None:
+    with pytest.raises(StiltsError, match=rf"^{group}=3 is refused: it is a group of options; .* such as {group}\."):
+        cell_of(*XNLI, f"{group}=3")
+
+
 def test_only_evaluations_change_and_all_of_them_have_the_same_shots() -> None:
     plain, few = plan(cell_of(*XNLI)), plan(cell_of(*XNLI, "shots.k=5"))
     trained = [[stage.key for stage in own.stages() if isinstance(stage, Training)] for own in (plain, few)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -190,3 +191,17 @@ def test_an_encoder_without_costs_is_left_out_and_said(tmp_path: Path) -> None:
 def test_what_is_missing_is_said_before_anything_is_trained() -> None:
     with pytest.raises(StiltsError, match=r"xnli has 1 encoders .* add to model="):
         check("efficiency", [Planned("mini", "none", "xnli", 0)])
+
+
+def test_an_encoder_that_no_run_measured_in_all_languages_is_left_out(tmp_path: Path) -> None:
+    encoders = {"a": (50.0, 1.0), "b": (60.0, 2.0), "c": (70.0, 3.0)}
+    cells = measured(tmp_path, encoders)
+    for cell in cells:  # a third language, of which the runs measured one each
+        cell.result["comparison"].append({"language": "sw", "value": 40.0})
+    first = costs.read(cells)
+    more = [dataclasses.replace(cost, language="sw") for cost in first if cost.language == "de"]
+    other = [dataclasses.replace(cost, run="s") if cost.model == "c" else cost for cost in more]
+    costs.write([*first, *other], tmp_path)
+    found = analyse("efficiency", cells)
+    assert "c > xnli is left out: no run measured it in all of de, sw." in found.confounds
+    assert not any("c" in verdict.why.replace("dominated", "").split(": ") for verdict in found.verdicts)

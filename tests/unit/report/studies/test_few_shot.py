@@ -118,7 +118,9 @@ def test_noise_is_not_taken_for_sameness_and_what_would_help_is_said() -> None:
     (found,) = few_shot(cells(dict.fromkeys(KS, 4), noise=1.5)).verdicts
     assert found.verdict == UNDECIDED
     assert "would show it sooner" in found.why
-    (one,) = few_shot(cells(dict(zip(KS, (2, 3, 5, 8), strict=True)), seeds=1)).verdicts
+    alone = few_shot(cells(dict(zip(KS, (2, 3, 5, 8), strict=True)), seeds=1))
+    assert "xnli: one seed alone; its intervals leave out the noise of seeds and of draws." in alone.confounds
+    (one,) = alone.verdicts
     assert one.verdict == UNDECIDED
     assert "one seed" in one.why
 
@@ -177,7 +179,7 @@ def test_confounds_are_named() -> None:
         (lambda shots, before: bool(shots), r"numbers of shots 1, 10, 100; it needs 0 and another one"),
         (lambda shots, before: not shots, "numbers of shots 0; it needs 0 and another one"),
         (lambda shots, before: before != "none", r"no cell without .* add none to \+intermediate="),
-        (lambda shots, before: not shots or not shots["draw"], "has one draw of 1 shots"),
+        (lambda shots, before: not shots or not shots["draw"], "has one draw of 1 shot,"),
     ],
 )
 def test_what_is_missing_is_said(keep: Callable[[Any, str], bool], message: str) -> None:
