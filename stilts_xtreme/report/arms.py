@@ -76,6 +76,11 @@ class Pair:
         return [code for code in every[0] if all(code in found for found in every)] if every else []
 
     @property
+    def source_alone(self) -> bool:
+        """Whether both arms have the source language alone in common, and others were evaluated."""
+        return self.languages == [self.source] and bool(self.left_out)
+
+    @property
     def left_out(self) -> list[str]:
         """Languages that an arm has with some seed, and not both with all."""
         kept = self.languages

@@ -147,7 +147,8 @@ def findings(cells: Sequence[FinishedCell]) -> Findings:
             seeds = ", ".join(map(str, sorted(pair.collapsed)))
             notes.append(f"{name}: seed {seeds} collapsed, and is left out.")
         if pair.left_out:
-            notes.append(f"{name}: {', '.join(pair.left_out)} left out, which not both arms have with all seeds.")
+            more = " Nothing but the source language is left, so it has no gain." if pair.source_alone else ""
+            notes.append(f"{name}: {', '.join(pair.left_out)} left out, which not both arms have with all seeds.{more}")
         if (found := _evidence(pair, answers)) is None:
             continue
         if pair.over == BASELINE:
@@ -171,7 +172,7 @@ def findings(cells: Sequence[FinishedCell]) -> Findings:
 
 def _evidence(pair: Pair, answers: Answers) -> Evidence | None:
     every = pair.languages
-    if not every:
+    if not every or pair.source_alone:
         return None
     zero_shot = [key for key in every if key != pair.source] or every
     means = {ZERO_SHOT: zero_shot, EVERY: every}

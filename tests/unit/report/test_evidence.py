@@ -280,3 +280,15 @@ def test_answers_need_a_metric_that_is_a_sum_over_items(tmp_path: Path) -> None:
     assert Answers.of(cells).items("key-m-none-xnli-seed0", target, ["en"]) is not None
     assert Answers.of(cells).items("key-m-none-xnli-seed0", target, ["en", "fr"]) is None
     assert Answers.of(cells).items("another", target, ["en"]) is None
+
+
+def test_the_gain_of_the_source_language_is_no_zero_shot_gain(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    cells = []
+    for seed in (0, 1):
+        base, own = answers_of(rng, 0.5, 40), answers_of(rng, 0.8, 40)
+        cells.append(made(tmp_path, (), seed, base))
+        cells.append(made(tmp_path, ("mnli",), seed, {"en": own["en"], "fr": own["de"]}))
+    found = findings(cells)
+    assert not found.entries
+    assert any("source language is left, so it has no gain" in note for note in found.notes)
