@@ -50,7 +50,8 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     Raises:
         StiltsError: No cell has a baseline.
     """
-    found = findings(cells)
+    zero_shot = [cell for cell in cells if not cell.result.get("shots")]
+    found = findings(zero_shot)
     gains = {place: evidence for place, evidence in found.entries.items() if not evidence.control}
     if not gains:
         raise StiltsError(
@@ -65,8 +66,11 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     verdicts = [verdict for over, by_row in means.items() for verdict in _over_targets(over, by_row, found)]
     verdicts += _by_target(found, gains)
     tables = [_table(means, gains)] if means[BASELINE] else []
-    synthetic = any(cell.result["synthetic"] for cell in cells)
-    return Conclusion(QUESTION, verdicts, tables, _notes(found, means, gains), list(_rows(found, means)), synthetic)
+    notes = _notes(found, means, gains)
+    if len(zero_shot) < len(cells):
+        notes.append("Cells with shots are left out: the question is about zero-shot transfer.")
+    synthetic = any(cell.result["synthetic"] for cell in zero_shot)
+    return Conclusion(QUESTION, verdicts, tables, notes, list(_rows(found, means)), synthetic)
 
 
 def _over_targets(over: str, means: Mapping[str, Overall], found: Findings) -> Iterator[Verdict]:

@@ -84,6 +84,15 @@ def test_two_targets_have_no_mean_and_it_is_said(tmp_path: Path) -> None:
     assert any("at least three targets" in note for note in found.confounds)
 
 
+def test_cells_with_shots_are_left_out_and_it_is_said(tmp_path: Path) -> None:
+    plain = cells(tmp_path, {"mnli": 0.15}, seeds=1)
+    shot = made(tmp_path, ("qqp",), 0, answers_of(np.random.default_rng(1), 0.9, ITEMS))
+    shot = replace(shot, result={**shot.result, "shots": {"k": 5, "draw": 0, "arm": "after"}})
+    found = analyse("transfer", [*plain, shot])
+    assert not any("qqp" in verdict.about for verdict in found.verdicts)
+    assert any("Cells with shots are left out" in note for note in found.confounds)
+
+
 def test_what_is_missing_is_said_before_and_after(tmp_path: Path) -> None:
     baseline = Planned("m", "none", "xnli", 0)
     check("transfer", [baseline, replace(baseline, before="mnli")])
