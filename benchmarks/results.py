@@ -52,14 +52,14 @@ def write_cell(
             "kind": "train",
             "label": joined,
             "seconds": 60.0,
-            "info": {"steps": 100, "tokens": 4000},
+            "info": {"steps": 100, "tokens": 4000, "joules": 3600.0, "energy_of": "RAPL, whole processors"},
         },
         {
             "key": f"t{joined}{target}",
             "kind": "train",
             "label": f"{joined} > {target}",
             "seconds": 30.0,
-            "info": {"tokens": 2000},
+            "info": {"tokens": 2000, "joules": 1800.0, "energy_of": "RAPL, whole processors"},
         },
     ]
     row = {"metric": "accuracy", "stage": key, "trained": stages[-1]["key"], "synthetic": False, "collapsed": collapsed}

@@ -27,6 +27,7 @@ from stilts_xtreme.training.callbacks import Guard, Select
 from stilts_xtreme.training.checkpoints import DamagedCheckpoint
 from stilts_xtreme.training.courses import courses_of, steps_in
 from stilts_xtreme.training.dev import Dev, tell
+from stilts_xtreme.training.energy import Energy
 from stilts_xtreme.training.evaluate import evaluate, make_floors
 from stilts_xtreme.training.fit import StepStream, fit, write_curve
 from stilts_xtreme.training.merge import merge
@@ -123,6 +124,8 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
                 callbacks.append(KeepPoints(guard, scratch / RESUME, dev.scores, every))
             else:
                 callbacks.append(Select(guard, scratch / RESUME, dev.scores, every, first.patience))
+        energy = Energy.of_device(cell.trainer.accelerator == "gpu")
+        callbacks.append(energy)
         trainer = fit(module, steps_stream, cell.trainer, callbacks, scratch / RESUME, added)
     chosen = None
     if first.selection == "best":
@@ -139,6 +142,7 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
         "steps_of": {course.task: course.steps for course in courses},
         "tokens": steps_stream.tokens(trainer.global_step),
         "loss": loss,
+        **energy.found(),
     }
     if longer:
         found["steps_of_control"] = longer

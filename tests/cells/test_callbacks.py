@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -117,3 +119,18 @@ def test_a_checkpoint_with_an_own_callback_loads_without_running_code(
     callback = instantiate("callbacks.x", values, pl.Callback)
     torch.save(callback.state_dict(), tmp_path / "state")
     assert torch.load(tmp_path / "state", weights_only=True)["parts"] == {"list": [1]}
+
+
+def test_the_energy_of_a_training_is_recorded_where_the_machine_tells(
+    run_tiny: Callable[..., Any], pretrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Meter:
+        source = "a fake counter"
+
+        def joules(self) -> float:
+            return 5.0
+
+    monkeypatch.setattr("stilts_xtreme.training.energy.energy_meter", lambda gpu: (Meter(), Meter.source))
+    result = run_tiny("+intermediate=mnli", output=pretrained)
+    (trained,) = (stage for stage in result["stages"] if stage["kind"] == "train")
+    assert (trained["info"]["joules"], trained["info"]["energy_of"]) == (5.0, "a fake counter")

@@ -88,6 +88,8 @@ const power = (value) => (value === null ? "" : value.toExponential(1).replace("
 function drawCost() {
   const seconds = (value) => (value === null ? "" : value < 600 ? `${value.toFixed(0)} s` : `${(value / 3600).toFixed(2)} h`);
   const counted = data.lineage.some((line) => line.flops !== null);
+  const metered = data.lineage.some((line) => line.joules !== null);
+  const energy = (value) => (value === null ? "" : value < 3.6e6 ? `${(value / 3600).toPrecision(3)} Wh` : `${(value / 3.6e6).toPrecision(3)} kWh`);
   const lines = data.rows.map((row) => {
     const own = data.lineage.filter((line) => line.row === row);
     const cells = data.columns.map((column) => cellsOf[0].get(place(row, column))).filter(Boolean);
@@ -96,15 +98,17 @@ function drawCost() {
     const scores = cells.map((cell) => cell.value).filter((value) => value !== null);
     const flops = counted ? [power(mean(own.map((line) => line.flops))), power(mean(own.map((line) => line.amortised_flops)))] : [];
     return [row, seconds(mean(own.map((line) => line.seconds))), seconds(mean(own.map((line) => line.amortised))), ...flops,
+      ...(metered ? [energy(mean(own.map((line) => line.joules))), energy(mean(own.map((line) => line.amortised_joules)))] : []),
       steps === null ? "" : steps.toFixed(0), parameters === null ? "" : `${(parameters / 1e6).toPrecision(3)} M`,
       number(mean(scores)), signed(mean(cells.map((cell) => cell.gain))), `${scores.length} of ${data.columns.length}`];
   });
   const unknown = data.lineage.filter((line) => line.trained.length && line.flops === null).length;
   at("cost-flops").textContent = (counted ? "FLOPs: floating-point operations of training, 6 for each sub-token and each parameter outside of the "
     + "embedding (Kaplan et al. 2020); frozen layers are counted as if they were trained. " : "")
-    + (unknown ? `Of ${unknown} of ${data.lineage.length} cells they are not known: earlier versions did not record the sub-tokens of a training.` : "");
+    + (unknown ? `Of ${unknown} of ${data.lineage.length} cells they are not known: earlier versions did not record the sub-tokens of a training. ` : "")
+    + (metered ? `Energy is that of ${[...new Set(data.lineage.flatMap((line) => line.energy_of))].join("; ")}, with all programs that ran there.` : "");
   table(at("cost-table"), "Training time, operations, steps and size beside the mean score on the languages not trained on.",
-    ["intermediate task", "time", "time, shared", ...(counted ? ["FLOPs", "FLOPs, shared"] : []), "steps", "parameters", "score", "gain", "targets"], lines);
+    ["intermediate task", "time", "time, shared", ...(counted ? ["FLOPs", "FLOPs, shared"] : []), ...(metered ? ["energy", "energy, shared"] : []), "steps", "parameters", "score", "gain", "targets"], lines);
 }
 
 choices(at("language-target"), [[ALL, "mean of all targets"], ...data.columns.map((column) => [column, column])],

@@ -25,8 +25,9 @@ def lineage(found: Sequence[Run]) -> list[dict[str, Any]]:
 
     Returns:
         ``row``, ``column``, ``seed``, ``cell``, ``command``, ``trained`` (a list of ``label``, ``key``, ``steps``,
-        ``seconds``, ``tokens`` and ``flops`` of what the run itself was trained on), ``seconds`` and ``flops`` in all,
-        ``amortised`` and ``amortised_flops`` (the same where a training is shared by the cells that start from it),
+        ``seconds``, ``tokens``, ``flops`` and ``joules`` of what the run itself was trained on), ``seconds``, ``flops``
+        and ``joules`` in all, ``amortised``, ``amortised_flops`` and ``amortised_joules`` (the same where a training is
+        shared by the cells that start from it), ``energy_of`` (what the counters of energy count, in words),
         ``steps``, ``parameters``, ``marks`` in words, and ``published``. What is not known is None.
     """
     chains = [_chain(run.result) for run in found]
@@ -45,6 +46,9 @@ def lineage(found: Sequence[Run]) -> list[dict[str, Any]]:
                 "amortised": _total(chain, "seconds", shared),
                 "flops": _total(chain, "flops"),
                 "amortised_flops": _total(chain, "flops", shared),
+                "joules": _total(chain, "joules"),
+                "amortised_joules": _total(chain, "joules", shared),
+                "energy_of": sorted({of for stage in chain if (of := stage["energy_of"])}),
                 "steps": sum(stage["steps"] or 0 for stage in chain) or None,
                 "parameters": (run.result.get("scale") or {}).get("parameters"),
                 "marks": [
@@ -144,6 +148,8 @@ def _training(stage: Mapping[str, Any], body: int | None) -> dict[str, Any]:
         "seconds": stage.get("seconds"),
         "tokens": tokens,
         "flops": None if tokens is None or body is None else 6.0 * body * tokens,
+        "joules": info.get("joules"),
+        "energy_of": info.get("energy_of"),
     }
 
 

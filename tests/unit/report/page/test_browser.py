@@ -203,7 +203,13 @@ def test_cost_stands_beside_quality(page: Page) -> None:
     found = dict(zip(titles, line.all_inner_texts(), strict=True))
     assert (found["time"], found["FLOPs"]) == ("90 s", "3.1e12")
     assert float(found["FLOPs, shared"]) < float(found["FLOPs"])
-    assert "Kaplan" in page.locator("#cost-flops").inner_text()
+    assert (found["energy"], float(found["energy, shared"].removesuffix(" Wh"))) == (
+        "1.50 Wh",
+        pytest.approx(1 / 3, abs=0.2),
+    )
+    said = page.locator("#cost-flops").inner_text()
+    assert "Kaplan" in said
+    assert "Energy is that of RAPL, whole processors, with all programs that ran there." in said
 
 
 def test_examples_are_filtered(page: Page) -> None:

@@ -92,11 +92,15 @@ def test_cost_is_shared_among_the_cells_that_start_from_a_training(cells: list[F
     # mnli was trained for 2 targets and 3 seeds, mnli > xnli for 3 seeds
     assert line["amortised_flops"] == pytest.approx(6 * 85e6 * (4000 / 6 + 2000 / 3))
     assert line["amortised"] == pytest.approx(60 / 6 + 30 / 3)
+    assert (line["joules"], line["amortised_joules"]) == (5400, pytest.approx(3600 / 6 + 1800 / 3))
+    assert line["energy_of"] == ["RAPL, whole processors"]
     old = json.loads(json.dumps(cells[-1].result))
     for stage in old["stages"]:
-        del stage["info"]["tokens"]
+        for name in ("tokens", "joules", "energy_of"):
+            del stage["info"][name]
     (line,) = [line for line in lineage(runs([FinishedCell(old, None)])) if line["trained"]]
-    assert line["flops"] is line["amortised_flops"] is None
+    assert line["flops"] is line["amortised_flops"] is line["joules"] is None
+    assert line["energy_of"] == []
     assert line["seconds"] == 30
 
 
