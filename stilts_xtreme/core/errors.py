@@ -14,9 +14,17 @@ class StiltsError(Exception):
 
 
 def near(value: object, names: Iterable[str]) -> str:
-    """The name that a value was probably meant to be, in words; empty when none is close."""
-    found = difflib.get_close_matches(str(value), list(names), n=1, cutoff=0.5)
-    return f" (did you mean '{found[0]}'?)" if found else ""
+    """The name that a value was probably meant to be, in words; empty when none is close.
+
+    Where a value is the last part of names with dots, as ``learning_rate`` is, the three nearest of them are told.
+    """
+    names = list(names)
+    ending = {name for name in names if name.endswith(f".{value}")}
+    found = difflib.get_close_matches(str(value), ending or names, n=3 if ending else 1, cutoff=0.0 if ending else 0.5)
+    if not found:
+        return ""
+    *others, last = [f"'{name}'" for name in found]
+    return f" (did you mean {', '.join(others)} or {last}?)" if others else f" (did you mean {last}?)"
 
 
 def unknown(option: str, value: object, choices: Iterable[object], below: Iterable[object] = ()) -> StiltsError:

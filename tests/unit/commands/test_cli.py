@@ -220,8 +220,8 @@ def test_mistakes_get_one_sentence(
 
 TOP = (
     "baseline, benchmark, bitext, callbacks, control, data, evaluation, intermediate, languages, logger, merge, mlm, "
-    "model, output, recipe, retrieval, sampling, seed, store, study, sweep, tagging, target, trainer, translation, "
-    "volume, volume_steps."
+    "model, output, recipe, retrieval, sampling, seed, shots, store, study, sweep, tagging, target, trainer, "
+    "translation, volume, volume_steps."
 )
 
 
@@ -232,7 +232,7 @@ TOP = (
         ("modle=mini", "model", TOP),
         ("intermediat=mnli", "intermediate", TOP),
         ("trainr.threads=1", "trainer.threads", TOP),
-        ("learning_rate=1", "recipe.target.learning_rate", TOP),
+        ("seeed=1", "seed", TOP),
         (
             "recipe.learning_rate=1",
             "recipe.target.learning_rate",
@@ -245,6 +245,13 @@ def test_a_mistyped_option_gets_a_short_list(cli: Callable[..., Any], argument: 
     said = refused(cli("+target=xnli", argument))
     name = argument.split("=")[0]
     assert said == f"error: option={name} is not known (did you mean '{near}'?); choose one of: {listed}"
+
+
+def test_the_last_part_of_several_options_names_the_nearest(cli: Callable[..., Any]) -> None:
+    meant = "'shots.learning_rate', 'recipe.target.learning_rate' or 'model.pretraining.learning_rate'"
+    assert f"option=learning_rate is not known (did you mean {meant}?)" in refused(
+        cli("+target=xnli", "learning_rate=1")
+    )
 
 
 @pytest.mark.parametrize(
