@@ -126,8 +126,10 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         every = "evaluation.rules need all evaluation points, and patience would end the training before the last ones"
         option = option_of("recipe.target", recipe["target"], target.name, "patience")
         check(target.recipe.patience is None, option, target.recipe.patience, every)
-    shots = make_shots(cfg.get("shots") or {}) if target is not None else None  # an earlier version had none
+    shots = make_shots(cfg.get("shots") or {})  # an earlier version had none
     if shots is not None:
+        alone = "shots come before the evaluation of a target, and there is none; add +target= or leave shots out"
+        check(target is not None, "shots.k", shots.k, alone)
         zero = "rules choose among weights of the training in English; a model that is trained on shots is the last one"
         check(
             not evaluation["rules"], "evaluation.rules", list(evaluation["rules"]), f"{zero}; leave one of the two out"

@@ -92,6 +92,7 @@ def test_shots_are_trained_on_with_the_recipe_of_the_target_but_for_its_steps() 
         (("+target=udpos", "shots.k=5", *REAL), r"udpos has no train rows in th, tl, yo .*languages=\[af,ar"),
         (("+target=panx", "shots.k=101", "languages=[de,yo]", *REAL), r"fewer train rows .* yo \(100\)"),
         (("+target=xnli", "shots.k=5", "languages=[en]", *REAL), "is evaluated in en alone"),
+        (("+intermediate=mnli", "shots.k=2"), r"^shots\.k=2 is refused: shots come before the evaluation of a target"),
         (("+target=xnli", "shots.k=5", "evaluation.rules=[best]"), "evaluation.rules=.* is refused: .*shots"),
         (("+target=xnli", "shots.k=-1"), "shots.k=-1"),
         (("+target=xnli", "shots.k=5", "shots.arm=before"), "after, joint, replay"),
