@@ -22,6 +22,7 @@ from transformers import (
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from benchmarks.models import SPECIALS
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.models.batch import Features, spans
 
 GROUP = 50
@@ -33,24 +34,26 @@ PIECES = 30_000
 """Pieces of the vocabulary that a training set in English is taken to have."""
 
 
-class MaskedQuestionAnswering(XLMRobertaForQuestionAnswering):
-    """Hugging Face's model with a loss over real tokens alone."""
+def masked(kind: type[PreTrainedModel]) -> type[PreTrainedModel]:
+    """A model for questions of Hugging Face's with a loss over real tokens alone."""
 
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        start_positions: torch.Tensor | None = None,
-        end_positions: torch.Tensor | None = None,
-        **more: Any,
-    ) -> Any:
-        """As Hugging Face's."""
-        output = super().forward(input_ids=input_ids, attention_mask=attention_mask)
-        if start_positions is not None:
-            padding = attention_mask == 0
-            sides = ((output.start_logits, start_positions), (output.end_logits, end_positions))
-            output.loss = sum(cross_entropy(one.masked_fill(padding, -torch.inf), gold) for one, gold in sides) / 2
-        return output
+    class Masked(kind):  # type: ignore[misc,valid-type]
+        def forward(
+            self,
+            input_ids: torch.Tensor | None = None,
+            attention_mask: torch.Tensor | None = None,
+            start_positions: torch.Tensor | None = None,
+            end_positions: torch.Tensor | None = None,
+            **more: Any,
+        ) -> Any:
+            output = super().forward(input_ids=input_ids, attention_mask=attention_mask)
+            if start_positions is not None:
+                padding = attention_mask == 0
+                sides = ((output.start_logits, start_positions), (output.end_logits, end_positions))
+                output.loss = sum(cross_entropy(one.masked_fill(padding, -torch.inf), gold) for one, gold in sides) / 2
+            return output
+
+    return Masked
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,16 @@ JOBS = {
         spread=0.6,
         longest=128,
     ),
-    "qa": Job("qa", MaskedQuestionAnswering, DataCollatorWithPadding, (), batch=16, mean=180, spread=0.4, longest=384),
+    "qa": Job(
+        "qa",
+        XLMRobertaForQuestionAnswering,
+        DataCollatorWithPadding,
+        (),
+        batch=16,
+        mean=180,
+        spread=0.4,
+        longest=384,
+    ),
     "choice": Job(
         "choice",
         XLMRobertaForMultipleChoice,
@@ -128,9 +140,7 @@ def draw(job: Job, steps: int, pieces: int, longest: int) -> Features:
     lengths = lengths.clip(8, longest)
     size = len(lengths) // count
     widest = lengths.reshape(count, size).max(1)
-    grouped = get_length_grouped_indices(widest.tolist(), job.batch, GROUP, torch.Generator().manual_seed(0))
-    batches = np.asarray(grouped).reshape(-1, job.batch)
-    units = batches[((np.arange(steps) + 0.5) * len(batches) / steps).astype(int)].ravel()
+    units = grouping(widest, job.batch, steps)
     lengths = lengths.reshape(count, size)[units].ravel()
     count = len(units)
     labels: dict[str, tuple[str, np.ndarray]] = {}
@@ -148,6 +158,40 @@ def draw(job: Job, steps: int, pieces: int, longest: int) -> Features:
         labels["label"] = ("unit", generator.integers(0, len(job.labels), count))
     return Features(
         sequences(generator, lengths, pieces), lengths, np.full(count, size), labels=labels, rows=np.arange(count)
+    )
+
+
+def grouping(widest: np.ndarray, batch: int, steps: int) -> np.ndarray:
+    """The rows [steps * batch] of batches that Trainer groups, spread evenly over all of them.
+
+    Args:
+        widest: Tokens of the longest sequence of each row.
+        batch: Rows of a batch.
+        steps: Batches to take.
+    """
+    groups = get_length_grouped_indices(widest.tolist(), batch, GROUP, torch.Generator().manual_seed(0))
+    batches = np.asarray(groups[: len(groups) // batch * batch]).reshape(-1, batch)
+    return batches[((np.arange(steps) + 0.5) * len(batches) / steps).astype(int)].ravel()
+
+
+def grouped(features: Features, batch: int, steps: int) -> Features:
+    """Rows of a real training in such batches.
+
+    Raises:
+        StiltsError: They do not fill so many batches.
+    """
+    if len(features) < steps * batch:
+        most = len(features) // batch
+        raise StiltsError(f"--steps {steps} is refused: {len(features):,} rows fill {most} batches of {batch}.")
+    units = grouping(features.unit_widest, batch, steps)
+    found = features.take(units)
+    over = {name: kind for name, (kind, _) in features.labels.items()}
+    return Features(
+        found.ids.numpy(),
+        found.lengths.numpy(),
+        found.units.numpy(),
+        labels={name: (over[name], values.numpy()) for name, values in found.labels.items()},
+        rows=np.arange(len(units)),
     )
 
 

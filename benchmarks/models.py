@@ -61,13 +61,12 @@ def padder() -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def operations(size: str, lengths: np.ndarray) -> float:
+def operations(layers: int, width: int, lengths: np.ndarray) -> float:
     """Floating-point operations of training on sequences of the given lengths, without embedding and head.
 
     Forward, a layer takes 24 H^2 for a token (its weights are 12 H^2) and 4 L H within a sequence of L; backward, twice
     as many.
     """
-    layers, width, *_ = SIZES[size]
     tokens = np.asarray(lengths, np.float64)
     return float(3 * layers * (24 * width**2 * tokens + 4 * width * tokens**2).sum())
 

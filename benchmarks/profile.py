@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks import rounds as plumbing
@@ -86,8 +87,8 @@ def measure(head: str, size: str, steps: int, rounds: int) -> dict[str, Any]:
         rounds: How often each is trained; the last one's profile is kept.
     """
     job = JOBS[head]
-    pieces = min(PIECES, SIZES[size][3])
-    features = draw(job, steps, pieces, job.longest)
+    pieces = np.arange(min(PIECES, SIZES[size][3]))
+    features = draw(job, steps, len(pieces), job.longest)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         checkpoint(folder, size, job.model, job.labels)

@@ -27,6 +27,11 @@ mostly not among them, so that dynamic padding looks cheaper than it is: "positi
 a real token. The lengths of multiple choice are given to Trainer, which itself takes them for the number of choices.
 Its loss of qa counts padding positions; they are masked here, so that it can be compared.
 
+With --real, encoder and rows are those of a run with the given options, and each way has a process of its own, whose
+memory is measured ("process MiB"). The rows are of QQP, Universal Dependencies, SQuAD 1.1 and CommonsenseQA:
+
+python -m benchmarks.training --head tagging --real model=me5_small model.layers=6 recipe=small data.root=FOLDER
+
 On a GPU, in bfloat16, with all of Trainer's own means (bf16, tf32, fused AdamW, scaled dot products); then the clock on
 the wall counts, peak memory and the part of the card's own matrix rate are shown too:
 
@@ -45,10 +50,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import AutoConfig, PrinterCallback, Trainer, TrainingArguments
 
 from benchmarks import rounds as plumbing
-from benchmarks.jobs import GROUP, JOBS, PIECES, Job, draw, rows_of
+from benchmarks.jobs import GROUP, JOBS, PIECES, Job, draw, masked, rows_of
 from benchmarks.models import SIZES, checkpoint, matrix_rate, operations, padder
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.progress import phase
@@ -93,7 +98,7 @@ class Work:
     device: str = "cpu"
 
 
-def ours(clock: plumbing.Clock, work: Work, pieces: int, packed: bool) -> Mapping[str, Any]:
+def ours(clock: plumbing.Clock, work: Work, pieces: np.ndarray, packed: bool) -> Mapping[str, Any]:
     """A training with Lightning as a stage has it."""
     job, source = work.job, Source(str(work.folder))
     encoder = load(source, packed=packed)
@@ -107,7 +112,7 @@ def ours(clock: plumbing.Clock, work: Work, pieces: int, packed: bool) -> Mappin
     with tempfile.TemporaryDirectory() as scratch, phase("training", work.steps, False) as bar:
         with clock:
             if packed:
-                sparse_embedding.shrink(encoder, [np.arange(pieces)])
+                sparse_embedding.shrink(encoder, [pieces])
             trainer = fit(head, stream, spec, [Guard(bar, "training", points.append)], Path(scratch))
             sparse_embedding.restore(encoder)
         size = held(trainer.optimizers[0])
@@ -119,6 +124,8 @@ def theirs(clock: plumbing.Clock, work: Work, longest: int, way: str) -> Mapping
     """A training with ``Trainer``."""
     job = work.job
     model = job.model.from_pretrained(work.folder)
+    if job.head == "qa":
+        model.__class__ = masked(type(model))
     if way == "Trainer, longest":
         collator = job.collator(padder(), padding="max_length", max_length=longest)
     else:
@@ -177,6 +184,7 @@ def measure(
     batch: int | None = None,
     device: str = "cpu",
     against: Sequence[str] = WAYS[1:],
+    real: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Trains every way in every round.
 
@@ -190,6 +198,7 @@ def measure(
         batch: Examples of a step; None is the head's own number.
         device: ``cpu`` or ``cuda``.
         against: Which ways to measure beside "packed".
+        real: Options of a run that choose a real encoder and real rows; none: both are made up.
 
     Raises:
         StiltsError: When no such encoder takes these rows.
@@ -200,19 +209,28 @@ def measure(
         raise StiltsError(f"--max-length {longest} is refused: the encoder takes 512 tokens at most.")
     if device == "cuda" and not torch.cuda.is_available():
         raise StiltsError(f"--device cuda is refused: torch {torch.__version__} finds no CUDA device it can use.")
-    pieces = min(pieces, SIZES[size][3])
-    features = draw(job, steps, pieces, longest)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        checkpoint(folder, size, job.model, job.labels)
+        if real:
+            from benchmarks.real import apart, prepare
+
+            job, features = prepare(head, job, real, steps, folder)
+            longest, met = job.longest, np.unique(features.ids)
+        else:
+            met = np.arange(min(pieces, SIZES[size][3]))
+            features = draw(job, steps, len(met), longest)
+            checkpoint(folder, size, job.model, job.labels)
         task = Work(folder, job, features, steps, device)
         runs: dict[str, plumbing.Way] = {
-            way: partial(ours, work=task, pieces=pieces, packed=way == "packed")
+            way: partial(ours, work=task, pieces=met, packed=way == "packed")
             if way in OURS
             else partial(theirs, work=task, longest=longest, way=way)
             for way in dict.fromkeys((WAYS[0], *against))
         }
+        if real and device == "cpu":
+            runs = {name: apart(way) for name, way in runs.items()}
         found = plumbing.turns(runs, rounds)
+        config = AutoConfig.from_pretrained(folder)
     for way, entry in found.items():
         if way == "padded":
             continue  # in micro-batches of their own widths
@@ -220,9 +238,11 @@ def measure(
     if device == "cuda":
         rate = matrix_rate(device, torch.bfloat16)
         for entry in found.values():
-            used = operations(size, features.lengths) / statistics.median(entry["wall"]) / rate
+            needed = operations(config.num_hidden_layers, config.hidden_size, features.lengths)
+            used = needed / statistics.median(entry["wall"]) / rate
             entry["facts"]["of the matrix rate"] = f"{used:.0%}"
-    settings = {"head": head, "size": size, "steps": steps, "rounds": rounds, "pieces": pieces, "max_length": longest}
+    settings: dict[str, Any] = {"head": head, "steps": steps, "rounds": rounds, "pieces": len(met)}
+    settings |= {"max_length": longest, **({"real": list(real)} if real else {"size": size})}
     settings |= {"batch": job.batch, "mean_tokens": round(float(features.lengths.mean()), 1), "device": device}
     work = {"real tokens": len(features.ids), "examples": len(features)}
     return {"settings": settings, "work": work, "ways": found, "clock": "wall" if device == "cuda" else "cpu"}
@@ -240,6 +260,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--max-length", type=plumbing.at_least(16), help="tokens; else as above")
     parser.add_argument("--batch", type=plumbing.at_least(1), help="examples of a step; else as above")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: in bfloat16 (%(default)s)")
+    parser.add_argument("--real", nargs="+", default=(), metavar="OPTION", help="real encoder and rows, see above")
     plumbing.run(parser, arguments, measure)
 
 

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from stilts_xtreme.models.tokenizer import lone_mark
+
 LOOKED_AT = 200
 """Rows of a language that are looked at, the first ones."""
 GLANCE = 50
 """Rows of a language that are looked at before a training, where somebody waits."""
 MOST_WORDS = 2_000
 """Words of a language that are looked at, the first ones."""
-MARK = "▁"
-"""What SentencePiece puts before a word."""
 FIELDS = (
     "language",
     "rows",
@@ -84,7 +84,7 @@ def read(tokenizer: Any, rows: Sequence[Sequence[Any]], max_length: int, spaced:
     joins = tokenizer.backend_tokenizer.decoder is not None
     whole = tokenizer.batch_decode(found["input_ids"], clean_up_tokenization_spaces=False)
     nothing = tokenizer.unk_token_id  # looked up once: a tokenizer of transformers searches for it each time
-    silent = {*tokenizer.all_special_ids, _mark(tokenizer)} - {nothing}
+    silent = {*tokenizer.all_special_ids, lone_mark(tokenizer)} - {nothing}
     unknown = seen = long = changed = astray = at = 0
     for row in texts:
         own = slice(at, at := at + len(row))
@@ -120,7 +120,7 @@ def _of_words(tokenizer: Any, words: Sequence[str]) -> dict[str, float | None]:
     often = Counter(words)
     pieces = tokenizer(list(often), add_special_tokens=False, verbose=False)["input_ids"]
     found = list(zip(pieces, often.values(), strict=True))
-    mark = _mark(tokenizer)
+    mark = lone_mark(tokenizer)
     size = len(words)
     return {
         "fertility": sum(len(ids) * count for ids, count in found) / size,
@@ -128,12 +128,6 @@ def _of_words(tokenizer: Any, words: Sequence[str]) -> dict[str, float | None]:
         "lone_mark": sum(count for ids, count in found if len(ids) > 1 and ids[0] == mark) / size,
         "empty": sum(count for ids, count in found if not ids) / size,
     }
-
-
-def _mark(tokenizer: Any) -> int | None:
-    """The number of the lone mark before a word; None in a vocabulary without it."""
-    number = tokenizer.convert_tokens_to_ids(MARK)
-    return number if tokenizer.convert_ids_to_tokens(number) == MARK else None
 
 
 def _alike(one: str, other: str) -> bool:

@@ -23,6 +23,8 @@ UNKNOWN = 0.9
 """From this share of unknown sub-tokens on, a tokenizer does not read a language."""
 MUCH = 0.5
 """From this share on, it is worth a word."""
+MARK = "▁"
+"""What SentencePiece puts before a word."""
 
 
 def load_tokenizer(source: Source) -> Any:
@@ -68,18 +70,31 @@ def _refuse_misfit(source: Source, tokenizer: Any, rows: int | None) -> None:
         )
 
 
+def lone_mark(tokenizer: Any) -> int | None:
+    """The number of the sub-token that is nothing but the mark before a word; None in a vocabulary without it.
+
+    Only this one token is looked up: to copy XLM-R's vocabulary takes longer than to tokenize the rows of a language.
+    """
+    number = tokenizer.convert_tokens_to_ids(MARK)
+    if number is None:  # a tokenizer of bytes has no unknown token to give instead
+        return None
+    return number if tokenizer.convert_ids_to_tokens(number) == MARK else None
+
+
 def unknown_share(features: Features, tokenizer: Any) -> float:
     """The share of unknown sub-tokens among those of text, in the first units; 1 where text has no sub-tokens at all.
 
     A tokenizer of bytes or characters may have no unknown token; its share is 0.
     """
     some = features.ids[features.positions(np.arange(min(PROBED, len(features))), "token")]
-    special = [at for at in tokenizer.all_special_ids if at != tokenizer.unk_token_id]
-    # SentencePiece cuts an unknown word into its mark, which is known, and the rest
-    text = some[~np.isin(some, [*special, tokenizer.get_vocab().get("▁", -1)])]
+    unknown, mark = tokenizer.unk_token_id, lone_mark(tokenizer)
+    silent = {*tokenizer.all_special_ids} - {unknown}
+    if mark is not None:  # SentencePiece cuts an unknown word into its mark, which is known, and the rest
+        silent.add(mark)
+    text = some[~np.isin(some, list(silent))]
     if not len(text):
         return float(len(some) > 0)
-    return 0.0 if tokenizer.unk_token_id is None else float((text == tokenizer.unk_token_id).mean())
+    return 0.0 if unknown is None else float((text == unknown).mean())
 
 
 def refuse_unknown(features: Features, tokenizer: Any, encoder: str, what: str) -> None:

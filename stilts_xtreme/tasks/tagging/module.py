@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.models.batch import Batch, Features, spans
+from stilts_xtreme.models.tokenizer import lone_mark
 from stilts_xtreme.tasks.head import HeadModule, flat, segment_ids
 from stilts_xtreme.tasks.module import Step
 
@@ -40,7 +41,7 @@ class TaggingModule(HeadModule):
         prefix, suffix = special_tokens(tokenizer)
         room = self.options.max_length - len(prefix) - len(suffix)
         mark = word_mark(tokenizer)
-        lone = tokenizer.get_vocab().get("▁") if self.options.first_token == "content" else None
+        lone = lone_mark(tokenizer) if self.options.first_token == "content" else None
         unknown = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.mask_token_id
         ids, words, owners = [], [], []
         for at in range(0, len(rows["tokens"]), ROWS):

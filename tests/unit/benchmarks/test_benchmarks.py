@@ -14,6 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 pytest.importorskip("accelerate", reason="the benchmarks need their extra: pip install 'stilts-xtreme[bench]'")
 pytest.importorskip("psutil", reason="the benchmarks need their extra: pip install 'stilts-xtreme[bench]'")
+from support.real import ENCODERS, ROWS, needs_encoder
+
 from benchmarks import __main__ as everything
 from benchmarks import evaluation, features, jobs, matrix, models, profile, retrieval, rounds, startup, training
 
@@ -53,6 +55,31 @@ def test_one_peer_alone_can_be_measured(tmp_path, capsys):
     training.main([*short, "--against", "Trainer, dynamic"])
     assert list(json.loads(output.read_text())["ways"]) == ["packed", "Trainer, dynamic"]
     assert "--against 'Trainer, dynamic'`" in capsys.readouterr().out  # the command below the table can be given again
+
+
+@needs_encoder
+@pytest.mark.encoder
+@pytest.mark.real
+@pytest.mark.parametrize("head", ["tagging", "qa"])
+def test_real_rows_are_the_same_for_both(head):
+    ways = ["Trainer, dynamic"]
+    words = ["model=me5_small", f"model.root={ENCODERS}", "model.layers=2", "recipe=small", f"data.root={ROWS}"]
+    found = training.measure(head, "mini", steps=2, rounds=1, batch=4, against=ways, real=words)["ways"]
+    own, theirs = found["packed"]["facts"], found["Trainer, dynamic"]["facts"]
+    assert theirs["mean loss"] == pytest.approx(own["mean loss"], abs=2e-5)
+    assert own["process MiB"] < theirs["process MiB"]
+
+
+def test_rows_of_a_real_training_are_grouped():
+    job = jobs.JOBS["choice"]
+    drawn = jobs.draw(job, 4, 1000, job.longest)
+    some = jobs.grouped(drawn, job.batch, 3)
+    whole = {tuple(part) for part in np.split(drawn.ids, np.cumsum(drawn.unit_tokens)[:-1])}
+    parts = [tuple(part) for part in np.split(some.ids, np.cumsum(some.unit_tokens)[:-1])]
+    assert len(set(parts)) == len(parts) == 3 * job.batch
+    assert set(parts) <= whole
+    with pytest.raises(rounds.StiltsError, match="--steps 5 is refused: 32 rows fill 4 batches of 8"):
+        jobs.grouped(drawn, job.batch, 5)
 
 
 @pytest.mark.parametrize("head", ["pairs", "choice"])
@@ -262,7 +289,7 @@ def test_operations_are_those_that_torch_counts():
     with FlopCounterMode(display=False) as counter:
         for length in lengths:
             encoder(torch.full((1, int(length)), 7)).last_hidden_state.sum().backward()
-    assert counter.get_total_flops() == pytest.approx(models.operations("mini", lengths), rel=1e-6)
+    assert counter.get_total_flops() == pytest.approx(models.operations(*models.SIZES["mini"][:2], lengths), rel=1e-6)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -6,12 +6,19 @@ import logging
 from typing import Any
 
 import pytest
-from support.encoders import TEXTS, bare_encoder, byte_level, unigram, word_piece
+from support.encoders import TEXTS, TOKENIZERS, bare_encoder, byte_level, unigram, word_piece
 from support.features import CLASSES, TAGS, options
 from transformers import PreTrainedTokenizerFast
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.models.tokenizer import PROBED, compare_unknown, refuse_unknown, tell_length, unknown_share
+from stilts_xtreme.models.tokenizer import (
+    PROBED,
+    compare_unknown,
+    lone_mark,
+    refuse_unknown,
+    tell_length,
+    unknown_share,
+)
 from stilts_xtreme.tasks import format_of
 
 ENGLISH, AMHARIC = ["The quick brown fox", "Nairobi is the capital"], ["አዲስ አበባ ዋና ከተማ ናት", "ኢትዮጵያ"]
@@ -83,3 +90,21 @@ def test_a_shorter_length_of_the_tokenizer_is_said(caplog: pytest.LogCaptureFixt
     tell_length(unigram(), 129, "/enc")
     assert "max_length=129 is more than the 128 tokens" in caplog.text
     assert TEXTS
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_the_lone_mark_is_that_of_the_vocabulary(kind: str) -> None:
+    tokenizer = TOKENIZERS[kind]()
+    assert lone_mark(tokenizer) == tokenizer.get_vocab().get("▁")
+
+
+def test_a_vocabulary_is_not_copied_for_each_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = unigram()
+    units = features(known, AMHARIC)
+    expected = unknown_share(units, known)
+
+    def refuse(self: object) -> None:
+        raise AssertionError("copying 250,002 sub-tokens takes longer than the rows of a language")
+
+    monkeypatch.setattr(type(known), "get_vocab", refuse)
+    assert unknown_share(units, known) == expected
