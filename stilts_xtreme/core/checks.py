@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -32,8 +33,9 @@ def make(kind: type[Spec], option: str, values: Mapping[str, Any] | None) -> Spe
 
 
 def refused(option: str, value: object, rule: str) -> StiltsError:
-    """The error for a value that breaks a rule."""
-    return StiltsError(f"{option}={value} is refused: {rule}.")
+    """The error for a value that breaks a rule; null, true and false are written as a user writes them."""
+    plain = json.dumps(value) if value is None or isinstance(value, bool) else value
+    return StiltsError(f"{option}={plain} is refused: {rule}.")
 
 
 def check(condition: bool, option: str, value: object, rule: str) -> None:

@@ -57,7 +57,7 @@ def test_a_callback_can_be_taken_away_again() -> None:
     ("values", "words"),
     [
         ({"x": 3}, "callbacks.x=3 is refused: it needs a _target_"),
-        ({"x": {}}, "callbacks.x._target_=None is refused: it must be a class with its module"),
+        ({"x": {}}, "callbacks.x._target_=null is refused: it must be a class with its module"),
         ({"x": {"_target_": "Noise"}}, "callbacks.x._target_=Noise is refused"),
         ({"x": {"_target_": "a.B", "watches": "yes"}}, "callbacks.x.watches=yes is refused: it must be true or false"),
         *(
