@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from stilts_xtreme.core.checks import refused
 from stilts_xtreme.core.conf import CONF
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import SPLITS, DatasetSpec
@@ -83,7 +84,7 @@ def spec_from_mapping(mapping: Mapping[str, Any]) -> DatasetSpec:
         names_ = _words(f"{option}.label_values", given), _words(f"{option}.label_values", given.values())
         values["label_values"] = dict(zip(*names_, strict=True))
     if not isinstance(values.get("unanswerable", False), bool):
-        raise StiltsError(f"{option}.unanswerable={values['unanswerable']} is refused: write true or false.")
+        raise refused(f"{option}.unanswerable", values["unanswerable"], "write true or false")
     if values.get("shots") not in (None, "train", "validation"):
         raise unknown(f"{option}.shots", values["shots"], ("train", "validation"))
     if "files" in values:

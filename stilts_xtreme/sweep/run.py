@@ -13,6 +13,7 @@ from stilts_xtreme.cell.config.machine import gpu_visible
 from stilts_xtreme.cell.result import recalled
 from stilts_xtreme.cell.run import read_ahead
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.core.checks import refused
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors
 from stilts_xtreme.core.specs import Cell
@@ -46,7 +47,7 @@ def engine_on(make_executor: MakeExecutor, retries: int) -> Begin:
         retries: How often a stage is tried again after its worker died.
     """
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        raise StiltsError(f"hydra.launcher.retries={retries} is refused: it must be a whole number of at least 0.")
+        raise refused("hydra.launcher.retries", retries, "it must be a whole number of at least 0")
 
     @contextmanager
     def begin(graph: Graph, folder: Path, tell: Listener, show: Listener) -> Iterator[tuple[Tally, int]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stilts_xtreme.core.checks import check, choice, switch, whole
-from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.checks import check, choice, refused, switch, whole
+from stilts_xtreme.core.errors import unknown
 from stilts_xtreme.core.specs import CallbackSpec
 
 WATCHERS = (
@@ -77,7 +77,7 @@ def make_callbacks(values: Mapping[str, Any] | None) -> tuple[CallbackSpec, ...]
         package, _, kind = target.rpartition(".")
         lightning = package.partition(".")[0] in ("pytorch_lightning", "lightning")
         if lightning and kind in OWN:
-            raise StiltsError(f"{option}._target_={target} is refused: {OWN[kind]}.")
+            raise refused(f"{option}._target_", target, OWN[kind])
         given = options.pop("watches", None)
         watches = switch(f"{option}.watches", given) if given is not None else lightning and kind in WATCHERS
         found.append(CallbackSpec(name, options, watches))
@@ -92,7 +92,7 @@ def checked_target(option: str, values: Mapping[str, Any]) -> str:
     """
     target = values.get("_target_")
     if not isinstance(target, str) or "." not in target:
-        raise StiltsError(f"{option}._target_={target} is refused: it must be a class with its module.")
+        raise refused(f"{option}._target_", target, "it must be a class with its module")
     return target
 
 
@@ -104,7 +104,7 @@ def check_extra(values: Mapping[str, Any]) -> None:
     """
     for name, value in values.items():
         if name in ELSEWHERE:
-            raise StiltsError(f"trainer.extra.{name}={value} is refused: {ELSEWHERE[name]}.")
+            raise refused(f"trainer.extra.{name}", value, ELSEWHERE[name])
         if name not in EXTRA:
             raise unknown("option of trainer.extra", name, EXTRA)
         option = f"trainer.extra.{name}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.core.checks import refused
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.paths import home
 from stilts_xtreme.core.schema import SPLITS, DatasetSpec
@@ -35,7 +36,7 @@ def check_files(option: str, files: object) -> dict[str, Any]:
         return dict.fromkeys(SPLITS, str(files))
     form = "write it as {train: FILE, test: {de: FILE, sw: FILE}} or {test: 'FOLDER/{lang}.jsonl'}"
     if not isinstance(files, Mapping):
-        raise StiltsError(f"{option}.files={files} is refused: {form}.")
+        raise refused(f"{option}.files", files, form)
     for split, value in files.items():
         if split not in SPLITS:
             raise unknown(f"split of {option}.files", split, SPLITS)
@@ -48,7 +49,7 @@ def check_files(option: str, files: object) -> dict[str, Any]:
         for part in value.values() if isinstance(value, Mapping) else (value,):
             for name in part if isinstance(part, list | tuple) else (part,):
                 if not (isinstance(name, str | Path) or name is None or is_dataset(name)):
-                    raise StiltsError(f"{option}.files.{split}={name} is refused: {form}.")
+                    raise refused(f"{option}.files.{split}", name, form)
     return {split: value for split, value in files.items() if value is not None}
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core import processes
+from stilts_xtreme.core.checks import refused
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.sweep.engine import Report
 from stilts_xtreme.sweep.executors import worker
@@ -71,7 +72,7 @@ def slots_of(wanted: object, devices: Sequence[str]) -> int:
     if wanted == "auto":
         return len(devices) or cores()
     if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
-        raise StiltsError(f"hydra.launcher.slots={wanted} is refused: it must be auto or a whole number of at least 1.")
+        raise refused("hydra.launcher.slots", wanted, "it must be auto or a whole number of at least 1")
     return wanted
 
 
@@ -86,7 +87,7 @@ def threads_of(wanted: object) -> int | None:
     """
     if wanted is None or (isinstance(wanted, int) and not isinstance(wanted, bool) and wanted >= 1):
         return wanted
-    raise StiltsError(f"hydra.launcher.threads={wanted} is refused: it must be null or a whole number of at least 1.")
+    raise refused("hydra.launcher.threads", wanted, "it must be null or a whole number of at least 1")
 
 
 @dataclass

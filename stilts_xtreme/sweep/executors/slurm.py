@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.core.checks import refused
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.sweep.engine import Listener, Tally
@@ -80,7 +81,7 @@ class Options:
                     "least 1."
                 )
         if not isinstance(self.requeue, bool):
-            raise StiltsError(f"hydra.launcher.requeue={self.requeue} is refused: it must be true or false.")
+            raise refused("hydra.launcher.requeue", self.requeue, "it must be true or false")
         if self.time is not None and (not TIME.fullmatch(str(self.time)) or not re.search("[1-9]", str(self.time))):
             raise StiltsError(
                 f"hydra.launcher.time={self.time} is refused: it must be minutes, or a time such as 2:00:00 or 1-12 "
