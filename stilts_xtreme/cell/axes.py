@@ -6,6 +6,7 @@ from typing import Any
 
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Merged, Pretraining, Selected, Stage, Training
+from stilts_xtreme.data.translated_tests import name_of
 
 
 def axes_of(cell: Cell, stage: Stage) -> dict[str, Any]:
@@ -56,3 +57,9 @@ def translation_of(cell: Cell) -> str | None:
     languages = cell.translation.languages
     which = "all its languages" if languages == "available" else ", ".join(languages)
     return f"{'with' if cell.translation.mode == 'add' else 'in'} {which}"
+
+
+def translations_of(cell: Cell) -> str | None:
+    """What the translations are called that stand in for the test rows; None for none."""
+    folder = cell.evaluation["translate_test"]
+    return None if folder is None else name_of(folder)

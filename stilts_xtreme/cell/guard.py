@@ -8,6 +8,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.stage import Evaluation, Pretraining
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data.sources import source_of
+from stilts_xtreme.data.translated_tests import unchecked
 
 HOPELESS = 0.9
 """From this share of rows on, a format that needs the places of sub-tokens cannot work."""
@@ -37,7 +38,7 @@ def look(planned: CellPlan, store: Store) -> None:
 
     target = final.target
     source, tests = pretrained_source(final, store.open), source_of(target.test, cell.data)
-    rows = {language: tests.unchecked("test", language) for language in final.languages}
+    rows = {language: unchecked(final.test, language) for language in final.languages}
     found = readings(target, load_tokenizer(source), rows, GLANCE)
     seen = [reading for reading in found.values() if reading.rows]
     known = tests.source_language in found or not target.train

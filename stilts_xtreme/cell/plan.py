@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from stilts_xtreme.cell import rows
+from stilts_xtreme.cell.axes import translations_of
 from stilts_xtreme.cell.encoder_identity import origin, pretraining
 from stilts_xtreme.cell.shot_rows import few_shot
 from stilts_xtreme.core.apportion import portions
@@ -147,7 +148,7 @@ def _trained(cell: Cell, parent: Stage | None, label: str) -> Training | Selecte
 
 
 def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Floors:
-    test = rows.rows_in(cell, target.test, "test", languages)
+    test = rows.test_rows(cell, target, languages)
     return Floors(
         label=target.name,
         target=target,
@@ -162,7 +163,7 @@ def _floors(cell: Cell, target: Target, languages: tuple[str, ...]) -> Floors:
 def _evaluate(
     cell: Cell, parent: Stage | None, target: Target, languages: tuple[str, ...], label: str, oracle: bool = False
 ) -> Evaluation:
-    test, candidates = rows.rows_in(cell, target.test, "test", languages), rows.candidate_rows(cell, target)
+    test, candidates = rows.test_rows(cell, target, languages), rows.candidate_rows(cell, target)
     counts = rows.counts(test)
     shots = few_shot(cell, target, languages)
     if candidates is not None:
@@ -212,6 +213,7 @@ def plan(cell: Cell) -> CellPlan:
     languages, missing = rows.target_languages(cell, target)
 
     rules = cell.evaluation["rules"] if target.train else ()
+    translated = translations_of(cell)
 
     def chain(
         start: Stage | None,
@@ -231,6 +233,7 @@ def plan(cell: Cell) -> CellPlan:
                 stage = _selected(stage, rule if last and rule else task.recipe.selection)
         label = f"{prefix}{target.name}" + (f" [{rule}]" if rule else "")
         label += f" [{own.shots.words}]" if own.shots else ""
+        label += f" [translate-test {translated}]" if translated else ""
         return _evaluate(own, stage, target, languages, label, rule == "oracle")
 
     floors = _floors(cell, target, languages) if cell.evaluation["floors"] else None

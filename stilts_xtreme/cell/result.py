@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from stilts_xtreme.cell.axes import translation_of
+from stilts_xtreme.cell.axes import translation_of, translations_of
 from stilts_xtreme.cell.by_rule import by_rules
 from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.marks import marks_of, nothing_in, settle
 from stilts_xtreme.cell.plan import CellPlan, experiment
+from stilts_xtreme.cell.rows import source_language
 from stilts_xtreme.cell.settings import settings
 from stilts_xtreme.core.conf import CONF
 from stilts_xtreme.core.specs import Cell, TrainTask
@@ -94,6 +95,7 @@ def name_of(cell: Cell, planned: CellPlan) -> str:
         middle += f"+{cell.merge.method}" if cell.merge else ""
         middle += f"+{cell.control}" if cell.control else ""
     middle += f"+{cell.shots.k}shots" if cell.shots else ""
+    middle += "+translate-test" * bool(cell.evaluation["translate_test"])
     return "-".join([model, middle, cell.target.name if cell.target else "only", f"seed{cell.seed}", digest])
 
 
@@ -166,6 +168,7 @@ def about(cell: Cell, planned: CellPlan, name: str) -> dict[str, Any]:
         "merge": cell.merge.method if cell.merge else None,
         "translation": translation_of(cell),
         "shots": cell.shots.facts() if cell.shots else None,
+        "translate_test": translations_of(cell),
         "substitutes": {
             task_name: task.substitute_for
             for task_name, task in zip(cell.intermediate, cell.intermediate_tasks, strict=True)
@@ -226,8 +229,7 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
     assert isinstance(planned.final, Evaluation), "a cell with a target is evaluated"
     after = _scores(store, planned.final)
     before = _scores(store, planned.baseline) if planned.baseline else None
-    learnt = cell.target.train[-1].datasets[0] if cell.target.train else cell.target.test
-    source = source_of(learnt, cell.data).source_language
+    source = source_language(cell, cell.target)
     result["source_language"] = source
     floors = _floors(planned, store)
     languages = sorted(after["languages"], key=lambda language: (language != source, language))
@@ -244,6 +246,7 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
                 f"shots.{name}": value
                 for name, value in (result["shots"] or {"k": 0, "draw": None, "arm": None}).items()
             },
+            "translate_test": result["translate_test"],
             "language": language,
             "n": entry["n"],
             "synthetic": cell.synthetic,

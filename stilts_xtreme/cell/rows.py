@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.inputs import MixedMlm, RowSet, Translated
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Cell, Target, TrainTask
-from stilts_xtreme.data import language_table, translated, unlabelled
+from stilts_xtreme.data import language_table, translated, translated_tests, unlabelled
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks import format_of
 
@@ -90,6 +91,39 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
     if not kept:
         raise StiltsError(f"{target.name}: {tests.origin} has test rows in none of its languages.")
     return kept, missing
+
+
+def test_rows(cell: Cell, target: Target, languages: Sequence[str]) -> RowSet:
+    """The rows that a target is scored on, with the files of their translations where the cell names a folder.
+
+    The language that the target is trained in needs no translation.
+
+    Raises:
+        StiltsError: The format's test rows cannot be translated, or a language has no translations.
+    """
+    test = rows_in(cell, target.test, "test", languages)
+    folder = cell.evaluation["translate_test"]
+    if folder is None:
+        return test
+    asked = f"{translated_tests.OPTION}={folder} is refused"
+    if reason := format_of(target.head).wording:
+        raise StiltsError(f"{asked}: the test rows of {target.name} cannot be translated, because {reason}.")
+    source = source_language(cell, target)
+    wanted = [language for language in languages if language != source]
+    if not wanted:
+        raise StiltsError(
+            f"{asked}: {target.name} is evaluated in {source} alone, which it is trained in; give other languages to "
+            "languages=[...]."
+        )
+    files = translated_tests.files_of(folder, target.name, wanted, [code for code in languages if code == source])
+    content = {**(test.content or {}), "translations": translated_tests.identity(files)}
+    return replace(test, content=content, translations=files)
+
+
+def source_language(cell: Cell, target: Target) -> str:
+    """The language that a target is trained in, or, where nothing is trained, that its other languages belong to."""
+    learnt = target.train[-1].datasets[0] if target.train else target.test
+    return source_of(learnt, cell.data).source_language
 
 
 def candidate_rows(cell: Cell, target: Target) -> RowSet | None:

@@ -28,6 +28,7 @@ from stilts_xtreme.core.progress import closing, phases
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Stage
 from stilts_xtreme.core.terminal import Plain, say
+from stilts_xtreme.data import translated_tests
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report import finished
 from stilts_xtreme.report.benchmark import published
@@ -87,7 +88,7 @@ def run(
         made.update(dict.fromkeys(made.keys() & set(made_before), True))
         result = result_of(cell, planned, store, name, made)
         result["unverified"] = unverified(cell, cfg["recipe"])
-        if cell.target is not None and cell.shots is None:  # published numbers are zero-shot
+        if cell.target is not None and not (cell.shots or result["translate_test"]):  # published numbers are zero-shot
             result["published"] = published.of_cell(result, cfg, cell.target.test)
         _publish(folder, cfg, planned, store, result)
         following.send_cell(goal, result, store)
@@ -96,9 +97,10 @@ def run(
 
 
 def rows_ahead(planned: CellPlan, store: Store) -> list[RowSet]:
-    """The real rows that stages read after the first training that is to be made; that one reads its own at once.
+    """The rows that stages read after the first training that is to be made; that one reads its own at once.
 
     To read them before it refuses what cannot be trained on or evaluated before hours of training, not after them.
+    Generated rows are not among them, unless they are read in translation.
     """
     todo = [stage for stage in planned.stages() if not store.done(stage.key)]
     first = next((stage for stage in todo if stage.kind in CURVED), None)
@@ -109,7 +111,8 @@ def rows_ahead(planned: CellPlan, store: Store) -> list[RowSet]:
     return [
         rows
         for rows in found.values()
-        if rows.content is not None and rows not in checked and not source_of(rows.spec, rows.data).synthetic
+        if rows.content is not None and rows not in checked
+        if rows.translations or not source_of(rows.spec, rows.data).synthetic
     ]
 
 
@@ -119,9 +122,8 @@ def read(rows: RowSet) -> None:
     Raises:
         StiltsError: They cannot be used.
     """
-    source = source_of(rows.spec, rows.data)
     for language in rows.languages:
-        source.rows(rows.split, language)
+        translated_tests.rows(rows, language)
 
 
 def read_ahead(planned: CellPlan, store: Store, found: dict[str, StiltsError | None]) -> None:

@@ -8,8 +8,11 @@ from typing import Any
 
 from stilts_xtreme.core.specs import OPTIMISER_FIELDS, Cell, TrainTask
 
-LEAVE_SCORES = ("evaluation.floors", "evaluation.random_init", "evaluation.rules", "data.root")
-"""Options that add something beside the scores, or say where rows are."""
+LEAVE_SCORES = (
+    *("evaluation.floors", "evaluation.random_init", "evaluation.rules"),
+    *("data.root", "evaluation.translate_test"),
+)
+"""Options that add something beside the scores, or say where rows are; a result names translations itself."""
 
 
 def settings(cell: Cell) -> dict[str, Any]:

@@ -65,12 +65,13 @@ def parser() -> Parser:
 def representatives(cells: Sequence[FinishedCell]) -> list[FinishedCell]:
     """One cell of each encoder and target: that without an intermediate task, with most languages, of the lowest seed.
 
-    Cells without a target, controls, and cells with shots, whose models were not kept, are passed over.
+    Cells without a target, controls, cells with shots, whose models were not kept, and cells with translated test rows,
+    each of which costs a translation besides, are passed over.
     """
-    from stilts_xtreme.report.labels import control, identity
+    from stilts_xtreme.report.labels import arm, control, identity
 
     found: dict[tuple[str, str], FinishedCell] = {}
-    given = [cell for cell in cells if cell.result["target"] and not cell.result.get("shots")]
+    given = [cell for cell in cells if cell.result["target"] and not arm(cell.result)]
     kept = [cell for cell in given if not control(cell.result)]
 
     def order(cell: FinishedCell) -> tuple[bool, int, int]:
@@ -98,8 +99,8 @@ def _work(options: Namespace) -> None:
     chosen = representatives(cells)
     if not chosen:
         raise StiltsError(
-            f"{options.folder} holds no cell with a target that can be measured: controls are passed over, and cells "
-            "with shots keep no model."
+            f"{options.folder} holds no cell with a target that can be measured: controls and translate-test are "
+            "passed over, and cells with shots keep no model."
         )
     _check_languages(chosen, options.languages)
     if not os.access(options.folder, os.W_OK):  # not only after all has been measured

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from stilts_xtreme.core.mixing import Mlm, Translation
@@ -26,6 +27,8 @@ class RowSet:
         data: Where the rows are; for translations this may be another place than the cell's.
         content: What the rows depend on, in plain containers, as their source says it. It is material for keys alone.
             None for dev rows that are scored beside a training and decide nothing: they need not be there.
+        translations: Language -> the file that its texts are read from instead, which holds their translations. Not
+            keyed: ``content`` has the digests of the files.
     """
 
     spec: DatasetSpec
@@ -33,6 +36,7 @@ class RowSet:
     languages: tuple[str, ...]
     data: DataSpec
     content: Mapping[str, Any] | None
+    translations: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from stilts_xtreme.core.errors import StiltsError
 
 OPTION = re.compile(
-    r"(\+{0,2})(data\.root|output|model\.(?:path|root)|translation|translation\.source|mlm\.source|dataset\.\w+\.files[.\w]*)=(.*)",
+    r"(\+{0,2})(data\.root|output|model\.(?:path|root)|translation|translation\.source|mlm\.source|evaluation\.translate_test|dataset\.\w+\.files[.\w]*)=(.*)",
     re.DOTALL,
 )
 """An option whose value is a path: its plus signs, its name and its value."""
@@ -108,7 +108,8 @@ def prepared(argument: str, many: bool) -> str | None:
         return None
     if option == "output":  # Hydra, too, writes below it
         found = [str(home(path)) if path else path for path in found]  # nothing is not the folder where one is
-    return f"{plus}{option}={','.join(map(quoted, found))}"
+    several = many and len(found) > 1  # a sweep may have a cell without, as in translation=null,FOLDER
+    return f"{plus}{option}={','.join(path if several and path == 'null' else quoted(path) for path in found)}"
 
 
 def encoders(value: str, known: Sequence[str], many: bool) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import SPLITS, Columns, DatasetSpec, DataSpec
-from stilts_xtreme.data.checks import Report, check
+from stilts_xtreme.data.checks import Places, Report, check
 from stilts_xtreme.tasks import row_format_of
 
 _log = logging.getLogger(__name__)
@@ -90,13 +90,24 @@ class RowSource(ABC):
         """
         return self.checked(self.unchecked(split, language), split, language)
 
-    def checked(self, columns: Columns, split: str, language: str) -> tuple[Columns, Report]:
-        """Checks canonical rows of a split; what is wrong with them is logged."""
+    def checked(
+        self, columns: Columns, split: str, language: str, places: Places | None = None
+    ) -> tuple[Columns, Report]:
+        """Checks canonical rows of a split; what is wrong with them is logged.
 
-        def places(ids: Sequence[str], last: bool) -> list[str]:
+        Args:
+            columns: The rows; not changed.
+            split: Canonical split.
+            language: Their language.
+            places: Tells where rows are; None: as :meth:`places` does.
+        """
+
+        def own(ids: Sequence[str], last: bool) -> list[str]:
             return self.places(split, language, ids, last)
 
-        columns, report = check(columns, self.described(), split, self.data.bad_rows, language=language, places=places)
+        columns, report = check(
+            columns, self.described(), split, self.data.bad_rows, language=language, places=places or own
+        )
         if report.problems:
             _log.warning("%s", report)
         return columns, report

@@ -12,7 +12,7 @@ from stilts_xtreme.core.text import csv_table, markdown_table, visible
 from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.report import groups, rules
 from stilts_xtreme.report.benchmark import published
-from stilts_xtreme.report.labels import CONTROLS, named, shots
+from stilts_xtreme.report.labels import CONTROLS, arm, named
 
 
 def curve(result: Mapping[str, Any]) -> str:
@@ -52,7 +52,7 @@ def _sections(result: Mapping[str, Any], whole: bool) -> list[list[list[str]]]:
     parts = [result["comparison"]] if whole or not groups.are_many(result) else groups.grouped(result)
     sections = [[[cell_text(line, field) for _, field in columns] for line in part] for part in parts if part]
     means = []
-    others = "mean, others" if result.get("shots") else "mean, zero-shot"
+    others = "mean, others" if arm(result) else "mean, zero-shot"
     for label, title in (("zero_shot", others), ("all", "mean, all")):
         averages = {
             field: result["averages"].get(f"{label}_{field}") for field in ("floor", "baseline", "value", "gain")
@@ -68,7 +68,7 @@ def _title(result: Mapping[str, Any]) -> str:
         first += f" + MLM x{result['mlm']:g}"
     if result["translation"]:
         first += f", translated: {result['translation']}"
-    path = " > ".join(filter(None, [first, result["target"]])) + shots(result)
+    path = " > ".join(filter(None, [first, result["target"]])) + arm(result)
     data = ", SYNTHETIC data" if result["synthetic"] else ""
     return f"{result['model']}: {path}, seed {result['seed']}{data}"
 
@@ -80,6 +80,13 @@ def notes(result: Mapping[str, Any]) -> list[str]:
         found.append(f"{named(result, '+'.join(result['intermediate']))}: {CONTROLS[result['control']]}")
     if result["comparison"] and result["intermediate"] and result["comparison"][0]["baseline"] is None:
         found.append("No gain: the same target was not run without the intermediate task (baseline=false).")
+    if result.get("translate_test"):
+        source = result["source_language"]
+        others = ", ".join(line["language"] for line in result["comparison"] if line["language"] != source)
+        found.append(
+            f"Translate-test, no zero-shot transfer: the model read translations into {source} "
+            f"({result['translate_test']}) of the test rows in {others}."
+        )
     if result["missing_languages"]:
         known = len(result["comparison"])
         total = known + len(result["missing_languages"])

@@ -22,6 +22,10 @@ FEW_SHOT = (
     "Rows with shots are no zero-shot transfer: in each language the model was trained on so many of its rows. Rows of "
     "several draws are never averaged here; study=few_shot does it."
 )
+TRANSLATE_TEST = (
+    "Rows with translate-test are no zero-shot transfer: the model read translations of the test rows into the "
+    "language that it was trained in. The name of the translations stands in brackets."
+)
 
 
 @dataclass
@@ -103,7 +107,8 @@ def build(results: Sequence[Mapping[str, Any]]) -> Matrix:
         set differently, such as in a sweep over learning rates, rows end with the options that differ.
     """
     results = [result for result in results if result["target"]]
-    said = " ".join(filter(None, [unrecorded(results), FEW_SHOT if any(map(shots, results)) else ""]))
+    few, translated = any(map(shots, results)), any(result.get("translate_test") for result in results)
+    said = " ".join(filter(None, [unrecorded(results), FEW_SHOT * few, TRANSLATE_TEST * translated]))
     matrix = Matrix([], [], {}, any(result["synthetic"] for result in results), note=said)
     for result, label in zip(results, labels(results), strict=True):
         if label.row not in matrix.rows:

@@ -67,7 +67,13 @@ def row_name(result: Result) -> str:
     if result.get("merge"):
         name = f"{result['merge']}({name})"
     name = f"random init, {name}" if random_weights(result) else named(result, name)
-    return name + shots(result)
+    return name + arm(result)
+
+
+def arm(result: Result) -> str:
+    """What follows the name of a row that is no plain zero-shot transfer: its shots, or its translated test rows."""
+    translations = result.get("translate_test")
+    return shots(result) + (f", translate-test ({translations})" if translations else "")
 
 
 def shots(result: Result) -> str:
@@ -164,7 +170,7 @@ def labels(results: Sequence[Result]) -> list[Label]:
         what = evaluation(result) or cell
         if holder.setdefault((row, columns[at], result["seed"]), what) != what:
             row += f" ({cell[-8:]})"  # they differ in something that no result says
-        baseline = models[at] + BASELINE + shots(result) + _set_to(result, told, *BEFORE)
+        baseline = models[at] + BASELINE + arm(result) + _set_to(result, told, *BEFORE)
         found.append(Label(encoders[at], names[at], row, columns[at], baseline))
     return found
 

@@ -157,7 +157,8 @@ def tidy(results: Sequence[Mapping[str, Any]]) -> str:
     """All rows of all results as CSV, one line per (cell, language, metric)."""
     weights = {result.get("cell"): result.get("weights", "pretrained") for result in results}
     rows = [{**row, "weights": weights.get(row.get("cell"))} for row in tidy_rows(results)]
-    return csv_table(list(rows[0]), rows) if rows else ""
+    # results of earlier versions lack columns that tell others apart
+    return csv_table(list(dict.fromkeys(name for row in rows for name in row)), rows) if rows else ""
 
 
 def write(

@@ -28,7 +28,7 @@ from stilts_xtreme.tasks.metrics import METRICS as SCORES
 NEEDED = ("model", "intermediate", "target", "seed", "language", "metric", "value")
 """Columns that a table of another project must have."""
 SHOTS = ("shots.k", "shots.draw", "shots.arm")
-SETTINGS = ("volume", "weights", "encoder", "setting", *SHOTS)
+SETTINGS = ("volume", "weights", "encoder", "setting", *SHOTS, "translate_test")
 """Columns that tell apart runs of one model, task, target and seed, as ``rows.csv`` has them. All may be left out."""
 OPTIONAL = ("n", "source_language", "collapsed", "synthetic", *SETTINGS)
 NUMBERS = {"seed": int, "value": float, "n": int, "volume": float, "shots.k": int, "shots.draw": int}
@@ -224,6 +224,7 @@ def _result(stem: str, rows: Sequence[Mapping[str, Any]], runs: Mapping[tuple[st
         "merge": merge,
         "volume": first["volume"],
         "shots": {name.removeprefix("shots."): first[name] for name in SHOTS} if first["shots.k"] else None,
+        "translate_test": first["translate_test"] or None,
         "weights": first["weights"] or "pretrained",
         "target": target,
         "seed": first["seed"],

@@ -18,7 +18,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.data.catalogue import declared_count, load_spec
 from stilts_xtreme.report.entries import Matrix, build
 from stilts_xtreme.report.intervals import mean_interval
-from stilts_xtreme.report.labels import BASELINE
+from stilts_xtreme.report.labels import BASELINE, arm
 from stilts_xtreme.report.results import FinishedCell
 
 SIZE, FORMAT, USUAL, PROXY = "largest data", "same format, then largest", "the usual two", "another encoder's matrix"
@@ -79,12 +79,12 @@ Scores = Mapping[str, Mapping[str, Mapping[int, float]]]
 
 
 def scores(cells: Sequence[FinishedCell]) -> dict[str, dict[str, dict[int, float]]]:
-    """The scores of a finished matrix of one encoder, without cells of few-shot transfer.
+    """The scores of a finished matrix of one encoder, without cells of few-shot transfer and translate-test.
 
     Raises:
         StiltsError: It has several encoders or settings, so that a task has several rows.
     """
-    kept = [cell for cell in cells if cell.result["target"] and not cell.result.get("shots")]
+    kept = [cell for cell in cells if cell.result["target"] and not arm(cell.result)]
     models = sorted({str(cell.result["model"]) for cell in kept})
     if len(models) > 1:
         raise StiltsError(f"These cells are of several encoders ({', '.join(models)}); name the folder of one.")

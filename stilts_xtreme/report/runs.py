@@ -19,7 +19,7 @@ CURVED = ("pretrain", "train")
 
 AXES = (
     *("model", "weights", "data", "intermediate", "target", "seed", "volume", "volume_steps", "shots", "control"),
-    *("merge", "mlm", "translation", "rule", "recipe", "precision"),
+    *("merge", "mlm", "translation", "translate_test", "rule", "recipe", "precision"),
 )
 """What experiments differ in. Each is a key of a run's configuration; what does not apply to a run is null."""
 

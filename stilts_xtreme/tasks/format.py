@@ -55,6 +55,8 @@ class TaskFormat:
         gold_by_row: Whether the gold has one entry for each row.
         windows: Whether a row that is longer than a sequence is read in several windows; else it is cut.
         strangers_ignored: Whether answers to no row are ignored, as in the official script; else they are refused.
+        wording: Why answers hang on the wording of the test rows, so that these cannot be scored in translation; empty:
+            they do not, because they are labels.
         dev_advice: What a user can do who lacks the dev rows of an evaluation that needs them.
         groupings: What items are grouped by -> the groups in their order, for a reader of the scores; often none.
         groupings_about: What these groups are, in sentences.
@@ -78,6 +80,7 @@ class TaskFormat:
     gold_by_row: bool = True
     windows: bool = False
     strangers_ignored: bool = False
+    wording: str = "its answers are not known to be labels alone"
     dev_advice: str = "to choose on; bring them"
     groupings: Mapping[str, tuple[str, ...]] = {}
     groupings_about: str = ""

@@ -15,6 +15,7 @@ from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation
 from stilts_xtreme.core.terminal import say
+from stilts_xtreme.data import translated_tests
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.batch import concatenate
 from stilts_xtreme.models.encoder import Encoder, Source, load
@@ -110,7 +111,8 @@ def answer_with(
     found, parts = Answered(tests.labels()), {}
     languages = tuple(dict.fromkeys(language for _, language in wanted))
     for split, language in wanted:
-        found.rows[split, language], report = tests.rows(split, language)
+        read = translated_tests.rows(stage.test, language) if split == "test" else tests.rows(split, language)
+        found.rows[split, language], report = read
         if split == "test":
             found.problems[language] = {name: count for name, (count, _) in report.problems.items()}
         if report.problems:

@@ -13,6 +13,7 @@ from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell, Target
 from stilts_xtreme.core.stage import Evaluation
+from stilts_xtreme.data import translated_tests
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.tasks import format_of, predictions
 from stilts_xtreme.tasks.floors import fit as floors
@@ -81,7 +82,7 @@ def make_floors(cell: Cell, stage: Floors, scratch: Path) -> dict[str, Any]:
     score = floors.fit(target.head, target.metric, train_rows, tests.labels(), candidates)
     found: dict[str, dict[str, float]] = {}
     for language in stage.languages:
-        rows, _ = tests.rows("test", language)
+        rows, _ = translated_tests.rows(stage.test, language)
         found[language] = score(rows, language)
         rivals = partial(tests.rivals, language)
         found[language] |= format_of(target.head).more_floors(target.metric, rows, language, rivals)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.cells import cell_of
+from support.translations import raw_rows, write
 
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core import compose
@@ -30,29 +31,11 @@ def english(name: str) -> Columns:
 
 def raw(name: str, language: str) -> list[dict[str, Any]]:
     """The world's translations as raw rows of the data set's own columns."""
-    spec, rows = catalogue.load_spec(name), synthetic.translated(WORLD, name, language)
-    found: list[dict[str, Any]] = []
-    for at in range(len(rows["id"])):
-        row: dict[str, Any] = {}
-        for column, source in spec.columns.items():
-            value = rows[column][at]
-            if column == "label":
-                value = synthetic.labels(name)[value]
-            if column == "choices":
-                row |= dict(zip(source.split(","), value, strict=True))
-            elif "." in source:
-                row.setdefault(source.split(".")[0], {})[source.split(".")[1]] = value
-            else:
-                row[source] = value
-        found.append(row)
-    return found
+    return raw_rows(name, synthetic.translated(WORLD, name, language), synthetic.labels(name))
 
 
 def place(root: Path, name: str, language: str, rows: list[dict[str, Any]]) -> Path:
-    path = root / name / language / "train.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
-    return path
+    return write(root / name / language / "train.jsonl", rows)
 
 
 def read(root: Path, name: str, language: str = "qab") -> Columns:

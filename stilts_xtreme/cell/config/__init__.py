@@ -16,6 +16,7 @@ from stilts_xtreme.cell.config.mixing import make_merge, make_mlm, make_sampling
 from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
 from stilts_xtreme.cell.config.shots import make_shots
 from stilts_xtreme.cell.config.sources import layers_of, make_data, make_model
+from stilts_xtreme.cell.config.translate_test import check_translate_test
 from stilts_xtreme.cell.tracking import checked
 from stilts_xtreme.core.checks import check, choice, file_name, folder_name, freezable, known, switch, whole
 from stilts_xtreme.core.errors import StiltsError, unknown
@@ -44,7 +45,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "mlm": tuple(field.name for field in dataclasses.fields(Mlm)),
     "translation": tuple(field.name for field in dataclasses.fields(Translation)),
     "shots": tuple(field.name for field in dataclasses.fields(Shots)),
-    "evaluation": ("floors", "random_init", "rules"),
+    "evaluation": ("floors", "random_init", "rules", "translate_test"),
     "store": ("damaged",),
     "sweep": ("objective",),
     "study": ("name", "controls", "axis", "analysis", "hypothesis", "expected"),
@@ -134,6 +135,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         check(
             not evaluation["rules"], "evaluation.rules", list(evaluation["rules"]), f"{zero}; leave one of the two out"
         )
+    check_translate_test(evaluation, target, shots)
     return Cell(
         model=model,
         data=data,
@@ -253,7 +255,8 @@ def _evaluation(
     values = found.pop("evaluation")
     floors, random = switch("evaluation.floors", values["floors"]), values["random_init"]
     random = synthetic and floors if random == "auto" else switch("evaluation.random_init", random)
-    return {**values, "random_init": random, "rules": _rules(values.get("rules"))}, found
+    more = {"random_init": random, "rules": _rules(values.get("rules"))}
+    return {**values, **more, "translate_test": values.get("translate_test")}, found  # an earlier version had none
 
 
 def _rules(asked: Any) -> tuple[str, ...]:

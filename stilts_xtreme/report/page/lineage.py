@@ -176,6 +176,7 @@ def command(result: Mapping[str, Any]) -> str:
         named["mlm.weight"] = f"{result['mlm']:g}"
     named |= {name: settings.get(name) for name in MIXING}
     named |= {f"shots.{name}": value for name, value in shots.items()}
+    named["evaluation.translate_test"] = result.get("translate_test")
     words += [f"{name}={_written(value)}" for name, value in named.items() if value is not None]
     return shlex.join(["python", "-m", "stilts_xtreme", *words, f"seed={result['seed']}"])
 

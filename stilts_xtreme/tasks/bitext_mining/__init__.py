@@ -36,6 +36,7 @@ class BitextMining(PooledFormat):
     options = (POOLING, OptionGroup("bitext", {"threshold": "dev"}, _checked))
     module_path = "stilts_xtreme.tasks.bitext_mining.module:BitextMiningModule"
     tokens_per_row = 20
+    wording = "it asks which sentence is the translation of another one"
     gold_by_row = False
     answers = ("gold",)
     pairs = True

@@ -30,6 +30,7 @@ class Classification(TaskFormat):
         problem_type="single_label_classification",
     )
     pipeline = "text-classification"
+    wording = ""
     hub_tag = "text-classification"
 
     def guess_loss(self, features: Features, batch_size: int) -> float:

@@ -26,6 +26,7 @@ class MultipleChoice(TaskFormat):
     head = HeadKind("choice", "AutoModelForMultipleChoice", grouped=True)
     hub_tag = "multiple-choice"
     tokens_per_row = 250
+    wording = ""
 
     def guess_loss(self, features: Features, batch_size: int) -> float:
         """That of guessing among the choices of each row."""

@@ -49,6 +49,7 @@ class QuestionAnswering(TaskFormat):
     hub_tag = "question-answering"
     extensions = ("json",)
     tokens_per_row = 190
+    wording = "its answers are places in the text, and a translation has other places"
     answers = ("answer_texts", "answer_starts")
     windows = True
     strangers_ignored = True

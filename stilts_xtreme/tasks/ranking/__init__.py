@@ -32,6 +32,7 @@ class Ranking(TaskFormat):
     hub_tag = "sentence-similarity"
     extensions = ("json", "jsonl")
     tokens_per_row = 120
+    wording = "its answers are texts in all languages, and translations have other texts"
     answers = ("text", "context", "gold")
     pairs = True
     alone = "its loss is one of a whole step"

@@ -21,6 +21,7 @@ class Retrieval(PooledFormat):
 
     name = "retrieval"
     rows = ROWS
+    wording = "it asks which sentence is the translation of another one"
     metrics = (METRICS["retrieval_accuracy"], METRICS["accuracy"])
     answers = ()
     pairs = True

@@ -40,6 +40,7 @@ class Tagging(TaskFormat):
     pipeline = "token-classification"
     hub_tag = "token-classification"
     tokens_per_row = 30
+    wording = "its tags belong to words, and a translation has other words"
     answers = ("tags",)
     windows = True
 

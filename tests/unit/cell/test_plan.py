@@ -158,6 +158,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "evaluation.null_threshold": (("evaluation.null_threshold=3",), None),
     "evaluation.floors": (("evaluation.floors=false",), None),  # a stage of their own
     "evaluation.rules": (("evaluation.rules=[best]",), "target"),  # a training that keeps all its evaluation points
+    "evaluation.translate_test": ((), None),  # test_translated_tests
     "evaluation.random_init": (("evaluation.random_init=false",), None),  # test_random_init_is_one_more_chain
     "tagging.first_token": (("tagging.first_token=content",), None),
     "retrieval.layer": (("retrieval.layer=1",), None),

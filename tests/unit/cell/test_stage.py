@@ -231,7 +231,10 @@ def test_the_seed_of_trainings_on_shots_is_keyed() -> None:
 
 def test_the_content_of_rows_is_what_is_keyed_of_them() -> None:
     part, (train,) = STAGES["StageTask"], STAGES["StageTask"].train
-    for field, value in (("split", "test"), ("languages", ("sw",)), ("data", DataSpec("hub", "/a")), ("spec", XNLI)):
+    others = {"split": "test", "languages": ("sw",), "data": DataSpec("hub", "/a"), "spec": XNLI}
+    others["translations"] = {"sw": Path("/a/sw.jsonl")}
+    assert {field.name for field in dataclasses.fields(train)} == {*others, "content"}
+    for field, value in others.items():
         changed = dataclasses.replace(part, train=(dataclasses.replace(train, **{field: value}),))
         assert changed.identity() == part.identity(), field
     changed = dataclasses.replace(part, train=(dataclasses.replace(train, content={"content": "other"}),))

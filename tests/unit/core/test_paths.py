@@ -84,6 +84,7 @@ def test_a_comma_parts_values_in_a_multirun_alone(tmp_path: Path, monkeypatch: p
     assert paths.values("data.root", "/a,/b c", many=False) == ["/a,/b c"]
     assert paths.values("data.root", "'/a,/b'", many=True) == ["/a,/b"]
     assert paths.values("output", "/a,b", many=True) == ["/a,b"], "a sweep has one output folder"
+    assert paths.prepared("evaluation.translate_test=null,/a b", many=True) == "evaluation.translate_test=null,'/a b'"
     (tmp_path / "x,y").mkdir()
     assert paths.values("data.root", "x,y", many=True) == ["x,y"], "it is there, and its parts are not"
     for name in ("x", "y"):
@@ -170,7 +171,7 @@ def test_the_folder_of_a_user_who_is_not_there_is_refused(
     said = (
         f"{place} is refused: there is no user 'nobody-here'; write ./{place} for a file or folder that is called so."
     )
-    for option in ("output", "data.root", "translation", "mlm.source"):
+    for option in ("output", "data.root", "translation", "mlm.source", "evaluation.translate_test"):
         with pytest.raises(StiltsError) as error:
             cell_of("+intermediate=mnli", "+target=xnli", "data=hub", "mlm.weight=0.1", f"{option}={place}")
         assert str(error.value) == said, option

@@ -129,6 +129,21 @@ def test_floors_on_and_off_are_one_entry() -> None:
     assert built.entries["none", "xnli"].floor == 7
 
 
+def test_translate_test_is_a_row_of_its_own_and_its_gain_is_over_its_like() -> None:
+    plain = [cell("A", [], 10, rest="r"), cell("A", ["mnli"], 13, rest="r")]
+    people = [cell("A", tasks, value, rest="p", translate_test="people") for tasks, value in (([], 50), (["mnli"], 54))]
+    other = cell("A", [], 40, rest="m", translate_test="machine")
+    found = build([*plain, *people, other])
+    row = "none, translate-test (people)"
+    assert found.rows == ["none", "mnli", row, "mnli, translate-test (people)", "none, translate-test (machine)"]
+    assert found.gain("mnli, translate-test (people)", "xnli") == {0: 4}
+    assert found.baselines["mnli, translate-test (people)"] == row
+    assert "the model read translations" in found.note
+    assert "translate-test" not in build(plain).note
+    again = cell("A", [], 60, rest="q", translate_test="people")
+    assert [label.row for label in labels([people[0], again])] == [f"{row} (p)", f"{row} (q)"], "other translations"
+
+
 def test_results_of_an_earlier_version_are_compared_by_keys_of_stages_else_by_names() -> None:
     def old(result: dict[str, Any], baseline: str | None) -> dict[str, Any]:
         stages = [{"kind": "evaluate", "label": "none > xnli", "key": baseline}] if baseline else []
