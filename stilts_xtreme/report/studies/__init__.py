@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import replace
 from types import ModuleType
 
 from stilts_xtreme.core.errors import StiltsError, unknown
@@ -26,6 +27,8 @@ ANALYSES = (
     "volume_vs_size",
 )
 """What ``study.analysis`` may be, each the name of a module of this package."""
+TRANSLATED = ("multilingual_vs_monolingual",)
+"""Those that read cells with translated test rows."""
 
 
 def analyse(name: str, cells: Sequence[FinishedCell]) -> Conclusion:
@@ -39,7 +42,12 @@ def analyse(name: str, cells: Sequence[FinishedCell]) -> Conclusion:
         StiltsError: There is no such analysis, or the cells cannot answer its question: the sentence says which are
             missing.
     """
-    found: Conclusion = _module(name).analyse(cells)
+    module = _module(name)
+    kept = cells if name in TRANSLATED else [cell for cell in cells if not cell.result.get("translate_test")]
+    found: Conclusion = module.analyse(kept)
+    if len(kept) < len(cells):
+        left_out = "Cells with translated test rows are left out: they are no transfer to other languages."
+        found = replace(found, confounds=[*found.confounds, left_out])
     return found
 
 

@@ -12,7 +12,7 @@ from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather
 
-WITHIN, ZERO_SHOT = "trained in the language", "zero-shot"
+WITHIN, ZERO_SHOT, TRANSLATE_TEST = "trained in the language", "zero-shot", "translate-test"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Own:
         arm: The arm.
         only: The one language of a monolingual encoder; None for a multilingual one.
         source: The language of its training rows.
+        translations: What the translations into that language are called which it read in the place of the test rows;
+            None where it read the test rows.
         by_items: As in :class:`TargetArms`.
         tokens: Language -> what the tokenizer makes of the test rows; empty on synthetic rows.
     """
@@ -30,6 +32,7 @@ class Own:
     arm: Arm
     only: str | None
     source: str
+    translations: str | None
     by_items: bool
     tokens: Mapping[str, Mapping[str, str]]
 
@@ -41,7 +44,9 @@ class Pair:
     Attributes:
         target: The target.
         language: The language.
-        how: :data:`WITHIN` or :data:`ZERO_SHOT`.
+        how: :data:`WITHIN` or :data:`ZERO_SHOT`: how the multilingual one was trained. :data:`TRANSLATE_TEST` with the
+            name of the translations: both were trained in another language, the multilingual one read the test rows,
+            and the monolingual one translations of them.
         multi: The multilingual encoder.
         mono: The monolingual one.
         gain: The score of the first less that of the second.
@@ -73,14 +78,17 @@ def only_language(cell: FinishedCell) -> str | None:
 def pool(cells: Sequence[FinishedCell]) -> tuple[list[Own], list[str]]:
     """The arms of all cells, and sentences on what is left out.
 
-    Cells of one encoder that were trained in different languages are arms of their own.
+    Cells of one encoder that were trained in different languages, or that read different translations, are arms of
+    their own.
     """
-    groups: dict[tuple[str | None, str], list[FinishedCell]] = {}
+    groups: dict[tuple[str | None, str, str | None], list[FinishedCell]] = {}
     for cell in cells:
         if cell.result["target"]:
-            groups.setdefault((only_language(cell), str(cell.result.get("source_language"))), []).append(cell)
+            place = only_language(cell), str(cell.result.get("source_language")), cell.result.get("translate_test")
+            # the translations are said by the group: what came before the target is called alike in all groups
+            groups.setdefault(place, []).append(replace(cell, result={**cell.result, "translate_test": None}))
     found, notes = [], []
-    for (only, source), members in groups.items():
+    for (only, source, translations), members in groups.items():
         tokens = {(str(cell.result["model"]), str(cell.result["target"])): _tokens(cell) for cell in members}
         targets, said = gather(members)
         notes += said
@@ -91,6 +99,7 @@ def pool(cells: Sequence[FinishedCell]) -> tuple[list[Own], list[str]]:
                         arm,
                         only,
                         source,
+                        translations,
                         target.by_items,
                         tokens.get((str(arm.first["model"]), str(arm.first["target"])), {}),
                     )
@@ -126,10 +135,18 @@ def pairs(arms: Sequence[Own], notes: list[str]) -> list[Pair]:
 
 
 def _pairs(language: str, own: Sequence[Own], notes: list[str]) -> list[Pair]:
-    monos = [one for one in own if one.only == language == one.source]
-    multis = [one for one in own if one.only is None]
+    monos = [one for one in own if one.only == language == one.source and one.translations is None]
+    readers = [one for one in own if one.only == one.source != language and one.translations is not None]
+    multis = [one for one in own if one.only is None and one.translations is None]
+    both_in_one = [(multi, mono) for multi, mono in itertools.product(multis, readers) if multi.source == mono.source]
+    for one in own:
+        if one.only is None and one.translations is not None:
+            notes.append(
+                f"{one.arm.encoder} with translated test rows ({one.translations}) is not compared, because it is no "
+                "monolingual encoder."
+            )
     found = []
-    for multi, mono in itertools.product(multis, monos):
+    for multi, mono in (*itertools.product(multis, monos), *both_in_one):
         target = str(multi.arm.first["target"])
         if multi.by_items != mono.by_items:
             notes.append(f"{target}, {language}: only one of two encoders has its answers, so they are not compared.")
@@ -139,7 +156,9 @@ def _pairs(language: str, own: Sequence[Own], notes: list[str]) -> list[Pair]:
         arms = TargetArms(target, sides, False, multi.by_items, {})
         weights = {("multi", before): 1.0, ("mono", before): -1.0}
         gain = arms.contrasts({"gain": weights})["gain"][language]
-        found.append(Pair(target, language, WITHIN if multi.source == language else ZERO_SHOT, multi, mono, gain))
+        how = WITHIN if multi.source == language else ZERO_SHOT
+        how = how if mono.translations is None else f"{TRANSLATE_TEST} ({mono.translations})"
+        found.append(Pair(target, language, how, multi, mono, gain))
     return found
 
 

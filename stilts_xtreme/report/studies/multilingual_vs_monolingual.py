@@ -1,8 +1,10 @@
 """A multilingual encoder, or one encoder for each language?
 
 In each language that has a monolingual encoder, trained in that language, the multilingual one is compared with it
-twice: trained in the same language, and trained in another one (zero-shot). Both answered the same test rows, so the
-differences are paired. Costs are those of an item, never of a token: an item is the same text for both tokenizers.
+twice: trained in the same language, and trained in another one (zero-shot). In languages of which there are translated
+test rows, the zero-shot multilingual encoder is also compared with a monolingual one of the language that both were
+trained in, which reads the translations (translate-test). Both answered the same items, so the differences are paired.
+Costs are those of an item, never of a token: an item is the same text for both tokenizers.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ def lacking(planned: Sequence[Planned]) -> str | None:
 
 
 def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
-    """The verdicts per target and language, zero-shot and trained in the language.
+    """The verdicts per target and language: zero-shot, trained in the language, and translate-test.
 
     Args:
         cells: Cells in their folders. An encoder is monolingual if its ``model.languages`` names one language.
@@ -54,7 +56,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         lack = "" if any(own.only for own in arms) else " No encoder has one language in model.languages."
         said = (
             "study=multilingual_vs_monolingual: there is no language in which both a monolingual encoder, trained in "
-            f"it, and a multilingual one were tested.{lack}"
+            f"it or reading translations, and a multilingual one were tested.{lack}"
         )
         raise StiltsError(" ".join([said, *notes[:3]]))
     holm = corrected({pair.about: pair.gain for pair in found})
@@ -66,15 +68,16 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         prices = None
         notes.append(f"Costs are left out. {error}")
     tables = [_scores(found)]
+    priced = [pair for pair in found if pair.mono.translations is None]
     if prices is not None:
-        tables += [_costs(found, prices), _even(found, prices)]
+        tables += [_costs(priced, prices), _even(priced, prices)] if priced else []
         notes.append(f"Measured on: {'; '.join(prices.devices())}.")
     return Conclusion(
         question=QUESTION,
         verdicts=[decided(pair.about, pair.gain, holm.get(pair.about), says, words) for pair in found],
         tables=tables,
         confounds=[*_confounds(found), *dict.fromkeys(notes)],
-        rows=[row for pair in found for row in _rows(pair, prices)],
+        rows=[row for pair in found for row in _rows(pair, prices if pair in priced else None)],
         synthetic=any(cell.result["synthetic"] for cell in cells),
     )
 
@@ -196,8 +199,19 @@ def _even(found: Sequence[Pair], prices: Prices) -> Table:
 def _confounds(found: Sequence[Pair]) -> list[str]:
     said = [
         "The encoders were pretrained on other texts and in other ways; not only the number of languages differs.",
-        "Translating the test rows for the monolingual encoder is left out: no translations of test rows are read.",
     ]
+    names = sorted({pair.mono.translations for pair in found if pair.mono.translations is not None})
+    if names:
+        said.append(
+            f"Translate-test rests on the translations ({', '.join(names)}): their faults are part of its scores. Rows "
+            "that were themselves translated from English may be easier to translate back than other text."
+        )
+        said.append("Costs leave out translate-test: each item costs a translation besides, which is not measured.")
+    else:
+        said.append(
+            "No test rows were read in translation; evaluation.translate_test=FOLDER adds cells of the monolingual "
+            "encoder that read them."
+        )
     for pair in found:
         bodies = [(one.arm.first.get("scale") or {}).get("body") for one in (pair.multi, pair.mono)]
         if bodies[0] != bodies[1]:

@@ -15,7 +15,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report import costs
 from stilts_xtreme.report.costs import Cost
 from stilts_xtreme.report.results import FinishedCell
-from stilts_xtreme.report.studies import Planned, analyse, check
+from stilts_xtreme.report.studies import ANALYSES, Conclusion, Planned, analyse, check
 from stilts_xtreme.report.studies.conclusion import UNDECIDED
 from stilts_xtreme.report.studies.language_pairs import only_language
 from stilts_xtreme.report.studies.multilingual_vs_monolingual import MONO, MULTI, SAME, break_even
@@ -30,7 +30,7 @@ TARGET = {
 def cell(
     folder: Path, model: str, languages: object, scores: dict[str, float], seed: int, source: str = "en", **more: object
 ) -> FinishedCell:
-    name = f"{model}-{source}-{seed}"
+    name = f"{model}-{source}-{seed}{more.get('translate_test', '')}"
     place = folder / "cells" / name
     place.mkdir(parents=True)
     (place / "config.json").write_text(json.dumps({"model": {"languages": languages}, **TARGET}))
@@ -81,7 +81,7 @@ def test_tokenizers_stand_beside_the_scores_and_missing_costs_are_said(tmp_path:
     }
     assert fertility == {"fertility, multilingual": 5.0, "fertility, monolingual": 7.0}
     assert any("Costs are left out." in said and "python -m stilts_xtreme.cost" in said for said in found.confounds)
-    assert any("no translations of test rows" in said for said in found.confounds)
+    assert any("evaluation.translate_test=FOLDER adds" in said for said in found.confounds)
 
 
 def test_costs_are_those_of_an_item_and_the_break_even_is_that_of_the_formula(tmp_path: Path) -> None:
@@ -113,6 +113,69 @@ def test_costs_are_those_of_an_item_and_the_break_even_is_that_of_the_formula(tm
     assert values["de", "trained in the language", "break-even, 10000 items"] == 0.0
     assert ("en", "trained in the language", "break-even, 10000 items") not in values, "it is never cheaper"
     assert found.tables[2].lines[0][-1] == "4.00"
+
+
+@pytest.mark.parametrize(("difference", "verdict"), [(3.0, MULTI), (-3.0, MONO), (0.0, SAME)])
+def test_translate_test_is_a_condition_beside_the_others(tmp_path: Path, difference: float, verdict: str) -> None:
+    made = cells(tmp_path, 3.0)
+    for seed in range(3):
+        scores = {"en": 70.0, "de": 60.0 - difference + seed / 10}
+        made.append(cell(tmp_path, "english", ["en"], scores, seed, translate_test="people"))
+    found = analyse(NAME, made)
+    verdicts = {own.about: own.verdict for own in found.verdicts}
+    assert verdicts == {
+        "xnli, en, trained in the language: multi against english": MULTI,
+        "xnli, de, zero-shot: multi against german": MONO,
+        "xnli, de, trained in the language: multi against german": MULTI,
+        "xnli, de, translate-test (people): multi against english": verdict,
+    }, "not in English, whose rows are read as they are, and not with the encoder that was trained in German"
+    (row,) = (row for row in found.rows if row["training"] == "translate-test (people)" and "score" in row["measure"])
+    assert row["language"] == "de"
+    assert row["value"] == pytest.approx(difference, abs=0.3)
+    assert any("rests on the translations (people)" in said for said in found.confounds)
+    assert not any("evaluation.translate_test" in said for said in found.confounds)
+
+
+def test_a_multilingual_encoder_with_translations_is_told_and_not_compared(tmp_path: Path) -> None:
+    made = cells(tmp_path, 3.0)
+    plain = analyse(NAME, made)
+    made.append(cell(tmp_path, "multi", "cc100", {"en": 73.0, "de": 66.0}, 0, translate_test="people"))
+    found = analyse(NAME, made)
+    assert [own.about for own in found.verdicts] == [own.about for own in plain.verdicts]
+    assert any("multi with translated test rows (people) is not compared" in said for said in found.confounds)
+
+
+def test_costs_leave_out_translate_test(tmp_path: Path) -> None:
+    made = [cell(tmp_path, "multi", "cc100", {"en": 70.0, "de": 60.0}, 0)]
+    made.append(cell(tmp_path, "english", ["en"], {"en": 70.0, "de": 30.0}, 0))
+    made.append(cell(tmp_path, "english", ["en"], {"en": 70.0, "de": 65.0}, 0, translate_test="people"))
+    rows = []
+    for one in made[:2]:
+        name, model = str(one.result["cell"]), str(one.result["model"])
+        rows += [
+            Cost(name, model, "xnli", code, "items_per_second_best", "1/s", 1, 9.0, "d", "r") for code in ("en", "de")
+        ]
+    costs.write(rows, tmp_path)
+    found = analyse(NAME, made)
+    assert {row["training"] for row in found.rows if "ratio" in row["measure"]} == {"trained in the language"}
+    assert [line[1] for line in found.tables[1].lines] == ["en"]
+    assert any("Costs leave out translate-test" in said for said in found.confounds)
+
+
+@pytest.mark.parametrize("name", [name for name in ANALYSES if name != NAME])
+def test_other_studies_leave_out_translated_test_rows_and_say_so(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[FinishedCell] = []
+
+    def answered(cells: list[FinishedCell]) -> Conclusion:
+        seen.extend(cells)
+        return Conclusion("?", [], [], [], [], False)
+
+    monkeypatch.setattr(f"stilts_xtreme.report.studies.{name}.analyse", answered)
+    plain = finished("mini", "none", {"en": 1.0, "de": 1.0})
+    translated = finished("mini", "none", {"en": 1.0, "de": 1.0}, translate_test="people")
+    found = analyse(name, [plain, translated])
+    assert seen == [plain]
+    assert found.confounds == ["Cells with translated test rows are left out: they are no transfer to other languages."]
 
 
 Spent = st.tuples(st.floats(0.1, 1e4), st.floats(1e-6, 1.0))
