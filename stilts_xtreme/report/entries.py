@@ -56,9 +56,10 @@ class Matrix:
 
     ``substitutes`` has the tasks that stand in for another one, which they must not be reported as; ``controls`` the
     rows of random weights. ``baselines`` has the row without an intermediate task that a row is compared with where
-    results do not say with which evaluation, and ``evaluated`` the scores by the keys of evaluations. ``lost`` has what
-    is left out because it means nothing, a line each, and ``missing`` the cells of sweeps that are not there, after
-    a sentence on their number. ``note`` has what there is to know of older results.
+    results do not say with which evaluation, ``translations`` the name of the translations of a row that read its test
+    rows in translation, and ``evaluated`` the scores by the keys of evaluations. ``lost`` has what is left out because
+    it means nothing, a line each, and ``missing`` the cells of sweeps that are not there, after a sentence on their
+    number. ``note`` has what there is to know of older results.
     """
 
     rows: list[str]
@@ -68,6 +69,7 @@ class Matrix:
     substitutes: dict[str, str] = field(default_factory=dict)
     baselines: dict[str, str] = field(default_factory=dict)
     controls: set[str] = field(default_factory=set)
+    translations: dict[str, str] = field(default_factory=dict)
     evaluated: dict[str, dict[str, float]] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -114,6 +116,8 @@ def build(results: Sequence[Mapping[str, Any]]) -> Matrix:
         if label.row not in matrix.rows:
             matrix.rows.append(label.row)
             matrix.baselines[label.row] = label.baseline
+            if result.get("translate_test"):
+                matrix.translations[label.row] = result["translate_test"]
         if random_weights(result):
             matrix.controls.add(label.row)
         if label.column not in matrix.columns:

@@ -54,6 +54,8 @@ def _document(cell: FinishedCell, called: str, organization: str) -> dict[str, A
         "model_availability": "unknown",
     }
     told = {"synthetic": str(bool(result["synthetic"])).lower()}
+    if result.get("translate_test"):
+        told["translate_test"] = f"the test rows were read in translation ({result['translate_test']})"
     if meaningless(result):
         told["collapsed"] = "a training collapsed or found nothing: the scores mean nothing"
     return {

@@ -113,14 +113,22 @@ def _table(matrix: Matrix, corner: str, cell: Any, floors: bool) -> str:
     lines = [f"| {corner} | " + " | ".join(map(escaped, columns)) + " |", "|---" * (len(columns) + 1) + "|"]
     for row in rows:
         lines.append(f"| {escaped(row)} | " + " | ".join(cell(row, column) for column in columns) + " |")
-    found = [_floor(matrix, column) for column in columns] if floors else []
-    if any(f is not None for f in found):
-        lines.append("| *best floor* | " + " | ".join("" if f is None else f"*{f:.1f}*" for f in found) + " |")
+    for translations in dict.fromkeys(matrix.translations.get(row, "") for row in matrix.rows) if floors else ():
+        found = [_floor(matrix, column, translations) for column in columns]
+        name = "best floor" + (f", translate-test ({escaped(translations)})" if translations else "")
+        if any(f is not None for f in found):
+            lines.append(f"| *{name}* | " + " | ".join("" if f is None else f"*{f:.1f}*" for f in found) + " |")
     return "\n".join(lines)
 
 
-def _floor(matrix: Matrix, column: str) -> float | None:
-    return next((e.floor for (_, c), e in matrix.entries.items() if c == column and e.floor is not None), None)
+def _floor(matrix: Matrix, column: str, translations: str) -> float | None:
+    """The floor of a target, by the rows that were read."""
+    alike = (
+        entry.floor
+        for (row, name), entry in matrix.entries.items()
+        if name == column and matrix.translations.get(row, "") == translations
+    )
+    return next((floor for floor in alike if floor is not None), None)
 
 
 def page(

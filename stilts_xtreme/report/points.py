@@ -97,9 +97,9 @@ class Point:
 
 
 def points(results: Iterable[Mapping[str, Any]], axis: str) -> list[Point]:
-    """The points of results; cells without a target and controls are passed over."""
+    """The points of results; cells without a target, controls and translated test rows are passed over."""
     found = {}
-    kept = [result for result in results if result["target"] and not control(result)]
+    kept = [result for result in results if result["target"] and not (control(result) or result.get("translate_test"))]
     if axis == "volume":
         kept = [{**result, "volume": None} for result in kept]
     for result, label in zip(kept, labels(kept), strict=True):

@@ -66,7 +66,13 @@ def _alike(result: Mapping[str, Any]) -> Hashable:
     """What cells have in common that are chosen between."""
     settings = {name: value for name, value in (result.get("settings") or {}).items() if name != OPTION}
     parts = [identity(result, part) for part in ("encoder", "before", "task")]
-    more = [result["intermediate"], result["target"], result.get("control"), result.get("rule")]
+    more = [
+        result["intermediate"],
+        result["target"],
+        result.get("control"),
+        result.get("rule"),
+        result.get("translate_test"),
+    ]
     return digest_of([*parts, *more, settings])
 
 

@@ -140,6 +140,11 @@ def test_translate_test_is_a_row_of_its_own_and_its_gain_is_over_its_like() -> N
     assert found.baselines["mnli, translate-test (people)"] == row
     assert "the model read translations" in found.note
     assert "translate-test" not in build(plain).note
+    for result, floor in ((plain[0], 20.0), (people[0], 54.9)):
+        result["averages"]["zero_shot_floor"] = floor
+    told = matrix.markdown(build([*plain, *people]))
+    assert "| *best floor* | *20.0* |" in told
+    assert "| *best floor, translate-test (people)* | *54.9* |" in told
     again = cell("A", [], 60, rest="q", translate_test="people")
     assert [label.row for label in labels([people[0], again])] == [f"{row} (p)", f"{row} (q)"], "other translations"
 
