@@ -29,7 +29,8 @@ def card_of(cell: Cell, planned: CellPlan, store: Store, result: Mapping[str, An
     final, target = planned.final, cell.target
     if target is None or not isinstance(final, Evaluation) or not isinstance(final.parent, Trained):
         return None
-    if final.shots is not None:  # each language was answered by a model of its own, which is not kept
+    # each language was answered by a model of its own, which is not kept; or the model did not read the language
+    if final.shots is not None or final.test.translations:
         return None
     models = store.path(final.parent.key) / "models"
     name = target.train[-1].name if target.train else sorted(models.iterdir())[0].name

@@ -74,6 +74,8 @@ def test_it_is_told_from_zero_shot_transfer_everywhere(
     assert result["translate_test"] == "people"
     assert "+translate-test-" in result["cell"]
     assert "published" not in result
+    cards = [(cells / own["cell"] / "model_card.md").exists() for own in results.values()]
+    assert cards == [True, False], "a card has scores of rows that the model read in their own language"
     table = (cells / result["cell"] / "table.md").read_text()
     assert "translate-test (people)" in table.splitlines()[0]
     assert "mean, others" in table
