@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from stilts_xtreme.core.checks import check
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.inputs import MixedMlm, RowSet, Translated
 from stilts_xtreme.core.schema import DatasetSpec
@@ -105,16 +106,13 @@ def test_rows(cell: Cell, target: Target, languages: Sequence[str]) -> RowSet:
     folder = cell.evaluation["translate_test"]
     if folder is None:
         return test
-    asked = f"{translated_tests.OPTION}={folder} is refused"
-    if reason := format_of(target.head).wording:
-        raise StiltsError(f"{asked}: the test rows of {target.name} cannot be translated, because {reason}.")
+    option = translated_tests.OPTION
+    reason = format_of(target.head).wording
+    check(not reason, option, folder, f"the test rows of {target.name} cannot be translated, because {reason}")
     source = source_language(cell, target)
     wanted = [language for language in languages if language != source]
-    if not wanted:
-        raise StiltsError(
-            f"{asked}: {target.name} is evaluated in {source} alone, which it is trained in; give other languages to "
-            "languages=[...]."
-        )
+    alone = f"{target.name} is evaluated in {source} alone, which it is trained in; give others to languages=[...]"
+    check(bool(wanted), option, folder, alone)
     files = translated_tests.files_of(folder, target.name, wanted, [code for code in languages if code == source])
     content = {**(test.content or {}), "translations": translated_tests.identity(files)}
     return replace(test, content=content, translations=files)

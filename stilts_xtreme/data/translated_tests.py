@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stilts_xtreme.core.checks import refused
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.inputs import RowSet
 from stilts_xtreme.core.paths import home
@@ -69,7 +70,7 @@ def files_of(folder: str, target: str, languages: Sequence[str], others: Sequenc
     """
     base = home(folder)
     if not base.is_dir():
-        raise StiltsError(f"{OPTION}={folder} is refused: it is not a folder; it must hold translations as {FORM}.")
+        raise refused(OPTION, folder, f"it is not a folder; it must hold translations as {FORM}")
     there: dict[str, list[Path]] = {}
     for path in sorted((base / target).iterdir()) if (base / target).is_dir() else ():
         if path.is_file() and tables.is_table(path):
@@ -80,14 +81,12 @@ def files_of(folder: str, target: str, languages: Sequence[str], others: Sequenc
         left = f", or evaluate in the others with languages=[{','.join(known)}]" if set(known) & set(languages) else ""
         files = ", ".join(str(base / target / f"{language}.jsonl") for language in lacking[:SHOWN])
         more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
-        raise StiltsError(
-            f"{OPTION}={folder} is refused: there are no translations of {target} in {', '.join(lacking)}; bring "
-            f"{files}{more} (or .{', .'.join(OTHERS)}){left}."
-        )
+        none = f"there are no translations of {target} in {', '.join(lacking)}"
+        raise refused(OPTION, folder, f"{none}; bring {files}{more} (or .{', .'.join(OTHERS)}){left}")
     for language in languages:
         if len(there[language]) > 1:
             names = ", ".join(map(str, there[language]))
-            raise StiltsError(f"{OPTION}={folder} is refused: {language} has several files ({names}); keep one.")
+            raise refused(OPTION, folder, f"{language} has several files ({names}); keep one")
     return {language: there[language][0] for language in languages}
 
 
