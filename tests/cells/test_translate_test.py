@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from support.cells import cell_of
 from support.translations import raw_rows, write
 
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.report import matrix
 from stilts_xtreme.report.merging import opened
@@ -93,3 +95,14 @@ def test_it_is_told_from_zero_shot_transfer_everywhere(
     with opened([rows]) as (read,):
         again = matrix.build([cell.result for cell in read])
     assert again.rows == found.rows
+
+
+def test_translations_of_other_rows_are_refused_before_anything_is_trained(
+    run_tiny: Callable[..., Any], pretrained: Path, folder: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(folder, tmp_path / "other")
+    path = other / "xcopa" / "qac.jsonl"
+    path.write_text("".join(path.read_text("utf-8").splitlines(keepends=True)[:-1]), "utf-8")
+    with pytest.raises(StiltsError, match=r"qac.jsonl has 19 rows, and xcopa/test in qac has 20"):
+        run_tiny(*CELL, f"evaluation.translate_test={other}", output=pretrained)
+    assert len(list((pretrained / "stages").iterdir())) == 1
