@@ -2,7 +2,8 @@
 
 For every task of the benchmark the command takes the predictions of the cell with the best English dev score of its
 target training, as Phang et al. (2020) chose one model per target. What is not trained on (Tatoeba, BUCC) has no such
-score: give one cell of it, or say which with --take. Languages, numbers of rows and their order are checked, and an
+score: give one cell of it, or say which with --take. Cells with shots or translated test rows are taken with --take
+alone. Languages, numbers of rows and their order are checked, and an
 incomplete submission is refused with the list of what is missing. The folder gets <task>/test-<language>.tsv or .json
 as the leaderboard wants them, a README.md, and a manifest.json: which cell each task came from, with its dev score and
 its scores. python -m stilts_xtreme.score --predictions DIR --labels LABELS --benchmark xtreme scores it again.

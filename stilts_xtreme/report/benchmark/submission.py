@@ -23,6 +23,7 @@ from stilts_xtreme.report.benchmark import published
 from stilts_xtreme.report.benchmark.averages import Benchmark, Task
 from stilts_xtreme.report.benchmark.scorer import score_language
 from stilts_xtreme.report.finished import REMEDY, read_result
+from stilts_xtreme.report.labels import arm
 from stilts_xtreme.tasks import format_of, predictions
 
 PARALLEL = ("xnli", "xquad")
@@ -122,6 +123,12 @@ def assemble(cells: Sequence[Finished], benchmark: Benchmark, take: Mapping[str,
             if not named:
                 raise unknown(f"--take {name}", take[name], [cell.name for cell in own])
             own = named
+        elif own:  # of one training, whose dev score cannot choose between them
+            own = [cell for cell in own if not arm(cell.result)]
+            if not own:
+                by_name = f"one with shots or translated test rows is taken with --take {name}=CELL"
+                made.problems.append(f"{name}: no zero-shot cell; {by_name}")
+                continue
         if not own:
             made.problems.append(f"{name}: no cell")
             continue
@@ -179,6 +186,8 @@ def _check(cell: Finished, task: Task, made: Assembled) -> None:
     made.scores[task.name] = benchmarks.average(task, scores)
     if cell.result["collapsed"]:
         made.notes.append(f"{task.name}: {cell.name} is of a training that collapsed or found nothing")
+    if arm(cell.result):
+        made.notes.append(f"{task.name}: {cell.name} is no zero-shot transfer ({arm(cell.result).removeprefix(', ')})")
     if cell.threshold == "test":
         made.notes.append(f"{task.name}: the threshold was chosen on the scored rows, which flatters")
     if caveat(cell.spec):

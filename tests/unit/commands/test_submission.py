@@ -126,6 +126,34 @@ def test_the_best_english_dev_score_chooses(cells: list[Path], source: Path, tmp
     }
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"translate_test": "people"}, "translate-test (people)"),
+        ({"shots": {"k": 5, "draw": 0, "arm": "after"}}, "5 shots, draw 0"),
+    ],
+)
+def test_what_is_no_zero_shot_transfer_is_taken_by_name_alone(
+    more: dict[str, Any], said: str, cells: list[Path], source: Path, tmp_path: Path, go: Callable
+) -> None:
+    """It shares its training with the zero-shot cell, and so the dev score."""
+    other = cell(tmp_path / "more", "other", "xnli", source, 50.0)
+    result = json.loads((other / "result.json").read_text())
+    (other / "result.json").write_text(json.dumps({**result, **more}))
+    code, _ = go(other, *cells)
+    assert code == 0
+    assert json.loads((tmp_path / "sub/manifest.json").read_text())["tasks"]["xnli"]["cell"] == "xnli-cell"
+    assert (
+        submission.main([str(other), *map(str, cells), "--output", str(tmp_path / "s2"), "--take", "xnli=other"]) == 0
+    )
+    told = json.loads((tmp_path / "s2/manifest.json").read_text())
+    assert told["tasks"]["xnli"]["cell"] == "other"
+    assert f"xnli: other is no zero-shot transfer ({said})" in told["notes"]
+    alone = [folder for folder in cells if folder.name != "xnli-cell"]
+    assert submission.main([str(other), *map(str, alone), "--output", str(tmp_path / "s3")]) == 1
+    assert not (tmp_path / "s3").exists()
+
+
 def test_what_is_not_trained_on_is_chosen_by_hand(
     cells: list[Path], source: Path, tmp_path: Path, go: Callable
 ) -> None:
