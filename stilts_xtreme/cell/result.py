@@ -39,7 +39,7 @@ def facts(planned: CellPlan, store: Store, manifests: Mapping[str, Mapping[str, 
         manifests: Of each stage by its key.
 
     Returns:
-        ``parameters`` and ``body`` of the encoder (:func:`encoder_size`).
+        ``parameters`` and ``body`` of the encoder (:func:`size_of`).
         ``pretraining`` of one that is pretrained here: ``steps``, ``token_budget`` (steps times ``batch_tokens``),
         ``step_flops``, ``tokens`` that it saw and ``flops`` for these.
         ``intermediate`` training: ``examples``, ``steps``, and ``batches`` in a pass over the examples.
@@ -47,7 +47,9 @@ def facts(planned: CellPlan, store: Store, manifests: Mapping[str, Mapping[str, 
     """
     chain = planned.final.chain()
     sizes = (encoder_size(store.path(stage.key)) for stage in chain)
-    size = next((found for found in sizes if found), {"parameters": None, "body": None})
+    # an encoder that nothing was trained of is in no stage: its evaluation has told its size
+    known = manifests[planned.final.key]["info"].get("encoder") or {"parameters": None, "body": None}
+    size = next((found for found in sizes if found), known)
     return {
         **size,
         "pretraining": _pretraining(planned, manifests),

@@ -6,12 +6,9 @@ Free of torch, as planning is.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 ENCODER_FILES = "models/*/model-00001-of-*.safetensors"
 """In a stage that trained: the encoder without its heads, the same file in every task's folder."""
@@ -59,21 +56,29 @@ def steps_within(flops: float, architecture: Mapping[str, Any], pretraining: Map
     return math.floor(flops / step_flops(architecture, pretraining) * (1 + 1e-12))  # n steps' own price buys n steps
 
 
-def encoder_size(stage: Path) -> dict[str, int] | None:
-    """Parameters of a stage's encoder without heads and pooler; None where the stage holds no weights.
+def size_of(weights: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """The size of an encoder.
+
+    Args:
+        weights: Name and number of parameters of each of its tensors, without heads and pooler.
 
     Returns:
         ``parameters``, all of them, and ``body``, those outside of the embedding.
     """
+    found = {"parameters": 0, "body": 0}
+    for name, count in weights:
+        found["parameters"] += count
+        found["body"] += 0 if ".embeddings." in f".{name}" else count
+    return found
+
+
+def encoder_size(stage: Path) -> dict[str, int] | None:
+    """The size of a stage's encoder, as :func:`size_of` tells it; None where the stage holds no weights."""
     from safetensors import safe_open
 
     files = sorted(stage.glob(ENCODER_FILES))
     if not files:
         return None
-    found = {"parameters": 0, "body": 0}
     with safe_open(files[0], framework="numpy") as weights:
-        for name in weights.keys():  # noqa: SIM118 (no mapping)
-            count = math.prod(weights.get_slice(name).get_shape())
-            found["parameters"] += count
-            found["body"] += 0 if ".embeddings." in f".{name}" else count
-    return found
+        names = list(weights.keys())
+        return size_of((name, math.prod(weights.get_slice(name).get_shape())) for name in names)

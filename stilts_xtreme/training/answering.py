@@ -19,6 +19,7 @@ from stilts_xtreme.data import translated_tests
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models.batch import concatenate
 from stilts_xtreme.models.encoder import Encoder, Source, load
+from stilts_xtreme.models.flops import size_of
 from stilts_xtreme.models.reading import Reading
 from stilts_xtreme.models.tokenizer import compare_unknown, load_tokenizer, unknown_share
 from stilts_xtreme.tasks import format_of
@@ -41,6 +42,7 @@ class Answered:
         labels: Label names in canonical order.
         facts: What stands beside the scores.
         tokens: Language -> what the tokenizer makes of its test rows; empty for synthetic rows.
+        encoder: The size of the only encoder that answered; empty where several did.
     """
 
     labels: Sequence[str] = ()
@@ -51,6 +53,7 @@ class Answered:
     layers: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, Reading] = field(default_factory=dict)
+    encoder: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: Answered) -> None:
         """Adds what another model answered to other rows of the same target."""
@@ -80,7 +83,9 @@ def answer(
     options = format.head_options(cell, target.recipe, target.metric)
     continues = source if stage.head is not None else None
     head: HeadModule = format.module()(encoder, source_of(target.test, cell.data).labels(), options, continues)
-    return answer_with(cell, stage, head, load_tokenizer(source), source.place, wanted, checks)
+    found = answer_with(cell, stage, head, load_tokenizer(source), source.place, wanted, checks)
+    found.encoder = size_of((name, weight.numel()) for name, weight in encoder.base.named_parameters())
+    return found
 
 
 def answer_with(

@@ -57,7 +57,8 @@ def evaluate(cell: Cell, stage: Evaluation, folder_of: FolderOf, scratch: Path) 
     if found.tokens:
         write_atomic(scratch / "tokens.csv", table(found.tokens))
     write_atomic(scratch / "scores.json", json.dumps(result, indent=1, ensure_ascii=False))
-    return {"task": target.name, "rows": {language: entry["n"] for language, entry in result["languages"].items()}}
+    scored = {language: entry["n"] for language, entry in result["languages"].items()}
+    return {"task": target.name, "rows": scored, "encoder": found.encoder or None}
 
 
 def _curve(cell: Cell, target: Target, labels: Sequence[str], rows: Rows, layers: Rows) -> dict[str, list[float]]:

@@ -406,6 +406,19 @@ def test_random_weights_are_a_floor_of_their_own(run_tiny: Callable[..., dict[st
     assert trained["rows"] != run_tiny("+target=udpos")["rows"]
 
 
+def test_the_size_of_an_encoder_is_told_where_nothing_of_it_is_trained(
+    run_tiny: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    known = run_tiny("+target=tatoeba")  # its weights are in the stage of the pretraining
+    stages = Path(run_tiny.output) / "stages"  # type: ignore[attr-defined]
+    folder = stages / known["stages"][0]["key"] / "models" / "pretrained"
+    from_outside = [option for option in TINY if not option.startswith("model.")]
+    words = ["+target=tatoeba", f"model={folder}", "data=synthetic", "recipe=mini", f"output={tmp_path}"]
+    found = run(composed(*words, *from_outside))["scale"]
+    assert found["body"] == known["scale"]["body"] > 0
+    assert found["parameters"] == known["scale"]["parameters"]
+
+
 def test_mixed_precision_trains_on_a_cpu_too(run_tiny: Callable[..., dict[str, Any]]) -> None:
     result = run_tiny("+target=xnli", "trainer.precision=bf16-mixed")
     exact = run_tiny("+target=xnli")

@@ -190,13 +190,17 @@ def no_baseline(encoder: str, target: str) -> str:
     return f"{encoder} > {target} has no cell without an intermediate task; add none to +intermediate=."
 
 
-def size_of(arm: Arm) -> int:
-    """The parameters of an arm's encoder without the embedding.
+def size_of(arms: Sequence[Arm]) -> int:
+    """The parameters of an encoder without the embedding.
+
+    Args:
+        arms: Of one encoder. Results of an earlier version did not have its size where nothing of it was trained, so
+            any of them may tell it.
 
     Raises:
-        StiltsError: They are not in its results.
+        StiltsError: It is in no result.
     """
-    size = (arm.first.get("scale") or {}).get("body")
-    if not size:
-        raise StiltsError(f"The size of {arm.encoder} is not in its results, so it has no place among sizes.")
-    return int(size)
+    sizes = [(arm.first.get("scale") or {}).get("body") for arm in arms]
+    if not any(sizes):
+        raise StiltsError(f"The size of {arms[0].encoder} is not in its results, so it has no place among sizes.")
+    return int(next(size for size in sizes if size))

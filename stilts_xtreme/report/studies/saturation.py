@@ -167,10 +167,9 @@ def _sum(by_encoder: Mapping[str, float], before: Sequence[str]) -> dict[Key, fl
 
 
 def _sizes(target: TargetArms) -> dict[str, int]:
-    firsts: dict[str, Arm] = {}
-    for arm in target.arms.values():
-        firsts.setdefault(arm.encoder, arm)
-    ordered = dict(sorted(((name, size_of(arm)) for name, arm in firsts.items()), key=lambda item: item[1]))
+    encoders = dict.fromkeys(arm.encoder for arm in target.arms.values())
+    sizes = {name: size_of([arm for arm in target.arms.values() if arm.encoder == name]) for name in encoders}
+    ordered = dict(sorted(sizes.items(), key=lambda item: item[1]))
     twice = [name for name, size in ordered.items() if list(ordered.values()).count(size) > 1]
     if twice:
         raise StiltsError(

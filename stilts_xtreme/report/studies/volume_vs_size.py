@@ -106,7 +106,7 @@ def _grids(target: TargetArms) -> list[Grid]:
     for key, arm in target.arms.items():
         examples = ((arm.first.get("scale") or {}).get("intermediate") or {}).get("examples")
         if key[1] != BASELINE and examples:
-            place = size_of(arm), int(examples)
+            place = size_of([arm]), int(examples)
             grid = by_tasks.setdefault("+".join(arm.first["intermediate"]), {})
             if place in grid:
                 raise StiltsError(
@@ -160,7 +160,7 @@ def _cost(arm: Arm) -> float:
     """Parameters without the embedding times examples that were seen: in proportion to the FLOPs of the training."""
     trained = arm.first["scale"]["intermediate"]
     passes = trained["steps"] / trained["batches"] if trained.get("batches") else 1.0
-    return float(size_of(arm) * trained["examples"] * passes)
+    return float(size_of([arm]) * trained["examples"] * passes)
 
 
 def _effects(grids: Sequence[Grid]) -> Table:

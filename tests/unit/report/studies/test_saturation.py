@@ -142,6 +142,19 @@ def test_sizes_that_were_trained_for_other_steps_are_named_as_a_confound() -> No
     assert "The sizes were not trained on mnli for as many steps (100, 300)." in saturation(found).confounds
 
 
+def test_a_baseline_of_which_nothing_was_trained_has_the_size_of_its_encoder() -> None:
+    found = cells({"s": 1, "m": 4, "l": 7}, 0.1)
+    expected = analyse("saturation", found).verdicts
+    for cell in found:
+        if not cell.result["intermediate"]:
+            cell.result["scale"]["body"] = None
+    assert analyse("saturation", found).verdicts == expected
+    for cell in found:
+        cell.result["scale"]["body"] = None
+    with pytest.raises(StiltsError, match="The size of s is not in its results"):
+        analyse("saturation", found)
+
+
 def test_a_baseline_near_the_ceiling_is_named() -> None:
     found = cells({"s": 1, "m": 1, "l": 1}, 0.1)
     for cell in found:
