@@ -40,6 +40,7 @@ def facts(planned: CellPlan, store: Store, manifests: Mapping[str, Mapping[str, 
 
     Returns:
         ``parameters`` and ``body`` of the encoder (:func:`size_of`).
+        ``layers`` that are kept of a pretrained encoder, the lowest ones.
         ``pretraining`` of one that is pretrained here: ``steps``, ``token_budget`` (steps times ``batch_tokens``),
         ``step_flops``, ``tokens`` that it saw and ``flops`` for these.
         ``intermediate`` training: ``examples``, ``steps``, and ``batches`` in a pass over the examples.
@@ -52,6 +53,7 @@ def facts(planned: CellPlan, store: Store, manifests: Mapping[str, Mapping[str, 
     size = next((found for found in sizes if found), known)
     return {
         **size,
+        "layers": planned.cell.model.layers,
         "pretraining": _pretraining(planned, manifests),
         "intermediate": _trained(planned, manifests),
     }

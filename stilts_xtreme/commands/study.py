@@ -131,7 +131,17 @@ def _analysed(settings: Mapping[str, Any], folders: Sequence[Path]) -> Any:
     from stilts_xtreme.report.studies import analyse
 
     needs = ("cell", "rows", "comparison", "averages", "synthetic", "target", "seed")
-    return analyse(settings["analysis"], merged(read_cells(folder, needs) for folder in folders))
+    cells = merged(read_cells(folder, needs) for folder in folders)
+    try:
+        return analyse(settings["analysis"], cells)
+    except StiltsError as error:
+        whole = [folder for folder in folders if (folder / "cells").is_dir()]
+        if not whole:
+            raise
+        raise StiltsError(
+            f"{error} All {len(cells):,} cells of {', '.join(map(str, folders))} were read; where other cells than the "
+            f"study's are among them, name its own, as in {whole[0] / 'cells'}/xlmr_base-*."
+        ) from error
 
 
 def _list(known: Mapping[str, Mapping[str, Any]]) -> None:

@@ -194,8 +194,13 @@ def confounds(curves: Sequence[Curve]) -> list[str]:
         pretrained = {((arm.first.get("scale") or {}).get("pretraining") or {}).get("steps") for arm in arms}
         if len(pretrained) > 1:
             said["The sizes were not pretrained for as many steps."] = None
-        if any("model.layers" in (arm.first.get("settings") or {}) for arm in arms):
+        if any((arm.first.get("scale") or {}).get("layers") for arm in arms):
             said["Sizes are the lowest layers of one encoder; a cut encoder was never pretrained to end there."] = None
+        layers: set[int] = {arm.first["retrieval"]["layer"] for arm in arms if arm.first.get("retrieval")}
+        if len(layers) > 1:
+            listed = ", ".join(map(str, sorted(layers)))
+            why = "the more layers lie above, the less a training may change it"
+            said[f"{curve.target.name}: vectors are those of layer {listed}; {why}."] = None
         for encoder in curve.sizes:
             score = _score(curve.target.arms[encoder, BASELINE])
             if score is not None and score > CEILING:

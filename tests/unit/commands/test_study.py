@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,3 +68,18 @@ def test_a_users_own_study_is_found(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "study" / "mine.yaml").write_text(text, encoding="utf-8")
     assert study.main(["ls", "--config-dir", str(tmp_path)]) == 0
     assert "It grows." in capsys.readouterr().out
+
+
+def test_a_store_with_cells_of_other_studies_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, cells: Sequence[Any]) -> None:
+        raise StiltsError("two encoders have as many parameters.")
+
+    (tmp_path / "cells" / "one").mkdir(parents=True)
+    monkeypatch.setattr("stilts_xtreme.report.results.read_cells", lambda folder, needs: {})
+    monkeypatch.setattr("stilts_xtreme.report.evidence.merged", lambda found: [1, 2, 3])
+    monkeypatch.setattr("stilts_xtreme.report.studies.analyse", refuse)
+    settings = {"analysis": "saturation"}
+    with pytest.raises(StiltsError, match=r"parameters\. All 3 cells of .* its own, as in .*/cells/xlmr_base-\*"):
+        study._analysed(settings, [tmp_path])
+    with pytest.raises(StiltsError, match=r"as many parameters\.$"):
+        study._analysed(settings, [tmp_path / "cells" / "one"])

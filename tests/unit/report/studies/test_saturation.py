@@ -155,6 +155,18 @@ def test_a_baseline_of_which_nothing_was_trained_has_the_size_of_its_encoder() -
         analyse("saturation", found)
 
 
+def test_cut_encoders_and_layers_of_vectors_are_named_as_confounds() -> None:
+    found = cells({"s": 1, "m": 2, "l": 3}, 0.5)
+    cut = "Sizes are the lowest layers of one encoder; a cut encoder was never pretrained to end there."
+    assert cut not in saturation(found).confounds
+    for cell in found:
+        cell.result["scale"]["layers"] = {"s": 3, "m": 6, "l": 12}[cell.result["model"]]
+        cell.result["retrieval"] = {"layer": {"s": 2, "m": 4, "l": 7}[cell.result["model"]]}
+    said = saturation(found).confounds
+    assert cut in said
+    assert any("vectors are those of layer 2, 4, 7" in line for line in said)
+
+
 def test_a_baseline_near_the_ceiling_is_named() -> None:
     found = cells({"s": 1, "m": 1, "l": 1}, 0.1)
     for cell in found:
