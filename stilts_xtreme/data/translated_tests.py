@@ -32,8 +32,8 @@ from stilts_xtreme.tasks.rows import WRONG
 OPTION = "evaluation.translate_test"
 KEPT = ("id", "label")
 """Columns that a translation leaves as they are."""
-FORM, OTHERS, SHOWN = "<target>/<language>.jsonl", ("tsv", "csv", "parquet"), 3
-"""A file, what else its name may end with, and how many of them an error names."""
+FORM, OTHERS, SHOWN = "<target>/<language>.jsonl", ("tsv", "csv", "parquet"), 5
+"""A file, what else its name may end with, and how many languages and files an error names."""
 
 
 @dataclass(frozen=True)
