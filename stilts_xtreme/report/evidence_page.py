@@ -11,6 +11,7 @@ from stilts_xtreme.core.files import whole, write_atomic
 from stilts_xtreme.core.text import csv_table, markdown_table
 from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.report.evidence import EVERY, REGION, Evidence, Findings, rows
+from stilts_xtreme.report.intervals import probability
 from stilts_xtreme.report.statistics.mixed import TARGETS, Overall, blocks, overall
 from stilts_xtreme.report.statistics.power import ALPHA
 
@@ -76,7 +77,7 @@ def _line(found: Findings, place: tuple[str, str]) -> list[str]:
         named or "-",
         f"{evidence.gains[EVERY].value:+.1f} ({len(evidence.gains) - 2} languages)",
         ", ".join(map(str, evidence.mean.seeds)),
-        *("" if p is None else _p(p) for p in ps),
+        *("" if p is None else probability(p) for p in ps),
     ]
 
 
@@ -87,7 +88,9 @@ def _over(found: Findings) -> str:
         p = found.holm_over.get(place)
         above = entry_of(found.entries[place[:2]]) if place[:2] in found.entries else ""
         seeds = ", ".join(map(str, evidence.mean.seeds))
-        lines.append([*place, found.verdict_over(place), entry_of(evidence), above, seeds, "" if p is None else _p(p)])
+        lines.append(
+            [*place, found.verdict_over(place), entry_of(evidence), above, seeds, "" if p is None else probability(p)]
+        )
     titles = ("after", "target", "control", "verdict", "gain over the control", "gain over none", "seeds", "Holm")
     about = (
         "Gain over a control of the same task, in the same form. What a control gives too is none of the task. Holm: "
@@ -96,17 +99,13 @@ def _over(found: Findings) -> str:
     return about + "\n\n" + "\n".join(markdown_table(titles, lines))
 
 
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def _all_in_all(means: Mapping[str, Overall]) -> str:
     lines = []
     for row, mean in means.items():
         low, high = mean.interval()
         deviations = ", ".join(f"{name} {value:.1f}" for name, value in mean.deviations.items())
         gain = f"{mean.value:+.1f} [{low:+.1f}, {high:+.1f}]"
-        lines.append([row, gain, str(mean.targets), _p(mean.p), deviations, " ".join(mean.checks)])
+        lines.append([row, gain, str(mean.targets), probability(mean.p), deviations, " ".join(mean.checks)])
     titles = ("after", "gain", "targets", "p", "standard deviations, in points", "checks")
     return "\n".join(markdown_table(titles, lines))
 

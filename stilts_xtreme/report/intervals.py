@@ -18,3 +18,8 @@ def mean_interval(values: Iterable[float]) -> tuple[float, float | None]:
     deviation = math.sqrt(sum((value - mean) ** 2 for value in found) / (len(found) - 1))
     t = T_975[len(found) - 2] if len(found) - 2 < len(T_975) else 1.96
     return mean, t * deviation / math.sqrt(len(found))
+
+
+def probability(value: float) -> str:
+    """A p as it stands in tables and sentences: a small one is no zero."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

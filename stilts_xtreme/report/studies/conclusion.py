@@ -11,6 +11,7 @@ from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.core.text import markdown_table
 from stilts_xtreme.report.evidence import REGION
+from stilts_xtreme.report.intervals import probability
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.statistics.languages import adjusted
 from stilts_xtreme.report.statistics.power import ALPHA, seeds_for
@@ -191,7 +192,7 @@ def decided(
     figures = f"{shown(value)} points {says}"
     if holm is None:
         return Verdict(about, UNDECIDED, f"{figures}; one seed without answers has no interval; add seeds")
-    figures += f", p {holm:.3f} after Holm's correction"
+    figures += f", p {probability(holm)} after Holm's correction"
     above, below, same = words
     if holm <= ALPHA and len(value.seeds) > 1:
         return Verdict(about, above if value.value > 0 else below, figures)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.shots import number
 from stilts_xtreme.report.evidence import EVERY, ZERO_SHOT
+from stilts_xtreme.report.intervals import probability
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
@@ -119,7 +120,7 @@ def _gains(curves: Sequence[Curve], several: bool) -> Table:
         holm = corrected({k: by[ZERO_SHOT].gain for k, by in curve.changes.items()})
         for k, by in curve.gains.items():
             change = shown(curve.changes[k][ZERO_SHOT].gain) if k else ""
-            p = f"{holm[k]:.3f}" if k in holm else ""
+            p = probability(holm[k]) if k in holm else ""
             lines.append([_about(curve, several), str(k), shown(by[ZERO_SHOT].gain), change, p])
     caption = (
         "Gain over no intermediate task by the number of shots, and what it changes by from no shots; means over all "

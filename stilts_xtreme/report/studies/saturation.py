@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.evidence import EVERY
 from stilts_xtreme.report.families import short
+from stilts_xtreme.report.intervals import probability
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
@@ -256,7 +257,7 @@ def _steps(curves: Sequence[Curve]) -> Table:
         steps = {name: by[mean] for name, by in curve.found.items() if name.startswith("step ")}
         holm = corrected(steps)
         for name, gain in steps.items():
-            p = f"{holm[name]:.3f}" if name in holm else ""
+            p = probability(holm[name]) if name in holm else ""
             lines.append([curve.target.name, name.removeprefix("step "), shown(gain), p])
     caption = "What the gain changes by from each size to the next; p after Holm's correction over a target's steps."
     return Table(caption, ("target", "sizes", "change of the gain", "p"), lines)

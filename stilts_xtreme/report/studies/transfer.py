@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.evidence import REGION, ZERO_SHOT, Evidence, Findings, findings
+from stilts_xtreme.report.intervals import probability
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.languages import adjusted
@@ -80,7 +81,7 @@ def _over_targets(over: str, means: Mapping[str, Overall], found: Findings) -> I
         )
         why = (
             f"{mean.value:+.1f} [{low:+.1f}, {high:+.1f}] points over {beyond} on {mean.targets} targets, p "
-            f"{holm[row]:.3f} after Holm's correction"
+            f"{probability(holm[row])} after Holm's correction"
         )
         if not mean.sound:
             said, why = UNDECIDED, f"{why}; the mixed model is not sound: {' '.join(mean.checks)}"

@@ -105,7 +105,9 @@ def cells(gains: dict[str, float], noise: float, seeds: int = 3, draw: int = 0) 
     ],
 )
 def test_what_is_planted_is_found(gains: dict[str, float], verdict: str) -> None:
-    assert [found.verdict for found in analyse("saturation", cells(gains, noise=0.1)).verdicts] == [verdict]
+    (found,) = analyse("saturation", cells(gains, noise=0.1)).verdicts
+    assert found.verdict == verdict
+    assert ("p < 0.001 after Holm's correction" in found.why) == (verdict != FLAT), found.why
 
 
 def test_noise_is_not_taken_for_flatness_and_the_seeds_that_it_takes_are_said() -> None:
