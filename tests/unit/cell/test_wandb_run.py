@@ -228,7 +228,7 @@ def test_a_server_that_does_not_answer_stops_nothing(
         ("logger.project=a/b", "logger.project=a/b is refused"),
         ("logger.project=''", "1 to 128 characters"),
         (f"logger.project={'x' * 129}", "1 to 128 characters"),
-        ("logger.project=true", "logger.project=True"),
+        ("logger.project=true", "logger.project=true is refused"),
         ("logger.entity=a/b", "logger.entity=a/b is refused"),
         (f"logger.group={'x' * 129}", "logger.group=xxxx"),
         ("logger.mode=onlin", "did you mean 'online'"),
