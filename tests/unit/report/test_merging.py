@@ -105,6 +105,9 @@ def test_the_kept_real_results_can_be_reported() -> None:
     found = findings(read_table(ROOT / "docs" / "results" / "me5_small-6.csv"))
     assert found.entries["placebo(qqp)", "udpos"].control
     assert found.entries["qqp", "tatoeba"].mean.value == pytest.approx(-4.3, abs=0.05)
+    sizes = findings(read_table(ROOT / "docs" / "results" / "me5_small-sizes.csv"))
+    gains = [sizes.entries[f"me5_small/{layers} / qqp", "tatoeba"].mean.value for layers in (3, 6, 12)]
+    assert gains == pytest.approx([-21.4, -6.4, -0.5], abs=0.05)
 
 
 def test_sources_stand_side_by_side(tmp_path: Path) -> None:
