@@ -49,17 +49,15 @@ def cells_of(options: Sequence[str], many: bool) -> Iterator[Cell | StiltsError]
         yield make_cell(compose.compose(prepared))
         return
     from stilts_xtreme.sweep.composer import jobs_of
+    from stilts_xtreme.sweep.narrowing import narrowed
+    from stilts_xtreme.sweep.planning import attempted
 
     def jobs() -> Iterator[Cell | StiltsError]:
         batch, composer = jobs_of(prepared)
-        for overrides in batch:
-            try:
-                yield make_cell(composer.plain(overrides))
-            except Exception as error:
-                known = compose.sentence(error)
-                if known is None:
-                    raise
-                yield known
+        composed = [attempted(composer.plain, overrides) for overrides in batch]
+        configs, _ = narrowed([found for found in composed if not isinstance(found, StiltsError)])
+        for found in composed:
+            yield found if isinstance(found, StiltsError) else attempted(make_cell, configs.pop(0))
 
     yield from compose.with_hydra(lambda: list(jobs()))
 

@@ -1,7 +1,8 @@
 """Answers a study's question from finished cells, and checks that the answer is the expected one.
 
 ls                      the studies that end with an answer, their hypotheses and what is expected of them
-report NAME FOLDER ...  the verdicts, tables and picture of a study from output folders, or folders of cells
+report NAME FOLDER ...  the verdicts, tables and picture of a study from output folders, or folders of cells; with
+                        outputs/studies/NAME from the cells of that study alone
 verify NAME FOLDER ...  compares the answer with the numbers that the study's file expects; exit code 1 if one is off
 
 A sweep of the study ends with the same report. Nothing is trained here.
@@ -25,6 +26,7 @@ from stilts_xtreme.core.terminal import Plain, out, table
 COMMANDS = ("ls", "report", "verify")
 EXPECTED = ("command", "tolerance", "value")
 """What every expected number has; what else it has names the row of study.csv."""
+PLACES = "output folders, folders of cells, or folders of a study's results such as outputs/studies/NAME"
 
 
 def studies(config_dir: Path | None = None) -> dict[str, Mapping[str, Any]]:
@@ -86,7 +88,9 @@ def parser() -> Parser:
     )
     parser.add_argument("action", choices=COMMANDS, metavar="COMMAND", help=", ".join(COMMANDS))
     parser.add_argument("name", nargs="?", metavar="NAME", help="the study, as in +study=NAME")
-    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="output folders, or folders of cells")
+    parser.add_argument(
+        "folders", nargs="*", type=Path, metavar="FOLDER", help="output folders, folders of a study or of cells"
+    )
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="report: for tables and picture; needed there")
     own = "your own YAML, laid out like conf/ of the package; default: none"
     parser.add_argument("--config-dir", type=Path, metavar="FOLDER", help=own)

@@ -22,7 +22,7 @@ EXAMPLES = ["outputs --output REPORT", "outputs/a theirs.tar others.csv --output
 def parser() -> Parser:
     """The options of the command."""
     parser = Parser("report", str(__doc__), EXAMPLES)
-    about = "output folders, folders of cells, archives of store export, tables of other projects (.csv)"
+    about = "output folders, folders of a study or of cells, archives of store export, tables of other projects (.csv)"
     parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help=about)
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="for tables and pictures; needed")
     about = "also write a JSON file for each cell in the format of Every Eval Ever, as run by this organization"

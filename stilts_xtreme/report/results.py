@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.paths import home
 from stilts_xtreme.report.finished import is_there, read_result
+from stilts_xtreme.report.sweeps.recorded import graph_of
 
 NAMED = ("rows", "model", "intermediate", "target", "seed")
 """Fields of a result by which rows are named."""
@@ -31,7 +33,8 @@ def read_cells(folder: str | Path, needs: tuple[str, ...] = ()) -> list[Finished
     """Reads all finished cells below a folder, in the order of their names.
 
     Args:
-        folder: An output folder, or the folder of one cell or of several.
+        folder: An output folder; the folder of a study or of a sweep in it, for the cells of these alone; or the folder
+            of one cell or of several.
         needs: Fields that each result must have beside those by which rows are named.
 
     Raises:
@@ -41,8 +44,7 @@ def read_cells(folder: str | Path, needs: tuple[str, ...] = ()) -> list[Finished
     root = home(folder)
     if not root.is_dir():
         raise StiltsError(f"folder={folder} is not a folder; take the one that output= named.")
-    below = root / "cells" if (root / "cells").is_dir() else root
-    cells = [cell for cell in (below, *sorted(below.glob("*"))) if is_there(cell)]
+    cells = [cell for cell in _folders(root) if is_there(cell)]
     if not cells:
         sweeps = sorted(path.parent for path in (root / "sweeps").glob("*/graph.json"))
         more = f"; what came of its sweep, this says: python -m stilts_xtreme.status {sweeps[0]}" if sweeps else ""
@@ -58,3 +60,15 @@ def read_cells(folder: str | Path, needs: tuple[str, ...] = ()) -> list[Finished
             )
         found[name] = FinishedCell(result, cell)
     return list(found.values())
+
+
+def _folders(root: Path) -> list[Path]:
+    """Where the cells of a folder may be."""
+    places = root.parent.parent / "cells"
+    if root.parent.name == "sweeps" and (root / "graph.json").is_file():
+        return [places / name for name in sorted({cell["name"] for cell in graph_of(root)["cells"]})]
+    if root.parent.name == "studies" and (root / "rows.csv").is_file():
+        with (root / "rows.csv").open(encoding="utf-8", newline="") as file:
+            return [places / name for name in sorted({row.get("cell") or "" for row in csv.DictReader(file)} - {""})]
+    below = root / "cells" if (root / "cells").is_dir() else root
+    return [below, *sorted(below.glob("*"))]

@@ -6,7 +6,7 @@ import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from stilts_xtreme.cell.config import CONTROLS, make_cell
 from stilts_xtreme.cell.plan import CellPlan, plan
@@ -15,6 +15,9 @@ from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import Cell, ModelSpec
 from stilts_xtreme.sweep.composer import jobs_of
+from stilts_xtreme.sweep.narrowing import narrowed
+
+Made = TypeVar("Made")
 
 NAMED = {"random": "model.weights=random"}
 """Controls of a study by a name -> the option that they set."""
@@ -52,36 +55,53 @@ class Refusal:
 
 
 def cells(
-    jobs: Sequence[Sequence[str]], plain: Callable[[Sequence[str]], dict[str, Any]]
+    jobs: Sequence[Sequence[str]],
+    plain: Callable[[Sequence[str]], dict[str, Any]],
+    tell: Callable[[str], None] | None = None,
 ) -> Iterator[PlannedCell | Refusal]:
     """Plans every job, and the controls of its study (:func:`controls`).
 
     Args:
         jobs: The overrides of each job.
         plain: Composes (:meth:`Composer.plain`).
+        tell: Is told of languages that a target lacks (:func:`~stilts_xtreme.sweep.narrowing.narrowed`).
 
     Yields:
         For each job, then for each control, a cell or why it is none. A cell that several jobs ask for comes for each.
     """
+    composed = [(job, " ".join(overrides), attempted(plain, overrides)) for job, overrides in enumerate(jobs)]
+    configs, said = narrowed([found for *_, found in composed if not isinstance(found, StiltsError)])
+    if tell is not None:
+        for sentence in said:
+            tell(sentence)
     controlled = []
-    for job, overrides in enumerate(jobs):
-        what = " ".join(overrides)
-        try:
-            config = plain(overrides)
-            found = planned_cell(config, job)
-        except Exception as error:
-            known = compose.sentence(error)
-            if known is None:
-                raise
-            yield Refusal(job, what, known)
+    for job, what, found in composed:
+        if isinstance(found, StiltsError):
+            yield Refusal(job, what, found)
             continue
-        yield found
+        config = configs.pop(0)
+        planned = attempted(planned_cell, config, job)
+        if isinstance(planned, StiltsError):
+            yield Refusal(job, what, planned)
+            continue
+        yield planned
         controlled += [(f"{what} {option}", changed) for option, changed in controls(config)]
     for what, config in controlled:
         try:
             yield planned_cell(config)
         except StiltsError as error:
             yield Refusal(None, what, error)
+
+
+def attempted(make: Callable[..., Made], *values: object) -> Made | StiltsError:
+    """What a function makes of values, or the sentence that says why it makes nothing."""
+    try:
+        return make(*values)
+    except Exception as error:
+        known = compose.sentence(error)
+        if known is None:
+            raise
+        return known
 
 
 def planned_cell(config: dict[str, Any], job: int | None = None) -> PlannedCell:

@@ -103,7 +103,7 @@ def run(
     """
     planned: list[PlannedCell] = []
     refused: list[Refusal] = []
-    for entry in planning.cells(jobs, composer.plain):
+    for entry in planning.cells(jobs, composer.plain, say):
         if isinstance(entry, Refusal):
             refused.append(entry)
         else:

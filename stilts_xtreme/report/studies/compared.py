@@ -144,7 +144,8 @@ def _target(name: str, cells: Sequence[tuple[FinishedCell, Label]], answers: Ans
         if cell.result["seed"] in arm.seeds:
             raise StiltsError(
                 f"{label.encoder} / {label.before} > {name} with seed {cell.result['seed']} stands in two cells, which "
-                "differ in other settings; a study compares cells that differ in nothing but its axes and the seed."
+                "differ in other settings; a study compares cells that differ in nothing but its axes and the seed. "
+                "To leave others out, name the folder of the study itself, as in outputs/studies/NAME."
             )
         arm.seeds[cell.result["seed"]] = items if by_items and items is not None else _scores(cell, languages)
     source = cells[0][0].result.get("source_language")

@@ -67,6 +67,8 @@ def _reader(kind: str) -> Any:
         found = answers.given(evaluation(cell.result), target, languages)
         if found is None or len({len(gold) for _, gold in found.values()}) > 1:
             return None
+        if kind == ERRORS and len({label for _, gold in found.values() for label in gold}) < 3:
+            return None  # there is one wrong answer alone, so two errors are always the same
         others = [language for language in languages if language != source]
         return {key: items(kind, found[source][0], *found[key]) for key in others}
 
@@ -89,7 +91,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         notes |= dict.fromkeys(said)
         usable = {name: target for name, target in targets.items() if target.by_items}
         for name in sorted(set(targets) - set(usable)):
-            notes[f"{name} is left out: it has no labels of the same items in all languages, or no answers."] = None
+            notes[_why(name, kind == ERRORS and (name in {target for *_, target in found[TRANSFER]}))] = None
         found[kind] = {place: by for target in usable.values() for place, by in _gains(target).items()}
     if not found[TRANSFER]:
         raise StiltsError(
@@ -104,6 +106,13 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     ]
     synthetic = any(cell.result["synthetic"] for cell in cells)
     return Conclusion(QUESTION, verdicts, [_table(found)], list(notes), rows, synthetic)
+
+
+def _why(target: str, two_labels: bool) -> str:
+    """Why a target has no answer."""
+    if two_labels:
+        return f"{target} has two labels, so that two wrong answers are always the same: it has no shared errors."
+    return f"{target} is left out: it has no labels of the same items in all languages, or no answers."
 
 
 def _gains(target: TargetArms) -> dict[Place, Mapping[str, Gain]]:
@@ -132,7 +141,8 @@ def _table(found: Mapping[str, Mapping[Place, Mapping[str, Gain]]]) -> Table:
     lines = []
     for place in found[TRANSFER]:
         encoder, task, target = place
-        lines.append([encoder, task, target, *(shown(found[kind][place][ZERO_SHOT]) for kind in (TRANSFER, ERRORS))])
+        gains = [found[kind].get(place) for kind in (TRANSFER, ERRORS)]
+        lines.append([encoder, task, target, *(shown(gain[ZERO_SHOT]) if gain else "" for gain in gains)])
     caption = (
         "Change over no intermediate task, mean over the languages that are not trained on, in points with intervals "
         "of 95 %. Transfer: of the items that are right in the source language, the share that is right in another one "

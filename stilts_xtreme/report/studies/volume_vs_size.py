@@ -190,17 +190,37 @@ def _equal_cost(grids: Sequence[Grid]) -> Table:
     caption = (
         f"Pairs of intermediate trainings that cost the same within a factor of {ALIKE:g} (parameters without the "
         "embedding times examples seen): what the bigger encoder with fewer rows gives over the smaller one with more."
-        + ("" if lines else " There are no such pairs; volume_steps=own lets the cost fall with the volume.")
+        + ("" if lines else f" There are no such pairs: {_no_pairs(grids)}.")
     )
     return Table(caption, ("target", "smaller, more data", "bigger, less data", "bigger less smaller"), lines)
+
+
+def _no_pairs(grids: Sequence[Grid]) -> str:
+    """Why no two trainings cost the same, and what would give some that do."""
+    lengths = [_lengths(grid) for grid in grids]
+    if any(steps < volumes for steps, volumes in lengths):
+        if all(steps == 1 for steps, _ in lengths):
+            return "all volumes have as many steps; volume_steps=own lets the cost fall with the volume"
+        return "recipe.intermediate.max_steps ends the largest volumes alike; smaller volumes end by themselves"
+    return "volumes in the proportion of the encoders' sizes give some"
+
+
+def _lengths(grid: Grid) -> tuple[int, int]:
+    """How many numbers of steps there are, and how many volumes."""
+    arms = [grid.target.arms[key] for key in grid.arms.values()]
+    return len({arm.first["scale"]["intermediate"]["steps"] for arm in arms}), len({place[1] for place in grid.arms})
 
 
 def _confounds(grids: Sequence[Grid]) -> list[str]:
     said: dict[str, None] = {}
     for grid in grids:
         arms = [grid.target.arms[key] for key in grid.arms.values()]
-        steps = {arm.first["scale"]["intermediate"]["steps"] for arm in arms}
-        if len(steps) > 1:
+        steps, volumes = _lengths(grid)
+        if 1 < steps < volumes:
+            said["Some volumes have as many steps and others fewer: length of training changes with some of them."] = (
+                None
+            )
+        elif steps > 1:
             said["Smaller volumes were trained for fewer steps: data and length of training change together."] = None
         else:
             said["All volumes were trained for as many steps: a small one has its rows come again more often."] = None

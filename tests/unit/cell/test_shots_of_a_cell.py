@@ -83,6 +83,31 @@ def test_shots_are_trained_on_with_the_recipe_of_the_target_but_for_its_steps() 
     assert few.english == ()
 
 
+def rate(*arguments: str) -> float | None:
+    shots = final(*XNLI, "shots.k=5", *arguments).shots
+    assert shots is not None
+    return shots.task.task.recipe.learning_rate
+
+
+def test_a_recipe_may_have_a_rate_for_shots_and_the_cell_has_the_last_word() -> None:
+    own = "+recipe.shots.learning_rate=3e-4"
+    assert rate(own) == 3e-4
+    assert rate(own, "shots.learning_rate=7e-4") == 7e-4
+    assert rate(own, "shots.arm=replay") == 3e-4
+    joint = (*XNLI, "shots.k=5", "shots.arm=joint")
+    assert final(*joint, own).key == final(*joint).key
+    assert final(*XNLI, own).key == final(*XNLI).key, "without shots it is no setting"
+    assert final(*XNLI, "shots.k=5", own).key == final(*XNLI, "shots.k=5", "shots.learning_rate=3e-4").key
+
+
+def test_the_small_recipe_learns_shots_more_slowly_than_the_target() -> None:
+    small = ("+target=sib200", "shots.k=5", *REAL, "recipe=small")
+    shots, target = final(*small).shots, cell_of(*small).target
+    assert shots is not None
+    assert target is not None
+    assert shots.task.task.recipe.learning_rate < target.recipe.learning_rate
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -98,6 +123,8 @@ def test_shots_are_trained_on_with_the_recipe_of_the_target_but_for_its_steps() 
         (("+target=xnli", "shots.k=5", "shots.arm=before"), "after, joint, replay"),
         (("+target=xnli", "shots.k=5", "shots.epochs=0"), "shots.epochs=0"),
         (("+target=xnli", "shots.k=5", "shots.arm=joint", "shots.learning_rate=1e-3"), "recipe.target.learning_rate"),
+        (("+target=xnli", "shots.k=5", "+recipe.shots.learning_rate=0"), "recipe.shots.learning_rate=0"),
+        (("+target=xnli", "shots.k=5", "+recipe.shots.epochs=3"), "recipe.shots.epochs"),
         (("+target=xnli", "+shots.n=5"), "option 'shots.n'|shots.n"),
         (("+target=xnli", "++dataset.xnli.shots=test"), "dataset.xnli.shots"),
     ],

@@ -80,6 +80,17 @@ def test_what_is_planted_is_found(
     assert [verdict.about.partition(":")[0] for verdict in found.verdicts] == [TRANSFER, ERRORS]
 
 
+def test_errors_of_two_labels_are_always_the_same_and_decide_nothing(tmp_path: Path) -> None:
+    made = cells(tmp_path, 0.6)
+    for file in tmp_path.rglob("*.tsv"):
+        file.write_text(file.read_text().replace(LABELS[2], LABELS[1]))
+    found = analyse("consistency", made)
+    assert [verdict.about.partition(":")[0] for verdict in found.verdicts] == [TRANSFER]
+    assert [line[-1] for line in found.tables[0].lines] == [""]
+    assert {row["measure"] for row in found.rows} == {TRANSFER}
+    assert any("xnli has two labels" in said for said in found.confounds)
+
+
 def test_what_has_no_answers_is_left_out_and_said(tmp_path: Path) -> None:
     made = [FinishedCell(each.result, None) for each in cells(tmp_path, 0.6)]
     with pytest.raises(StiltsError, match=r"xnli is left out: it has no labels .* or no answers"):

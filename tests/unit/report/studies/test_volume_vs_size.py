@@ -85,6 +85,25 @@ def test_steps_that_shrink_with_the_volume_are_named_as_a_confound() -> None:
     assert any("data and length of training change together" in said for said in analyse(made).confounds)
 
 
+@pytest.mark.parametrize(
+    ("steps", "why", "confound"),
+    [
+        ({100: 5, 200: 5, 400: 5}, "volume_steps=own lets the cost fall", "come again more often"),
+        ({100: 3, 200: 9, 400: 9}, "max_steps ends the largest volumes alike", "Some volumes have as many steps"),
+        ({100: 3, 200: 30, 400: 300}, "in the proportion of the encoders' sizes", "change together"),
+    ],
+)
+def test_why_nothing_costs_the_same_is_said(steps: dict[int, int], why: str, confound: str) -> None:
+    made = cells(1, 3)
+    for each in made:
+        volume, scale = each.result["volume"], each.result["scale"]["intermediate"]
+        scale |= {"steps": steps[volume], "batches": volume / 7}  # unlike the sizes, which double
+    found = analyse(made)
+    assert not found.tables[1].lines
+    assert why in found.tables[1].caption
+    assert any(confound in said for said in found.confounds)
+
+
 def test_what_is_missing_is_said() -> None:
     made = cells(1, 3)
     with pytest.raises(StiltsError, match="no cell of 2M parameters and 200 examples; run the whole grid"):
