@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -115,6 +116,19 @@ def gather(cells: Sequence[FinishedCell], read: Read = _official) -> tuple[dict[
         else:
             by_target.setdefault(label.column, []).append((cell, label))
     return {name: _target(name, found, answers, read) for name, found in by_target.items()}, notes
+
+
+@contextmanager
+def saying(left_out: Sequence[str]) -> Iterator[None]:
+    """Adds to an error why cells were left out, which may be why others are missing.
+
+    Args:
+        left_out: Sentences, of which the first three are said.
+    """
+    try:
+        yield
+    except StiltsError as error:
+        raise StiltsError(" ".join([str(error), *left_out[:3]])) from error
 
 
 def _encoders(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:

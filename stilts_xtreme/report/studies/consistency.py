@@ -18,7 +18,7 @@ from stilts_xtreme.report.evidence import ZERO_SHOT
 from stilts_xtreme.report.labels import BASELINE, evaluation
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
-from stilts_xtreme.report.studies.compared import TargetArms, gather, no_baseline
+from stilts_xtreme.report.studies.compared import TargetArms, gather, no_baseline, saying
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, corrected, decided, shown, tidy
 from stilts_xtreme.tasks.metrics.items import Items
 
@@ -92,7 +92,8 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         usable = {name: target for name, target in targets.items() if target.by_items}
         for name in sorted(set(targets) - set(usable)):
             notes[_why(name, kind == ERRORS and (name in {target for *_, target in found[TRANSFER]}))] = None
-        found[kind] = {place: by for target in usable.values() for place, by in _gains(target).items()}
+        with saying(said):
+            found[kind] = {place: by for target in usable.values() for place, by in _gains(target).items()}
     if not found[TRANSFER]:
         raise StiltsError(
             " ".join(["study=consistency needs targets with labels of the same items in all languages.", *notes])

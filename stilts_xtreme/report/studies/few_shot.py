@@ -21,7 +21,7 @@ from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.statistics.two_way import Noise
-from stilts_xtreme.report.studies.compared import gather, no_baseline
+from stilts_xtreme.report.studies.compared import gather, no_baseline, saying
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
 from stilts_xtreme.report.studies.few_shot_confounds import confounds
 from stilts_xtreme.report.studies.few_shot_curves import DRAWS, Curve, curves_of, few, one_draw
@@ -62,8 +62,9 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     """
     targets, notes = gather(cells)
     curves, said = [], dict.fromkeys(notes)
-    for target in targets.values():
-        curves += curves_of(target, said)
+    with saying(notes):
+        for target in targets.values():
+            curves += curves_of(target, said)
     if not curves:
         raise StiltsError(" ".join(["study=few_shot: no cell has a score that means something.", *notes[:3]]))
     last = {

@@ -20,7 +20,7 @@ from stilts_xtreme.report.intervals import probability
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
-from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, no_baseline, size_of
+from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, no_baseline, saying, size_of
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
 
 if TYPE_CHECKING:
@@ -96,10 +96,8 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         StiltsError: Too few sizes, two encoders of one size, or a missing baseline.
     """
     targets, notes = gather(cells)
-    try:
+    with saying(notes):  # what is missing may be there, and may mean nothing
         curves = [curve_of(target) for target in targets.values()]
-    except StiltsError as error:  # what is missing may be there, and may mean nothing
-        raise StiltsError(" ".join([str(error), *notes[:3]])) from error
     if not curves:
         raise StiltsError(" ".join(["study=saturation: no cell has a score that means something.", *notes[:3]]))
     trends = {(c.target.name, mean): c.found[TREND][mean] for c in curves for mean in c.target.means if mean != EVERY}

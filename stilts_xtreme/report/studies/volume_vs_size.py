@@ -19,7 +19,7 @@ from stilts_xtreme.report.families import short
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
-from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, size_of
+from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, saying, size_of
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
 
 QUESTION = "What buys more robustness in low-resource languages: more intermediate data or a bigger encoder?"
@@ -78,7 +78,8 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         StiltsError: The grid is too small, or cells of it are missing.
     """
     targets, notes = gather(cells)
-    grids = [grid for target in targets.values() for grid in _grids(target)]
+    with saying(notes):
+        grids = [grid for target in targets.values() for grid in _grids(target)]
     if not grids:
         raise StiltsError(" ".join([_few("no target", 0, 0), *notes[:3]]))
     differences = {

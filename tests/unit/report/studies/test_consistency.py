@@ -97,6 +97,15 @@ def test_what_has_no_answers_is_left_out_and_said(tmp_path: Path) -> None:
         analyse("consistency", made)
 
 
+def test_a_baseline_that_collapsed_is_said_to_be_left_out(tmp_path: Path) -> None:
+    made = cells(tmp_path, 0.6)
+    lost = [
+        FinishedCell(c.result | {"collapsed": ["xnli"]}, c.folder) if not c.result["intermediate"] else c for c in made
+    ]
+    with pytest.raises(StiltsError, match=r"add none to \+intermediate=.* seed 0, is left out"):
+        analyse("consistency", lost)
+
+
 @pytest.mark.parametrize(
     ("before", "message"),
     [(["mnli"], r"add none to \+intermediate="), (["none"], "has no intermediate task")],

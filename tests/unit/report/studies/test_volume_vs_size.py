@@ -36,6 +36,10 @@ def cells(data: float, size: float, noise: float = 0.1, both: float = 0.0, seeds
     return found
 
 
+def collapsed(cell: FinishedCell) -> FinishedCell:
+    return FinishedCell(cell.result | {"collapsed": ["mnli: the loss is that of guessing"]}, None)
+
+
 def value(found: Any, contrast: str) -> float:
     (row,) = (r for r in found.rows if r["contrast"] == contrast and r["language"] == "mean, zero-shot")
     return float(row["value"])
@@ -108,6 +112,9 @@ def test_what_is_missing_is_said() -> None:
     made = cells(1, 3)
     with pytest.raises(StiltsError, match="no cell of 2M parameters and 200 examples; run the whole grid"):
         analyse([c for c in made if not c.result["cell"].startswith("m-200")])
+    lost = [c if not c.result["cell"].startswith("m-200") else collapsed(c) for c in made]
+    with pytest.raises(StiltsError, match=r"and 200 examples; .* m / mnli .* seed 0, is left out"):
+        analyse(lost)
     with pytest.raises(StiltsError, match="has 1 sizes and 3 volumes"):
         analyse([c for c in made if c.result["model"] == "s"])
     planned = [Planned(encoder, "mnli", "xnli", 0, 0.1) for encoder in SIZES]
