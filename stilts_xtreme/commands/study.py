@@ -76,9 +76,27 @@ def compare(rows: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, A
             )
         value = float(matching[0]["value"])
         good = abs(value - one["value"]) <= one["tolerance"]
-        said = f"{named}: {value:+.2f}, expected {one['value']:+.2f} ± {one['tolerance']:g}"
+        said = f"{named}: {value:+,.2f}, expected {one['value']:+,.2f} ± {one['tolerance']:g}"
         found.append((said, good))
     return found
+
+
+def of_its_data(study: str, expected: Sequence[Mapping[str, Any]], synthetic: bool) -> Sequence[Mapping[str, Any]]:
+    """The numbers that are expected of synthetic data, or those of real data, whose commands name ``data.root=``.
+
+    Args:
+        study: The study's name.
+        expected: All numbers of its file.
+        synthetic: Whether the cells are on synthetic data.
+
+    Raises:
+        StiltsError: There are none of the kind.
+    """
+    kept = [one for one in expected if ("data.root=" in one["command"]) != synthetic]
+    if not kept:
+        kind, command = "synthetic" if synthetic else "real", expected[0]["command"]
+        raise StiltsError(f"study={study} expects no numbers of {kind} data, only of this command: {command}")
+    return kept
 
 
 def parser() -> Parser:
@@ -121,7 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         expected = settings.get("expected") or ()
         if not expected:
             raise StiltsError(f"The file of study={options.name} expects no numbers; add expected: to it.")
-        compared = compare(_analysed(settings, options.folders).rows, expected)
+        found = _analysed(settings, options.folders)
+        compared = compare(found.rows, of_its_data(options.name, expected, found.synthetic))
         for said, good in compared:
             out(f"{'as expected' if good else 'OFF'}: {said}")
         return 0 if all(good for _, good in compared) else 1
@@ -144,7 +163,7 @@ def _analysed(settings: Mapping[str, Any], folders: Sequence[Path]) -> Any:
             raise
         raise StiltsError(
             f"{error} All {len(cells):,} cells of {', '.join(map(str, folders))} were read; where other cells than the "
-            f"study's are among them, name its own, as in {whole[0] / 'cells'}/xlmr_base-*."
+            f"study's are among them, name the folder of its results, as in {whole[0] / 'studies' / 'NAME'}."
         ) from error
 
 

@@ -19,7 +19,7 @@ def report(session: Session) -> None:
     """Ends a sweep: its matrix or its study's curves, printed and written; a single cell's table instead."""
     from stilts_xtreme.report import matrix, points, scaling
     from stilts_xtreme.report.page.build import PAGE
-    from stilts_xtreme.report.results import FinishedCell
+    from stilts_xtreme.report.results import FinishedCell, cells_of_study
     from stilts_xtreme.report.sweeps import unfinished
 
     results = [result for result in session.results if result["target"]]
@@ -38,9 +38,10 @@ def report(session: Session) -> None:
     if session.study and own:  # another encoder may have the same name
         name += "-" + digest_of(sorted(own))[:8]
     axis = session.axis
-    if axis or not session.study:  # where the name does not say it all, sweeps do not write over each other
-        names = " ".join(sorted(result["cell"] for result in results or session.results))
-        name += "-" + hashlib.sha256(names.encode()).hexdigest()[:8]
+    names = sorted(result["cell"] for result in results or session.results)
+    fewer = not set(cells_of_study(output / "studies" / name)) <= set(names)
+    if axis or fewer or not session.study:  # sweeps do not write over each other, unless they have all that is there
+        name += "-" + hashlib.sha256(" ".join(names).encode()).hexdigest()[:8]
     folder = output / "studies" / name
     if len(results) < 2:
         for result in session.results:

@@ -67,8 +67,16 @@ def _folders(root: Path) -> list[Path]:
     places = root.parent.parent / "cells"
     if root.parent.name == "sweeps" and (root / "graph.json").is_file():
         return [places / name for name in sorted({cell["name"] for cell in graph_of(root)["cells"]})]
-    if root.parent.name == "studies" and (root / "rows.csv").is_file():
-        with (root / "rows.csv").open(encoding="utf-8", newline="") as file:
-            return [places / name for name in sorted({row.get("cell") or "" for row in csv.DictReader(file)} - {""})]
+    if root.parent.name == "studies" and (own := cells_of_study(root)):
+        return [places / name for name in own]
     below = root / "cells" if (root / "cells").is_dir() else root
     return [below, *sorted(below.glob("*"))]
+
+
+def cells_of_study(folder: Path) -> list[str]:
+    """The names of the cells whose results a study's folder has; none where it has no ``rows.csv``."""
+    path = folder / "rows.csv"
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return sorted({row.get("cell") or "" for row in csv.DictReader(file)} - {""})

@@ -29,7 +29,7 @@ from stilts_xtreme.training.answers import head_of
 from stilts_xtreme.training.predict import precision_context
 
 BATCHES = (1, 4, 16, 64, 256)
-"""Numbers of items among which the best batch is looked for."""
+"""Numbers of items among which the best batch is looked for, beside that of the equal batch."""
 WARM = 3
 """Items, and batches, before anything is measured."""
 ENERGY_SECONDS = 1.0
@@ -94,7 +94,7 @@ def facts(of: Subject, batch: int) -> Figures:
         ("", "parameters"): float(sum(count for _, count in named)),
         ("", "parameters_without_embedding"): float(sum(n for name, n in named if "embeddings." not in f".{name}")),
         ("", "equal_batch"): float(batch),
-        ("", "best_batch"): float(_best_batch(head, of)),
+        ("", "best_batch"): float(_best_batch(head, of, batch)),
     }
     with torch.inference_mode():  # without half precision, whose attention is not counted
         for language, features in of.features.items():
@@ -105,12 +105,12 @@ def facts(of: Subject, batch: int) -> Figures:
     return found
 
 
-def _best_batch(head: HeadModule, of: Subject) -> int:
+def _best_batch(head: HeadModule, of: Subject, equal: int) -> int:
     features = concatenate(list(of.features.values()))
     speeds: dict[int, float] = {}
     with _answering(of.machine):
         _warm(head, features, 1)
-        for size in BATCHES:
+        for size in sorted({*BATCHES, equal}):
             if size > len(features) and speeds:
                 break
             try:

@@ -73,7 +73,9 @@ def test_times_are_those_of_the_clock(monkeypatch: pytest.MonkeyPatch, fixed: fl
     assert found["de", "items_per_second_equal"] == pytest.approx(40 / (4 * fixed + 40 * each))
     assert found["de", "tokens_per_second_best"] == pytest.approx(tokens / (fixed + 40 * each))
     assert ("", "energy_per_item") not in found
-    assert costing._best_batch(head, subject) == best  # type: ignore[arg-type]
+    assert costing._best_batch(head, subject, 16) == best  # type: ignore[arg-type]
+    largest = 80 if best > 1 else best  # of 80 items the equal batch takes all at once
+    assert costing._best_batch(head, subject, 80) == largest  # type: ignore[arg-type]
 
 
 def test_energy_is_divided_by_all_items(monkeypatch: pytest.MonkeyPatch) -> None:

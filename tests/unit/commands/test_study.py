@@ -44,6 +44,14 @@ def test_an_expected_number_names_one_row(where: dict[str, str]) -> None:
         study.compare(ROWS, [expected(0.0, **where)])
 
 
+def test_numbers_of_real_data_are_not_expected_of_synthetic_cells() -> None:
+    made, real = expected(1.0), expected(2.0) | {"command": "python -m stilts_xtreme -m data.root=FOLDER"}
+    assert study.of_its_data("s", [made, real], True) == [made]
+    assert study.of_its_data("s", [made, real], False) == [real]
+    with pytest.raises(StiltsError, match=r"^study=s expects no numbers of real data, only of this command: \.\.\.$"):
+        study.of_its_data("s", [made], False)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -79,7 +87,7 @@ def test_a_store_with_cells_of_other_studies_is_named(tmp_path: Path, monkeypatc
     monkeypatch.setattr("stilts_xtreme.report.evidence.merged", lambda found: [1, 2, 3])
     monkeypatch.setattr("stilts_xtreme.report.studies.analyse", refuse)
     settings = {"analysis": "saturation"}
-    with pytest.raises(StiltsError, match=r"parameters\. All 3 cells of .* its own, as in .*/cells/xlmr_base-\*"):
+    with pytest.raises(StiltsError, match=r"parameters\. All 3 cells of .* the folder of its results, as in .*/studies/NAME\."):
         study._analysed(settings, [tmp_path])
     with pytest.raises(StiltsError, match=r"as many parameters\.$"):
         study._analysed(settings, [tmp_path / "cells" / "one"])

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.results import write_matrix
 from stilts_xtreme.commands.summary import report
+from stilts_xtreme.report.results import cells_of_study
 from stilts_xtreme.sweep.record import Record
 from stilts_xtreme.sweep.session import Session
 
@@ -46,3 +47,26 @@ def test_every_sweep_ends_with_its_page_and_its_missing_cells(
     assert f"page: {place / 'report.html'}" in said
     assert (place / "rows.csv").is_file()
     assert (place / "scaling.md").is_file() == (axis is not None)
+
+
+def test_a_report_is_written_over_by_one_that_has_all_of_its_cells_alone(tmp_path: Path) -> None:
+    write_matrix(tmp_path, {"mnli": {"xnli": 0.3}}, seeds=(0, 1), items=20)
+    results = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("cells/*/result.json"))]
+    for result in results:
+        result["identity"]["catalogued"] = True
+
+    def swept(seeds: tuple[int, ...]) -> list[str]:
+        session = Session()
+        session.add([each for each in results if each["seed"] in seeds], {"name": "phang2020"}, str(tmp_path))
+        report(session)
+        return sorted(place.name for place in (tmp_path / "studies").iterdir())
+
+    (whole,) = swept((0,))
+    assert swept((0, 1)) == [whole], "more seeds, and the first among them"
+    whole_cells = cells_of_study(tmp_path / "studies" / whole)
+    first, second = swept((1,))
+    assert first == whole
+    assert second.startswith(f"{whole}-")
+    assert cells_of_study(tmp_path / "studies" / whole) == whole_cells
+    assert len(cells_of_study(tmp_path / "studies" / second)) == len(whole_cells) / 2
+    assert swept((1,)) == [first, second]
