@@ -71,9 +71,21 @@ def test_slopes_and_interaction_are_those_of_least_squares() -> None:
     assert value(found, "difference") == pytest.approx(fitted[1] - fitted[2])
 
 
+def test_robustness_has_what_doubling_does_to_the_gap_and_the_worst_language() -> None:
+    found = analyse(cells(1.5, 2.5))  # English is always ten points above German, the only other language
+    lines = {line[2]: line[3:] for line in found.tables[1].lines}
+    assert set(lines) == {"worst language", "gap to the source"}
+    assert float(lines["gap to the source"][0].split()[0]) == pytest.approx(-10)
+    assert float(lines["gap to the source"][2].split()[0]) == pytest.approx(0, abs=0.05)
+    assert float(lines["worst language"][1].split()[0]) == pytest.approx(1.5, abs=0.1)
+    assert float(lines["worst language"][2].split()[0]) == pytest.approx(2.5, abs=0.1)
+    rows = [row for row in found.rows if row["language"] == "worst language"]
+    assert {row["contrast"] for row in rows} >= {"mean of the grid", "doubling the data", "doubling the encoder"}
+
+
 def test_pairs_of_one_cost_are_compared() -> None:
     found = analyse(cells(1, 3))
-    pairs = found.tables[1].lines
+    pairs = found.tables[2].lines
     # 1M x 200 and 2M x 100; 1M x 400, 2M x 200 and 4M x 100; 2M x 400 and 4M x 200
     assert len(pairs) == 5
     small, _, gain = next(line[1:] for line in pairs if "100" in line[2] and line[2].startswith("l"))
@@ -103,8 +115,8 @@ def test_why_nothing_costs_the_same_is_said(steps: dict[int, int], why: str, con
         volume, scale = each.result["volume"], each.result["scale"]["intermediate"]
         scale |= {"steps": steps[volume], "batches": volume / 7}  # unlike the sizes, which double
     found = analyse(made)
-    assert not found.tables[1].lines
-    assert why in found.tables[1].caption
+    assert not found.tables[2].lines
+    assert why in found.tables[2].caption
     assert any(confound in said for said in found.confounds)
 
 
