@@ -110,6 +110,8 @@ def parser() -> Parser:
         "folders", nargs="*", type=Path, metavar="FOLDER", help="output folders, folders of a study or of cells"
     )
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="report: for tables and picture; needed there")
+    rates = "of target learning rates each arm takes its own best on dev rows, baselines too; default: take all cells"
+    parser.add_argument("--tuned", action="store_true", help=rates)
     own = "your own YAML, laid out like conf/ of the package; default: none"
     parser.add_argument("--config-dir", type=Path, metavar="FOLDER", help=own)
     return parser
@@ -133,13 +135,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise StiltsError("study report writes files; give --output FOLDER.")
             from stilts_xtreme.report.studies import write
 
-            Plain().page(write(_analysed(settings, options.folders), options.output, settings.get("hypothesis")))
+            found = _analysed(settings, options.folders, options.tuned)
+            Plain().page(write(found, options.output, settings.get("hypothesis")))
             out(f"verdicts, table and picture: {options.output}")
             return 0
         expected = settings.get("expected") or ()
         if not expected:
             raise StiltsError(f"The file of study={options.name} expects no numbers; add expected: to it.")
-        found = _analysed(settings, options.folders)
+        found = _analysed(settings, options.folders, options.tuned)
         compared = compare(found.rows, of_its_data(options.name, expected, found.synthetic))
         for said, good in compared:
             out(f"{'as expected' if good else 'OFF'}: {said}")
@@ -148,13 +151,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return command(arguments, parser(), work)
 
 
-def _analysed(settings: Mapping[str, Any], folders: Sequence[Path]) -> Any:
+def _analysed(settings: Mapping[str, Any], folders: Sequence[Path], own_rates: bool) -> Any:
     from stilts_xtreme.report.evidence import merged
     from stilts_xtreme.report.results import read_cells
     from stilts_xtreme.report.studies import analyse
+    from stilts_xtreme.report.tuned import tuned
 
     needs = ("cell", "rows", "comparison", "averages", "synthetic", "target", "seed")
     cells = merged(read_cells(folder, needs) for folder in folders)
+    if own_rates:
+        cells, chosen = tuned(cells)
+        for sentence in chosen:
+            out(sentence)
     try:
         return analyse(settings["analysis"], cells)
     except StiltsError as error:

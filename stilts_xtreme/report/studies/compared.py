@@ -15,7 +15,16 @@ from stilts_xtreme.data.language_table import languages as languages_table
 from stilts_xtreme.data.synthetic import SHARES
 from stilts_xtreme.report.answers import Answers, Target, target_of
 from stilts_xtreme.report.evidence import EVERY, ZERO_SHOT
-from stilts_xtreme.report.labels import Label, control, evaluation, identity, labels, meaningless, reasons
+from stilts_xtreme.report.labels import (
+    Label,
+    control,
+    evaluation,
+    identity,
+    labels,
+    meaningless,
+    random_weights,
+    reasons,
+)
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain, contrasts
 from stilts_xtreme.tasks.metrics.items import Items
@@ -91,7 +100,9 @@ def _official(
     return answers.items(evaluation(cell.result), target, languages)
 
 
-def gather(cells: Sequence[FinishedCell], read: Read = _official) -> tuple[dict[str, TargetArms], list[str]]:
+def gather(
+    cells: Sequence[FinishedCell], read: Read = _official, controls: bool = False
+) -> tuple[dict[str, TargetArms], list[str]]:
     """The arms of all targets, and a sentence for each cell that is left out.
 
     Controls with random weights are passed over. What collapsed or found nothing is left out.
@@ -99,11 +110,13 @@ def gather(cells: Sequence[FinishedCell], read: Read = _official) -> tuple[dict[
     Args:
         cells: Finished cells.
         read: What items add to a score; those of the official metric by default.
+        controls: Whether controls of intermediate tasks are arms too, such as ``placebo(mnli)``.
 
     Raises:
         StiltsError: Files of answers are damaged.
     """
-    kept = [cell for cell in cells if cell.result["target"] and not control(cell.result)]
+    left_out = random_weights if controls else control
+    kept = [cell for cell in cells if cell.result["target"] and not left_out(cell.result)]
     answers, notes = Answers.of(kept), []
     by_target: dict[str, list[tuple[FinishedCell, Label]]] = {}
     named = labels([cell.result for cell in kept])
@@ -159,7 +172,8 @@ def _target(name: str, cells: Sequence[tuple[FinishedCell, Label]], answers: Ans
             raise StiltsError(
                 f"{label.encoder} / {label.before} > {name} with seed {cell.result['seed']} stands in two cells, which "
                 "differ in other settings; a study compares cells that differ in nothing but its axes and the seed. "
-                "To leave others out, name the folder of the study itself, as in outputs/studies/NAME."
+                "To leave others out, name the folder of the study itself, as in outputs/studies/NAME; of several "
+                "learning rates of the target, --tuned takes the best one."
             )
         arm.seeds[cell.result["seed"]] = items if by_items and items is not None else _scores(cell, languages)
     source = cells[0][0].result.get("source_language")

@@ -9,51 +9,27 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container, Mapping, Sequence
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.evidence import EVERY
-from stilts_xtreme.report.families import short
-from stilts_xtreme.report.intervals import probability
-from stilts_xtreme.report.labels import BASELINE
+from stilts_xtreme.report.labels import BASELINE, CONTROLS
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
+from stilts_xtreme.report.studies import saturation_tables
 from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, no_baseline, saying, size_of
-from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, corrected, decided
+from stilts_xtreme.report.studies.saturation_tables import TREND, Curve
 
 QUESTION = "Does the gain from English intermediate training diminish or saturate as the encoder grows?"
 GROWING, DIMINISHING, FLAT = "growing", "diminishing", "flat (shown equivalent)"
 FROM_TO = "from the smallest to the largest size"
 SIZES = 3
 """So many sizes at least: of two there is no trend, only a difference."""
-TREND = "trend"
 CEILING = 95.0
 """A baseline above so many percent leaves little room for a gain, in points."""
 
 Key = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The gains of one target by size, averaged over the intermediate tasks.
-
-    Attributes:
-        target: Its arms.
-        sizes: Encoder -> parameters without the embedding, the smallest first.
-        before: The intermediate tasks that all sizes have.
-        found: Name of a contrast -> language or mean -> value. Names are ``gain ENCODER``, ``step A > B``, and
-            :data:`TREND`, the fitted change from the smallest size to the largest.
-    """
-
-    target: TargetArms
-    sizes: Mapping[str, int]
-    before: Sequence[str]
-    found: Mapping[str, Mapping[str, Gain]]
 
 
 def lacking(planned: Sequence[Planned]) -> str | None:
@@ -95,12 +71,18 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     Raises:
         StiltsError: Too few sizes, two encoders of one size, or a missing baseline.
     """
-    targets, notes = gather(cells)
+    targets, notes = gather(cells, controls=True)
     with saying(notes):  # what is missing may be there, and may mean nothing
         curves = [curve_of(target) for target in targets.values()]
     if not curves:
         raise StiltsError(" ".join(["study=saturation: no cell has a score that means something.", *notes[:3]]))
-    trends = {(c.target.name, mean): c.found[TREND][mean] for c in curves for mean in c.target.means if mean != EVERY}
+    trends = {
+        (f"{c.target.name}{over}", mean): found[TREND][mean]
+        for c in curves
+        for over, found in (("", c.found), *((f" over its {kind}", own) for kind, own in c.over.items()))
+        for mean in c.target.means
+        if mean != EVERY
+    }
     holm = corrected(trends)
     verdicts = [
         decided(
@@ -116,11 +98,11 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     return Conclusion(
         question=QUESTION,
         verdicts=verdicts,
-        tables=[_gains(curves), _steps(curves)],
+        tables=[saturation_tables.gains(curves), saturation_tables.steps(curves)],
         confounds=[*confounds(curves), *notes],
-        rows=[row for curve in curves for row in _rows(curve)],
+        rows=[row for curve in curves for row in saturation_tables.rows(curve)],
         synthetic=synthetic,
-        draw=lambda: _draw(curves, synthetic),
+        draw=lambda: saturation_tables.draw(curves, synthetic),
     )
 
 
@@ -136,7 +118,8 @@ def curve_of(target: TargetArms) -> Curve:
             raise StiltsError(no_baseline(encoder, target.name))
     encoders, logs = list(sizes), [math.log2(size) for size in sizes.values()]
     by_encoder = {e: {before for own, before in target.arms if own == e} - {BASELINE} for e in sizes}
-    before = sorted(set.intersection(*by_encoder.values()))
+    common = set.intersection(*by_encoder.values())
+    before = sorted(name for name in common if not target.arms[encoders[0], name].first.get("control"))
     if not before:
         raise StiltsError(_no_task(target.name, encoders))
     wanted = {f"gain {encoder}": _sum({encoder: 1.0}, before) for encoder in encoders}
@@ -146,7 +129,23 @@ def curve_of(target: TargetArms) -> Curve:
     for task in before:
         wanted |= {f"{task}, gain {encoder}": _sum({encoder: 1.0}, [task]) for encoder in encoders}
         wanted[f"{task}, {TREND}"] = _sum(dict(zip(encoders, slope(logs), strict=True)), [task])
-    return Curve(target, sizes, before, target.contrasts(wanted))
+    return Curve(
+        target, sizes, before, target.contrasts(wanted), _over_controls(target, logs, encoders, before, common)
+    )
+
+
+def _over_controls(
+    target: TargetArms, logs: Sequence[float], encoders: Sequence[str], before: Sequence[str], common: Container[str]
+) -> dict[str, dict[str, dict[str, Gain]]]:
+    """Gains over the controls of the tasks, where all sizes have them; apart, as a control may have fewer seeds."""
+    found = {}
+    for kind in CONTROLS:
+        tasks = [task for task in before if f"{kind}({task})" in common]
+        if tasks:
+            wanted = {f"gain {encoder}": _sum({encoder: 1.0}, tasks, kind) for encoder in encoders}
+            wanted[TREND] = _sum(dict(zip(encoders, slope(logs), strict=True)), tasks, kind)
+            found[kind] = target.contrasts(wanted)
+    return found
 
 
 def slope(logs: Sequence[float]) -> list[float]:
@@ -156,12 +155,21 @@ def slope(logs: Sequence[float]) -> list[float]:
     return [(x - middle) / spread * (logs[-1] - logs[0]) for x in logs]
 
 
-def _sum(by_encoder: Mapping[str, float], before: Sequence[str]) -> dict[Key, float]:
-    """Weights of gains, averaged over intermediate tasks, as weights of arms."""
+def _sum(by_encoder: Mapping[str, float], before: Sequence[str], control: str | None = None) -> dict[Key, float]:
+    """Weights of gains, averaged over intermediate tasks, as weights of arms.
+
+    Args:
+        by_encoder: Encoder -> the weight of its gain.
+        before: The intermediate tasks.
+        control: The kind of control that gains are taken over; None: over no intermediate task.
+    """
     found: dict[Key, float] = {}
     for encoder, weight in by_encoder.items():
         found |= {(encoder, task): weight / len(before) for task in before}
-        found[encoder, BASELINE] = -weight
+        if control is None:
+            found[encoder, BASELINE] = -weight
+        else:
+            found |= {(encoder, f"{control}({task})"): -weight / len(before) for task in before}
     return found
 
 
@@ -225,55 +233,3 @@ def _score(arm: Arm) -> float | None:
     averages = arm.first["averages"]
     found = averages.get("zero_shot_value", averages.get("all_value"))
     return float(found) if found is not None else None
-
-
-def _gains(curves: Sequence[Curve]) -> Table:
-    lines = []
-    for curve in curves:
-        mean = next(iter(curve.target.means))
-        for task in (None, *curve.before):
-            lead = f"{task}, " if task else ""
-            gains = "; ".join(
-                f"{encoder} ({short(size)}) {shown(curve.found[f'{lead}gain {encoder}'][mean])}"
-                for encoder, size in curve.sizes.items()
-            )
-            lines.append(
-                [curve.target.name, task or "mean of the tasks", gains, shown(curve.found[lead + TREND][mean])]
-            )
-    caption = (
-        "Gain over no intermediate task by size, zero-shot mean, in points with intervals of 95 %. In round brackets: "
-        "parameters without the embedding. Change: from the smallest to the largest size, by a line over the logarithm "
-        "of the size."
-    )
-    return Table(caption, ("target", "after", "gain by size", "change"), lines)
-
-
-def _steps(curves: Sequence[Curve]) -> Table:
-    lines = []
-    for curve in curves:
-        mean = next(iter(curve.target.means))
-        steps = {name: by[mean] for name, by in curve.found.items() if name.startswith("step ")}
-        holm = corrected(steps)
-        for name, gain in steps.items():
-            p = probability(holm[name]) if name in holm else ""
-            lines.append([curve.target.name, name.removeprefix("step "), shown(gain), p])
-    caption = "What the gain changes by from each size to the next; p after Holm's correction over a target's steps."
-    return Table(caption, ("target", "sizes", "change of the gain", "p"), lines)
-
-
-def _rows(curve: Curve) -> list[dict[str, Any]]:
-    about = {"target": curve.target.name}
-    return [row for name, by in curve.found.items() for row in tidy({**about, "contrast": name}, by)]
-
-
-def _draw(curves: Sequence[Curve], synthetic: bool) -> Figure:
-    from stilts_xtreme.report.studies.gain_picture import SIZES, draw  # matplotlib takes half a second
-
-    panels = {}
-    for curve in curves:
-        mean = next(iter(curve.target.means))
-        sizes = curve.sizes.items()
-        panels[curve.target.name] = {
-            task: {size: curve.found[f"{task}, gain {name}"][mean] for name, size in sizes} for task in curve.before
-        }
-    return draw(panels, SIZES, synthetic)

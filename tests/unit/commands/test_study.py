@@ -87,7 +87,23 @@ def test_a_store_with_cells_of_other_studies_is_named(tmp_path: Path, monkeypatc
     monkeypatch.setattr("stilts_xtreme.report.evidence.merged", lambda found: [1, 2, 3])
     monkeypatch.setattr("stilts_xtreme.report.studies.analyse", refuse)
     settings = {"analysis": "saturation"}
-    with pytest.raises(StiltsError, match=r"parameters\. All 3 cells of .* the folder of its results, as in .*/studies/NAME\."):
-        study._analysed(settings, [tmp_path])
+    with pytest.raises(
+        StiltsError, match=r"parameters\. All 3 cells of .* the folder of its results, as in .*/studies/NAME\."
+    ):
+        study._analysed(settings, [tmp_path], own_rates=False)
     with pytest.raises(StiltsError, match=r"as many parameters\.$"):
-        study._analysed(settings, [tmp_path / "cells" / "one"])
+        study._analysed(settings, [tmp_path / "cells" / "one"], own_rates=False)
+
+
+def test_tuned_takes_one_learning_rate_of_each_arm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("stilts_xtreme.report.results.read_cells", lambda folder, needs: {})
+    monkeypatch.setattr("stilts_xtreme.report.evidence.merged", lambda found: ["slow", "fast"])
+    monkeypatch.setattr("stilts_xtreme.report.tuned.tuned", lambda cells: (cells[1:], ["fast was taken"]))
+    monkeypatch.setattr("stilts_xtreme.report.studies.analyse", lambda name, cells: asked.append(cells))
+    for own in (False, True):
+        study._analysed({"analysis": "saturation"}, [tmp_path], own)
+    assert asked == [["slow", "fast"], ["fast"]]
+    assert "fast was taken" in capsys.readouterr().out

@@ -96,6 +96,33 @@ def cells(gains: dict[str, float], noise: float, seeds: int = 3, draw: int = 0) 
     return found
 
 
+def placebos(gains: dict[str, float], noise: float, seeds: int = 3) -> list[FinishedCell]:
+    """Cells whose intermediate training had the answers of other rows."""
+    rng = np.random.default_rng(1)
+    found = []
+    for encoder, gain in gains.items():
+        for seed in range(seeds):
+            made = result(encoder, "mnli", seed, 50 + gain + rng.normal(0, noise)).result
+            found.append(FinishedCell({**made, "cell": f"placebo-{made['cell']}", "control": "placebo"}))
+    return found
+
+
+def test_what_a_placebo_gives_as_well_is_told_from_what_the_task_gives() -> None:
+    all_alike = {"s": 6.0, "m": 6.0, "l": 6.0, "xl": 6.0}
+    made = [*cells(all_alike, 0.1), *placebos({"s": 0.0, "m": 2.0, "l": 4.0, "xl": 6.0}, 0.1, seeds=2)]
+    found = analyse("saturation", made)
+    verdicts = {verdict.about: verdict.verdict for verdict in found.verdicts}
+    assert verdicts == {"xnli, zero-shot": FLAT, "xnli over its placebo, zero-shot": DIMINISHING}
+    own, task, over = (
+        [float(gain.split()[2 - 1 + 1]) for gain in line[2].split("; ")] for line in found.tables[0].lines
+    )
+    assert own == task == pytest.approx([6, 6, 6, 6], abs=0.3)
+    assert over == pytest.approx([6, 4, 2, 0], abs=0.3)
+    (trend,) = (r for r in found.rows if r["contrast"] == "over placebo, trend" and r["language"] == "mean, zero-shot")
+    assert float(trend["value"]) == pytest.approx(-6, abs=0.3)
+    assert trend["seeds"] == "0 1", "of the placebo; the gain over no task has all three"
+
+
 @pytest.mark.parametrize(
     ("gains", "verdict"),
     [
