@@ -32,6 +32,8 @@ from stilts_xtreme.tasks.metrics.items import Items
 RICH, LOW = "much text", "little text"
 """Classes of languages beside the unseen ones, by text in CC-100: high and mid, and low and very low, of
 :mod:`stilts_xtreme.data.language_table`."""
+UNREAD = "unseen script"
+"""Of the unseen languages those in whose script CC-100 has no language: Tibetan, Tifinagh, Ol Chiki and N'Ko."""
 SYNTHETIC_RICH = 0.5
 """A synthetic language with at least this share of the most text has much of it."""
 
@@ -187,12 +189,15 @@ def _target(name: str, cells: Sequence[tuple[FinishedCell, Label]], answers: Ans
 def _by_resources(zero_shot: Sequence[str]) -> dict[str, list[str]]:
     """The languages of each class of pretraining text; empty where all are of one class."""
     found: dict[str, list[str]] = {}
+    scripts = {known.script for known in languages_table().values() if known.cc100_gib}
     for language in zero_shot:
         if language in SHARES:
             given = RICH if SHARES[language] >= SYNTHETIC_RICH else LOW if SHARES[language] else UNSEEN
         elif language in languages_table():
-            resources = languages_table()[language].resources
-            given = UNSEEN if resources == UNSEEN else RICH if resources in ("high", "mid") else LOW
+            known = languages_table()[language]
+            given = RICH if known.resources in ("high", "mid") else LOW
+            if known.resources == UNSEEN:
+                given = UNSEEN if known.script in scripts else UNREAD
         else:
             continue
         found.setdefault(given, []).append(language)
