@@ -125,6 +125,13 @@ def meaningless(result: Result) -> bool:
     return bool(result["collapsed"]) and "marks" in result
 
 
+def unlearnt(result: Result) -> bool:
+    """Whether intermediate trainings alone came to nothing, so that what was trained after them means something."""
+    said = [mark for mark in result.get("marks") or () if mark["of"] == "cell" and mark["verdict"] != "unknown"]
+    before = (mark["kind"] == "train" and mark["task"] in result["intermediate"] for mark in said)
+    return meaningless(result) and bool(said) and all(before)
+
+
 def unsure(result: Result) -> bool:
     """Whether an earlier version called a training of a cell collapsed, by its loss alone."""
     old = bool(result["collapsed"]) and "marks" not in result

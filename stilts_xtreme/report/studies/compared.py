@@ -24,6 +24,7 @@ from stilts_xtreme.report.labels import (
     meaningless,
     random_weights,
     reasons,
+    unlearnt,
 )
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain, contrasts
@@ -103,9 +104,9 @@ def _official(
 
 
 def gather(
-    cells: Sequence[FinishedCell], read: Read = _official, controls: bool = False
+    cells: Sequence[FinishedCell], read: Read = _official, controls: bool = False, keep_unlearnt: bool = False
 ) -> tuple[dict[str, TargetArms], list[str]]:
-    """The arms of all targets, and a sentence for each cell that is left out.
+    """The arms of all targets, and a sentence for each cell in which a training came to nothing.
 
     Controls with random weights are passed over. What collapsed or found nothing is left out.
 
@@ -113,6 +114,7 @@ def gather(
         cells: Finished cells.
         read: What items add to a score; those of the official metric by default.
         controls: Whether controls of intermediate tasks are arms too, such as ``placebo(mnli)``.
+        keep_unlearnt: Whether cells stay of which the intermediate training alone came to nothing; they get a sentence.
 
     Raises:
         StiltsError: Files of answers are damaged.
@@ -125,10 +127,11 @@ def gather(
     encoders = _encoders([(label.encoder, cell.result) for cell, label in zip(kept, named, strict=True)])
     for cell, label, encoder in zip(kept, named, encoders, strict=True):
         label = replace(label, encoder=encoder)
+        stays = keep_unlearnt and unlearnt(cell.result)
         if meaningless(cell.result):
-            seed = cell.result["seed"]
-            notes.append(f"{label.row} > {label.column}, seed {seed}, is left out: {reasons(cell.result)}.")
-        else:
+            what = "counts, though it learnt nothing before" if stays else "is left out"
+            notes.append(f"{label.row} > {label.column}, seed {cell.result['seed']}, {what}: {reasons(cell.result)}.")
+        if stays or not meaningless(cell.result):
             by_target.setdefault(label.column, []).append((cell, label))
     return {name: _target(name, found, answers, read) for name, found in by_target.items()}, notes
 
@@ -238,3 +241,24 @@ def size_of(arms: Sequence[Arm]) -> int:
     if not any(sizes):
         raise StiltsError(f"The size of {arms[0].encoder} is not in its results, so it has no place among sizes.")
     return int(next(size for size in sizes if size))
+
+
+def size_confounds(target: str, arms: Sequence[Arm]) -> list[str]:
+    """What differs between encoders of several sizes beside their size.
+
+    Args:
+        target: The target.
+        arms: Of all sizes.
+    """
+    said = []
+    pretrained = {((arm.first.get("scale") or {}).get("pretraining") or {}).get("steps") for arm in arms}
+    if len(pretrained) > 1:
+        said.append("The sizes were not pretrained for as many steps.")
+    if any((arm.first.get("scale") or {}).get("layers") for arm in arms):
+        said.append("Sizes are the lowest layers of one encoder; a cut encoder was never pretrained to end there.")
+    layers: set[int] = {arm.first["retrieval"]["layer"] for arm in arms if arm.first.get("retrieval")}
+    if len(layers) > 1:
+        listed = ", ".join(map(str, sorted(layers)))
+        why = "the more layers lie above, the less a training may change it"
+        said.append(f"{target}: vectors are those of layer {listed}; {why}.")
+    return said

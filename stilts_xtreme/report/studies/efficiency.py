@@ -17,7 +17,7 @@ from stilts_xtreme.report.evidence import REGION, ZERO_SHOT
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.statistics.power import ALPHA
-from stilts_xtreme.report.studies.compared import TargetArms, gather
+from stilts_xtreme.report.studies.compared import TargetArms, gather, size_confounds
 from stilts_xtreme.report.studies.conclusion import UNDECIDED, Conclusion, Planned, Verdict, corrected
 from stilts_xtreme.report.studies.efficiency_tables import (
     AGAINST,
@@ -153,6 +153,7 @@ def _confounds(offers: Sequence[Offer], prices: Prices) -> list[str]:
             found.append(
                 f"{offer.name}: {rounds} rounds; no difference of latency is decided with fewer than {ROUNDS}."
             )
+        found += size_confounds(offer.name, list(offer.target.arms.values()))
         if len({len(arm.seeds) for arm in offer.target.arms.values()} | {1}) == 1:
             found.append(f"{offer.name}: one seed alone; no difference of scores is decided.")
     return list(dict.fromkeys(found))

@@ -17,7 +17,7 @@ from stilts_xtreme.report.labels import BASELINE, CONTROLS
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.studies import saturation_tables
-from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, no_baseline, saying, size_of
+from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, no_baseline, saying, size_confounds, size_of
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, corrected, decided
 from stilts_xtreme.report.studies.saturation_tables import TREND, Curve
 
@@ -198,16 +198,7 @@ def confounds(curves: Sequence[Curve]) -> list[str]:
             if len(steps) > 1:
                 listed = ", ".join(f"{s:,}" for s in sorted(s for s in steps if s))
                 said[f"The sizes were not trained on {task} for as many steps ({listed})."] = None
-        pretrained = {((arm.first.get("scale") or {}).get("pretraining") or {}).get("steps") for arm in arms}
-        if len(pretrained) > 1:
-            said["The sizes were not pretrained for as many steps."] = None
-        if any((arm.first.get("scale") or {}).get("layers") for arm in arms):
-            said["Sizes are the lowest layers of one encoder; a cut encoder was never pretrained to end there."] = None
-        layers: set[int] = {arm.first["retrieval"]["layer"] for arm in arms if arm.first.get("retrieval")}
-        if len(layers) > 1:
-            listed = ", ".join(map(str, sorted(layers)))
-            why = "the more layers lie above, the less a training may change it"
-            said[f"{curve.target.name}: vectors are those of layer {listed}; {why}."] = None
+        said |= dict.fromkeys(size_confounds(curve.target.name, arms))
         for encoder in curve.sizes:
             score = _score(curve.target.arms[encoder, BASELINE])
             if score is not None and score > CEILING:

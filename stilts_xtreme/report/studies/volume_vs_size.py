@@ -20,7 +20,7 @@ from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.studies import robustness
-from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, saying, size_of
+from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, saying, size_confounds, size_of
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
 
 QUESTION = "What buys more robustness in low-resource languages: more intermediate data or a bigger encoder?"
@@ -81,7 +81,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     Raises:
         StiltsError: The grid is too small, or cells of it are missing.
     """
-    targets, notes = gather(cells)
+    targets, notes = gather(cells, keep_unlearnt=True)  # that few rows teach nothing is what the study asks
     with saying(notes):
         grids = [grid for target in targets.values() for grid in _grids(target)]
     if not grids:
@@ -247,6 +247,7 @@ def _confounds(grids: Sequence[Grid]) -> list[str]:
             said["Smaller volumes were trained for fewer steps: data and length of training change together."] = None
         else:
             said["All volumes were trained for as many steps: a small one has its rows come again more often."] = None
+        said |= dict.fromkeys(size_confounds(grid.target.name, arms))
         if not grid.target.by_items:
             said[f"{grid.target.name}: no answers item by item; intervals are over seeds alone."] = None
         if len(set.intersection(*(set(arm.seeds) for arm in arms))) == 1:

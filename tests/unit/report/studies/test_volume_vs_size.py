@@ -36,8 +36,9 @@ def cells(data: float, size: float, noise: float = 0.1, both: float = 0.0, seeds
     return found
 
 
-def collapsed(cell: FinishedCell) -> FinishedCell:
-    return FinishedCell(cell.result | {"collapsed": ["mnli: the loss is that of guessing"]}, None)
+def collapsed(cell: FinishedCell, task: str = "xnli") -> FinishedCell:
+    mark = {"of": "cell", "kind": "train", "task": task, "label": task, "verdict": "collapsed", "why": "it guesses"}
+    return FinishedCell(cell.result | {"collapsed": [task], "marks": [mark]}, None)
 
 
 def value(found: Any, contrast: str) -> float:
@@ -118,6 +119,14 @@ def test_why_nothing_costs_the_same_is_said(steps: dict[int, int], why: str, con
     assert not found.tables[2].lines
     assert why in found.tables[2].caption
     assert any(confound in said for said in found.confounds)
+
+
+def test_that_few_rows_teach_nothing_is_part_of_the_answer() -> None:
+    made = cells(1.5, 2.5)
+    some = [collapsed(c, "mnli") if c.result["cell"].startswith("s-100") else c for c in made]
+    found, whole = analyse(some), analyse(made)
+    assert found.rows == whole.rows
+    assert sum("counts, though it learnt nothing before" in said for said in found.confounds) == 3
 
 
 def test_what_is_missing_is_said() -> None:
