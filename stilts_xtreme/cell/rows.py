@@ -68,6 +68,8 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
     tests = source_of(target.test, cell.data)
     wanted, present = tests.wanted(target.languages), tests.languages("test")
     if isinstance(cell.languages, list | tuple):
+        one = f"name at least one language, such as languages=[{wanted[0]}]" if wanted else "the target has none"
+        check(bool(cell.languages), "languages", list(cell.languages), one)
         for language in cell.languages:
             if language not in wanted:
                 own = next(
@@ -75,7 +77,7 @@ def target_languages(cell: Cell, target: Target) -> tuple[tuple[str, ...], tuple
                 )
                 if own in wanted:
                     raise StiltsError(f"languages={language} is not known: it is FLORES-200's code; write {own}.")
-                raise unknown("languages", language, wanted)
+                raise StiltsError(f"{target.name}: {unknown('languages', language, wanted)}")
         wanted = tuple(dict.fromkeys(cell.languages))
     elif cell.languages not in ("available", "all"):
         raise StiltsError(

@@ -10,6 +10,7 @@ A sweep of the study ends with the same report. Nothing is trained here.
 
 from __future__ import annotations
 
+import math
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -47,8 +48,30 @@ def studies(config_dir: Path | None = None) -> dict[str, Mapping[str, Any]]:
                 raise StiltsError(f"{path} cannot be read as YAML: {error}.") from error
             settings = (read or {}).get("study") if isinstance(read, dict | None) else None
             if isinstance(settings, dict) and settings.get("analysis"):
+                _check_expected(path, settings.get("expected") or [])
                 found[path.stem] = settings
     return found
+
+
+def _check_expected(path: Path, expected: Any) -> None:
+    """Refuses expected numbers that could not be compared."""
+    listed = expected if isinstance(expected, list) else [None]
+    for at, one in enumerate(listed):
+        given = one if isinstance(one, dict) else {}
+        numbers = [given.get(name) for name in ("value", "tolerance")]
+        good = isinstance(given.get("command"), str) and all(type(number) in (int, float) for number in numbers)
+        if not good or not 0 <= given["tolerance"] < math.inf:
+            raise StiltsError(
+                f"{path}: number {at + 1} of study.expected needs a command, a number as value, a tolerance of 0 or "
+                "more, and the columns of study.csv that name its row."
+            )
+
+
+def _known_columns(rows: Sequence[Mapping[str, Any]], where: Mapping[str, Any]) -> None:
+    known = {name for row in rows for name in row}
+    for name in where:
+        if name not in known:
+            raise unknown("column of expected:", str(name), sorted(known))
 
 
 def compare(rows: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]) -> list[tuple[str, bool]]:
@@ -67,7 +90,8 @@ def compare(rows: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, A
     found = []
     for one in expected:
         where = {key: value for key, value in one.items() if key not in EXPECTED}
-        named = ", ".join(f"{key}={value}" for key, value in where.items())
+        named = ", ".join(f"{key}={value}" for key, value in where.items()) or "without a column that names them"
+        _known_columns(rows, where)
         matching = [row for row in rows if all(str(row.get(key)) == str(value) for key, value in where.items())]
         if len(matching) != 1:
             raise StiltsError(
@@ -125,6 +149,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.action == "ls":
             _list(known)
             return 0
+        if options.name is None:
+            raise StiltsError(
+                f"study {options.action} wants the NAME of a study; choose one of: {', '.join(sorted(known))}."
+            )
         if options.name not in known:
             raise unknown("NAME", options.name or "", known)
         if not options.folders:

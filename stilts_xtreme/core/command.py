@@ -18,6 +18,9 @@ from stilts_xtreme.core.paths import home, refuse_bytes
 
 RUN = "the options of a run, such as +target=xnli seed=1; python -m stilts_xtreme --help lists them"
 
+PATHS = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS)
+"""What the system refuses a path for."""
+
 
 class Parser(argparse.ArgumentParser):
     """The options of a command; what it refuses is the user's error, in one sentence.
@@ -88,7 +91,7 @@ def command(arguments: Sequence[str] | None, parser: Parser, work: Callable[[arg
         except streams.Unwritable:
             code = 1
         except Exception as error:
-            known = sentence(error)
+            known = sentence(error) or _of_path(error)
             if known is None or os.environ.get("HYDRA_FULL_ERROR"):
                 raise
             terminal.error(known)
@@ -99,6 +102,13 @@ def command(arguments: Sequence[str] | None, parser: Parser, work: Callable[[arg
             return 128 + signal.SIGPIPE
         terminal.error(output.sentence("send it elsewhere and give the command again"))
         return code or 1
+
+
+def _of_path(error: Exception) -> StiltsError | None:
+    """A sentence for a path that the system refuses, such as a file where a folder is to be made."""
+    if not isinstance(error, OSError) or error.errno not in PATHS or not error.filename:
+        return None
+    return StiltsError(f"{error.filename} cannot be used: {error.strerror}; name another file or folder.")
 
 
 def _run(arguments: Sequence[str] | None, parser: Parser, work: Callable[[argparse.Namespace], int | None]) -> int:

@@ -128,8 +128,8 @@ def meaningless(result: Result) -> bool:
 def unlearnt(result: Result) -> bool:
     """Whether intermediate trainings alone came to nothing, so that what was trained after them means something."""
     said = [mark for mark in result.get("marks") or () if mark["of"] == "cell" and mark["verdict"] != "unknown"]
-    before = (mark["kind"] == "train" and mark["task"] in result["intermediate"] for mark in said)
-    return meaningless(result) and bool(said) and all(before)
+    before = (mark["kind"] == "train" and " > " not in mark["label"] for mark in said)  # what follows names a chain
+    return meaningless(result) and bool(result["intermediate"]) and bool(said) and all(before)
 
 
 def unsure(result: Result) -> bool:

@@ -202,7 +202,7 @@ def _result(stem: str, rows: Sequence[Mapping[str, Any]], runs: Mapping[tuple[st
     others = [line["value"] for line in comparison if line["language"] != source]
     if others:
         averages["zero_shot_value"] = fmean(others)
-    collapsed = any(row["collapsed"] for row in rows)
+    collapsed = all(row["collapsed"] for row in rows)  # of one language alone it says that nothing was found there
     why = {"verdict": "collapsed", "label": joined, "task": joined, "why": "the table says so", "of": "cell"}
 
     def key_of(**changes: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.paths import home
+from stilts_xtreme.core.terminal import say
 from stilts_xtreme.report.finished import is_there, read_result
 from stilts_xtreme.report.sweeps.recorded import graph_of
 
@@ -44,9 +45,18 @@ def read_cells(folder: str | Path, needs: tuple[str, ...] = ()) -> list[Finished
     root = home(folder)
     if not root.is_dir():
         raise StiltsError(f"folder={folder} is not a folder; take the one that output= named.")
-    cells = [cell for cell in _folders(root) if is_there(cell)]
+    listed = _listed(root)
+    below = root / "cells" if (root / "cells").is_dir() else root
+    folders = [below, *sorted(below.glob("*"))] if listed is None else listed
+    cells = [cell for cell in folders if is_there(cell)]
+    if listed and 0 < len(cells) < len(listed):
+        gone = next(cell.name for cell in listed if cell not in cells)
+        say(f"{folder} names {len(listed):,} cells, of which {len(cells):,} are there; {gone} is not, for one.")
     if not cells:
         sweeps = sorted(path.parent for path in (root / "sweeps").glob("*/graph.json"))
+        if (root / "rows.csv").is_file():
+            more = f"; {root / 'rows.csv'} has the numbers of cells that are not beside it"
+            raise StiltsError(f"folder={folder} holds no finished cell (no result.json){more}.")
         more = f"; what came of its sweep, this says: python -m stilts_xtreme.status {sweeps[0]}" if sweeps else ""
         raise StiltsError(f"folder={folder} holds no finished cell (no result.json){more}.")
     found: dict[str, FinishedCell] = {}
@@ -62,15 +72,15 @@ def read_cells(folder: str | Path, needs: tuple[str, ...] = ()) -> list[Finished
     return list(found.values())
 
 
-def _folders(root: Path) -> list[Path]:
-    """Where the cells of a folder may be."""
+def _listed(root: Path) -> list[Path] | None:
+    """The folders of the cells that a study or a sweep names; None for any other folder."""
+    root = root.resolve()
     places = root.parent.parent / "cells"
     if root.parent.name == "sweeps" and (root / "graph.json").is_file():
         return [places / name for name in sorted({cell["name"] for cell in graph_of(root)["cells"]})]
     if root.parent.name == "studies" and (own := cells_of_study(root)):
         return [places / name for name in own]
-    below = root / "cells" if (root / "cells").is_dir() else root
-    return [below, *sorted(below.glob("*"))]
+    return None
 
 
 def cells_of_study(folder: Path) -> list[str]:
@@ -78,5 +88,8 @@ def cells_of_study(folder: Path) -> list[str]:
     path = folder / "rows.csv"
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return sorted({row.get("cell") or "" for row in csv.DictReader(file)} - {""})
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return sorted({row.get("cell") or "" for row in csv.DictReader(file)} - {""})
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise StiltsError(f"{path} is damaged; name the output folder, or give the study's command again.") from error

@@ -32,7 +32,7 @@ def narrowed(configs: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], l
     if len(set(of) - {None}) < 2:
         return list(configs), []
     for key, config in zip(of, configs, strict=True):
-        if key is not None and key not in known:
+        if key is not None and not known.get(key):  # a refused one does not tell, so the next one is asked
             known[key] = _languages(config)
     somewhere = frozenset().union(*known.values())
     kept, said = [], []
@@ -51,7 +51,12 @@ def narrowed(configs: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], l
 
 def _key(config: Mapping[str, Any]) -> str | None:
     """What decides the languages of a target; None for a cell without a target, or without a list of languages."""
-    if not config.get("target") or not isinstance(config.get("languages"), list | tuple):
+    asked = config.get("languages")
+    if (
+        not config.get("target")
+        or not isinstance(asked, list | tuple)
+        or not all(isinstance(code, str) for code in asked)
+    ):
         return None
     return json.dumps([config.get(part) for part in READ], sort_keys=True, default=str)
 

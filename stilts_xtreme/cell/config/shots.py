@@ -23,6 +23,7 @@ def make_shots(values: Mapping[str, Any], recipe: Mapping[str, Any]) -> Shots | 
     Raises:
         StiltsError: For an unknown field or arm, or a value out of range.
     """
+    check(isinstance(recipe, Mapping), "recipe.shots", recipe, "it is a group; give recipe.shots.learning_rate a value")
     known("recipe.shots", recipe, ("learning_rate",))
     number("recipe.shots.learning_rate", recipe.get("learning_rate"), 0, strict=True, optional=True)
     shots = make(Shots, "shots", {"k": 0, **values})

@@ -1,13 +1,16 @@
 """Does intermediate training make a model answer alike in all languages, apart from making it more often right?
 
-Agreement rises with accuracy by itself. Two shares do not. *Transfer*: of the items that are right in the source
-language, those that are right in another language too. *Shared errors*: of the items that are wrong in both, those with
-the same wrong answer. Both are shares of sums over items, so their gains are paired as those of scores are.
+Agreement rises with accuracy by itself. Two measures do not. *Transfer*: how much more often an item is right in
+another language where it is right in the source language than where it is wrong there. It is 0 for answers that have
+nothing to do with one another, and 1 where the same items are right, whatever the accuracies. *Shared errors*: of the
+items that are wrong in both, the share with the same wrong answer. Both are made of shares of sums over items, so their
+gains are paired as those of scores are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,9 @@ from stilts_xtreme.tasks.metrics.items import Items
 QUESTION = "Does intermediate training make answers more consistent across languages, apart from more often right?"
 MORE, LESS, SAME = "more consistent", "less consistent", "the same (shown equivalent)"
 TRANSFER, ERRORS = "transfer", "shared errors"
+RIGHT, WRONG = "right in the source language", "wrong in the source language"
+PARTS: Mapping[str, Mapping[str, str]] = {TRANSFER: {RIGHT: "+", WRONG: "-"}, ERRORS: {ERRORS: "+"}}
+"""Measure -> the shares that it is made of, and whether each is added or taken away."""
 LABELS = ("classification", "choice")
 """Formats whose answers are labels, so that they can be the same in two languages."""
 
@@ -42,22 +48,26 @@ def lacking(planned: Sequence[Planned]) -> str | None:
     return None
 
 
-def items(kind: str, source: Any, answers: Any, gold: Any) -> Items:
-    """What each item adds to the transfer of right answers, or to shared errors.
+def items(part: str, source: Any, answers: Any, gold: Any) -> Items:
+    """What each item adds to a share.
 
     Args:
-        kind: :data:`TRANSFER` or :data:`ERRORS`.
+        part: :data:`RIGHT`: of the items that are right in the source language, those that are right in another one.
+            :data:`WRONG`: the same of the items that are wrong there. :data:`ERRORS`: of the items that are wrong in
+            both, those with the same answer.
         source: Labels that were given in the source language.
         answers: Those of the same items in another language.
         gold: The right ones.
     """
     given, other, right = (np.array(list(labels), dtype=object) for labels in (source, answers, gold))
-    below = given == right if kind == TRANSFER else (given != right) & (other != right)
-    above = below & (other == (right if kind == TRANSFER else given))
+    below = given == right if part == RIGHT else given != right
+    if part == ERRORS:
+        below &= other != right
+    above = below & (other == (given if part == ERRORS else right))
     return Items([str(n) for n in range(len(right))], above.astype(float), below.astype(float))
 
 
-def _reader(kind: str) -> Any:
+def _reader(part: str) -> Any:
     def read(
         cell: FinishedCell, target: Target, answers: Answers, languages: Sequence[str]
     ) -> Mapping[str, Items] | None:
@@ -67,12 +77,50 @@ def _reader(kind: str) -> Any:
         found = answers.given(evaluation(cell.result), target, languages)
         if found is None or len({len(gold) for _, gold in found.values()}) > 1:
             return None
-        if kind == ERRORS and len({label for _, gold in found.values() for label in gold}) < 3:
+        if part == ERRORS and len({label for _, gold in found.values() for label in gold}) < 3:
             return None  # there is one wrong answer alone, so two errors are always the same
         others = [language for language in languages if language != source]
-        return {key: items(kind, found[source][0], *found[key]) for key in others}
+        return {key: items(part, found[source][0], *found[key]) for key in others}
 
     return read
+
+
+def _targets(cells: Sequence[FinishedCell], kind: str, notes: dict[str, None]) -> dict[str, TargetArms]:
+    """The targets that have a measure, with an arm for each of its parts."""
+    found: dict[str, TargetArms] = {}
+    for part, sign in PARTS[kind].items():
+        targets, said = gather(cells, _reader(part))
+        notes |= dict.fromkeys(said)
+        for name, target in targets.items():
+            own = {(encoder, f"{sign}{before}"): arm for (encoder, before), arm in target.arms.items()}
+            known = found.get(name)
+            found[name] = replace(target, arms={**known.arms, **own} if known else own)
+    return {name: _with_items(target, kind, notes) for name, target in found.items()}
+
+
+def _with_items(target: TargetArms, kind: str, notes: dict[str, None]) -> TargetArms:
+    """Without the languages in which some arm has no item that the share is of."""
+    if not target.by_items:
+        return target
+    runs = [run for arm in target.arms.values() for run in arm.seeds.values()]
+    empty = [language for language in runs[0] if any(not run[language].below.sum() for run in runs)]
+    if not empty:
+        return target
+    notes[f"{target.name}, {kind}: {', '.join(empty)} left out, as some run has no item there to take a share of."] = (
+        None
+    )
+    arms = {
+        key: replace(
+            arm,
+            seeds={
+                seed: {language: own for language, own in run.items() if language not in empty}
+                for seed, run in arm.seeds.items()
+            },
+        )
+        for key, arm in target.arms.items()
+    }
+    means = {name: [code for code in of if code not in empty] for name, of in target.means.items()}
+    return replace(target, arms=arms, means={name: of for name, of in means.items() if of})
 
 
 def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
@@ -86,14 +134,15 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     """
     found: dict[str, dict[Place, Mapping[str, Gain]]] = {}
     notes: dict[str, None] = {}
-    for kind in (TRANSFER, ERRORS):
-        targets, said = gather(cells, _reader(kind))
-        notes |= dict.fromkeys(said)
-        usable = {name: target for name, target in targets.items() if target.by_items}
+    for kind in PARTS:
+        targets = _targets(cells, kind, notes)
+        usable = {name: target for name, target in targets.items() if target.by_items and target.means}
         for name in sorted(set(targets) - set(usable)):
             notes[_why(name, kind == ERRORS and (name in {target for *_, target in found[TRANSFER]}))] = None
-        with saying(said):
-            found[kind] = {place: by for target in usable.values() for place, by in _gains(target).items()}
+        with saying(list(notes)):
+            found[kind] = {
+                place: by for target in usable.values() for place, by in _gains(target, PARTS[kind].values()).items()
+            }
     if not found[TRANSFER]:
         raise StiltsError(
             " ".join(["study=consistency needs targets with labels of the same items in all languages.", *notes])
@@ -116,15 +165,20 @@ def _why(target: str, two_labels: bool) -> str:
     return f"{target} is left out: it has no labels of the same items in all languages, or no answers."
 
 
-def _gains(target: TargetArms) -> dict[Place, Mapping[str, Gain]]:
+def _gains(target: TargetArms, signs: Collection[str]) -> dict[Place, Mapping[str, Gain]]:
     places: list[Place] = []
     wanted = {}
     for encoder, before in target.arms:
-        if before != BASELINE:
-            if (encoder, BASELINE) not in target.arms:
+        if before != f"+{BASELINE}" and before.startswith("+"):
+            if (encoder, f"+{BASELINE}") not in target.arms:
                 raise StiltsError(no_baseline(encoder, target.name))
-            wanted[str(len(places))] = {(encoder, before): 1.0, (encoder, BASELINE): -1.0}
-            places.append((encoder, before, target.name))
+            task = before.removeprefix("+")
+            wanted[str(len(places))] = {
+                (encoder, f"{sign}{name}"): float(f"{sign}1") * factor
+                for sign in signs
+                for name, factor in ((task, 1.0), (BASELINE, -1.0))
+            }
+            places.append((encoder, task, target.name))
     found = target.contrasts(wanted) if wanted else {}
     return {places[int(at)]: by for at, by in found.items()}
 
@@ -146,8 +200,9 @@ def _table(found: Mapping[str, Mapping[Place, Mapping[str, Gain]]]) -> Table:
         lines.append([encoder, task, target, *(shown(gain[ZERO_SHOT]) if gain else "" for gain in gains)])
     caption = (
         "Change over no intermediate task, mean over the languages that are not trained on, in points with intervals "
-        "of 95 %. Transfer: of the items that are right in the source language, the share that is right in another one "
-        "too. Shared errors: of the items that are wrong in both, the share with the same wrong answer; by guessing it "
-        "is one in the number of wrong labels."
+        "of 95 %. Transfer: the share of right answers among the items that are right in the source language, less "
+        "that among the items that are wrong there; 0 for answers that have nothing to do with one another, 100 where "
+        "the same items are right. Shared errors: of the items that are wrong in both, the share with the same wrong "
+        "answer; by guessing it is one in the number of wrong labels."
     )
     return Table(caption, ("encoder", "after", "target", TRANSFER, ERRORS), lines)

@@ -16,7 +16,6 @@ import numpy as np
 
 from stilts_xtreme.data.language_table import languages as languages_table
 from stilts_xtreme.data.synthetic import SHARES
-from stilts_xtreme.report.evidence import ZERO_SHOT
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.studies.compared import Arm, TargetArms
 from stilts_xtreme.tasks.metrics.items import Items
@@ -71,8 +70,7 @@ def contrasts(target: TargetArms, wanted: Mapping[str, Mapping[tuple[str, str], 
     Returns:
         Contrast -> measure -> value; empty where no measure is known in all arms.
     """
-    zero_shot = list(target.means[ZERO_SHOT])
-    found = {key: {seed: _of_run(arm, seed, zero_shot) for seed in arm.seeds} for key, arm in target.arms.items()}
+    found = {key: {seed: _of_run(arm, seed) for seed in arm.seeds} for key, arm in target.arms.items()}
     common = set.intersection(*(set(own) for by_seed in found.values() for own in by_seed.values()))
     if not common:
         return {}
@@ -89,10 +87,9 @@ def contrasts(target: TargetArms, wanted: Mapping[str, Mapping[tuple[str, str], 
     return TargetArms(target.name, arms, parallel=False, by_items=False, means={}).contrasts(wanted)
 
 
-def _of_run(arm: Arm, seed: int, zero_shot: list[str]) -> dict[str, float]:
+def _of_run(arm: Arm, seed: int) -> dict[str, float]:
     scores = {language: items.score for language, items in arm.seeds[seed].items()}
-    source = next((language for language in scores if language not in zero_shot), None)
-    return measures(scores, source)
+    return measures(scores, arm.first.get("source_language"))
 
 
 def _number(value: float) -> Items:

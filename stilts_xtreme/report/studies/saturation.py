@@ -76,24 +76,26 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         curves = [curve_of(target) for target in targets.values()]
     if not curves:
         raise StiltsError(" ".join(["study=saturation: no cell has a score that means something.", *notes[:3]]))
-    trends = {
-        (f"{c.target.name}{over}", mean): found[TREND][mean]
-        for c in curves
-        for over, found in (("", c.found), *((f" over its {kind}", own) for kind, own in c.over.items()))
-        for mean in c.target.means
-        if mean != EVERY
-    }
-    holm = corrected(trends)
-    verdicts = [
-        decided(
-            f"{target}, {mean.removeprefix('mean, ')}",
-            gain,
-            holm.get((target, mean)),
-            FROM_TO,
-            (GROWING, DIMINISHING, FLAT),
-        )
-        for (target, mean), gain in trends.items()
-    ]
+    verdicts = []
+    for over in ("", *CONTROLS):  # each corrected apart: that a control was run changes no other answer
+        trends = {
+            (curve.target.name, mean): found[TREND][mean]
+            for curve in curves
+            if (found := curve.over.get(over) if over else curve.found)
+            for mean in curve.target.means
+            if mean != EVERY
+        }
+        holm = corrected(trends)
+        verdicts += [
+            decided(
+                f"{target}{f' over its {over}' if over else ''}, {mean.removeprefix('mean, ')}",
+                gain,
+                holm.get((target, mean)),
+                FROM_TO,
+                (GROWING, DIMINISHING, FLAT),
+            )
+            for (target, mean), gain in trends.items()
+        ]
     synthetic = any(cell.result["synthetic"] for cell in cells)
     return Conclusion(
         question=QUESTION,
@@ -192,7 +194,7 @@ def confounds(curves: Sequence[Curve]) -> list[str]:
     """What differs between the sizes beside their size, and what limits a gain."""
     said: dict[str, None] = {}
     for curve in curves:
-        arms = [arm for (encoder, _), arm in curve.target.arms.items() if encoder in curve.sizes]
+        arms = [arm for arm in curve.target.arms.values() if not arm.first.get("control")]
         for task in curve.before:
             steps = {_steps_of(arm) for arm in arms if arm.before == task} - {None}
             if len(steps) > 1:
@@ -212,6 +214,9 @@ def confounds(curves: Sequence[Curve]) -> list[str]:
         shared = set.intersection(*(set(arm.seeds) for arm in arms))
         if len(shared) == 1:
             said[f"{curve.target.name}: one seed alone; its intervals leave out the noise of seeds."] = None
+        for kind, own in curve.over.items():
+            if len(next(iter(own[TREND].values())).seeds) == 1:
+                said[f"{curve.target.name}, over its {kind}: one seed alone; no noise of seeds."] = None
     return list(said)
 
 

@@ -46,7 +46,11 @@ def gains(curves: Sequence[Curve]) -> Table:
     for curve in curves:
         mean = next(iter(curve.target.means))
         places = [(task or ALL, curve.found, f"{task}, " if task else "") for task in (None, *curve.before)]
-        places += [(f"{ALL}, over its {kind}", own, "") for kind, own in curve.over.items()]
+        for kind, own in curve.over.items():
+            tasks = [
+                task for task in curve.before if all((e, f"{kind}({task})") in curve.target.arms for e in curve.sizes)
+            ]
+            places.append((f"{', '.join(tasks)}: over its {kind}", own, ""))
         for name, found, lead in places:
             by_size = "; ".join(
                 f"{encoder} ({short(size)}) {shown(found[f'{lead}gain {encoder}'][mean])}"

@@ -248,6 +248,10 @@ def _confounds(grids: Sequence[Grid]) -> list[str]:
         else:
             said["All volumes were trained for as many steps: a small one has its rows come again more often."] = None
         said |= dict.fromkeys(size_confounds(grid.target.name, arms))
+        mean = next(iter(grid.target.means))
+        better = max((VOLUME, ENCODER), key=lambda name: grid.found[name][mean].value)
+        if grid.found[better][mean].value <= 0:
+            said[f"{grid.target.name} after {grid.tasks}: neither gives a gain; {better} only harms less."] = None
         if not grid.target.by_items:
             said[f"{grid.target.name}: no answers item by item; intervals are over seeds alone."] = None
         if len(set.intersection(*(set(arm.seeds) for arm in arms))) == 1:

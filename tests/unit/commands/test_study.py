@@ -107,3 +107,45 @@ def test_tuned_takes_one_learning_rate_of_each_arm(
         study._analysed({"analysis": "saturation"}, [tmp_path], own)
     assert asked == [["slow", "fast"], ["fast"]]
     assert "fast was taken" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        "5",
+        "[5]",
+        "{command: c, value: 1, tolerance: 1}",
+        "[{value: 1, tolerance: 1}]",
+        "[{command: c, value: x, tolerance: 1}]",
+        "[{command: c, value: 1e3, tolerance: 1}]",
+        "[{command: c, value: 1, tolerance: -1}]",
+        "[{command: c, value: 1, tolerance: .nan}]",
+    ],
+)
+def test_expected_numbers_that_cannot_be_compared_are_refused(numbers: str, tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "own.yaml").write_text(f"study: {{analysis: saturation, expected: {numbers}}}")
+    with pytest.raises(StiltsError, match=r"own\.yaml: number 1 of study\.expected needs a command"):
+        study.studies(tmp_path)
+
+
+def test_a_column_that_is_not_there_is_named() -> None:
+    with pytest.raises(StiltsError, match=r"kontrast.*did you mean 'contrast'"):
+        study.compare(ROWS, [{"value": 1.0, "tolerance": 1.0, "command": "...", "kontrast": "trend"}])
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_file_where_a_folder_is_to_be_made_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    def write(found: Any, folder: Path, hypothesis: Any) -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        return ""
+
+    monkeypatch.setattr(study, "_analysed", lambda *given: None)
+    monkeypatch.setattr("stilts_xtreme.report.studies.write", write)
+    assert study.main(["report", "saturation", str(tmp_path), "--output", str(tmp_path / name)]) == 1
+    assert "cannot be used: " in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"

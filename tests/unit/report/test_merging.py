@@ -55,6 +55,14 @@ def test_the_headline_is_the_mean_of_the_metrics(tmp_path: Path) -> None:
     assert len(cell.result["rows"]) == 2
 
 
+def test_a_cell_collapsed_only_if_all_of_its_languages_did(tmp_path: Path) -> None:
+    lines = TABLE.splitlines()
+    for flagged, collapsed in (("sw",), []), (("en", "de", "sw"), True):
+        rows = [f"{line},{line.split(',')[4] in flagged and line.split(',')[1] == 'mnli'}" for line in lines[1:]]
+        _, cell = read_table(written(tmp_path, "\n".join([lines[0] + ",collapsed", *rows])))
+        assert bool(cell.result["collapsed"]) == bool(collapsed), flagged
+
+
 def test_our_own_rows_are_such_a_table(tmp_path: Path) -> None:
     write_matrix(tmp_path / "in", {"mnli": {"xnli": 0.2}}, items=40)
     assert main([str(tmp_path / "in"), "--output", str(tmp_path / "out")]) == 0

@@ -60,6 +60,31 @@ def test_a_study_of_which_no_cell_is_left_is_said(output: Path) -> None:
         read_cells(output / "studies" / "consistency-mini")
 
 
+def test_cells_that_a_study_names_and_that_are_gone_are_told(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(read_cells(output / "sweeps" / "s")) == 1
+    assert "names 2 cells, of which 1 are there; d is not, for one." in capsys.readouterr().err
+    read_cells(output / "studies" / "consistency-mini")
+    read_cells(output)
+    assert "of which" not in capsys.readouterr().err
+
+
+def test_a_link_to_a_study_is_the_study(output: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(output / "studies" / "consistency-mini")
+    assert len(read_cells(tmp_path / "link")) == 2
+    assert len(read_cells(output / "studies" / ".." / "studies" / "consistency-mini")) == 2
+
+
+def test_damaged_and_copied_folders_of_a_study_are_said(output: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere" / "consistency-mini"
+    copy.mkdir(parents=True)
+    (copy / "rows.csv").write_text("cell\na\n")
+    with pytest.raises(StiltsError, match=r"rows\.csv has the numbers of cells that are not beside it"):
+        read_cells(copy)
+    (output / "studies" / "consistency-mini" / "rows.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StiltsError, match=r"rows\.csv is damaged; name the output folder"):
+        read_cells(output / "studies" / "consistency-mini")
+
+
 def test_a_folder_of_cells_that_is_called_studies_is_read_as_such(tmp_path: Path) -> None:
     there(tmp_path / "studies", "a", 0)
     assert [cell.result["cell"] for cell in read_cells(tmp_path / "studies")] == ["a"]

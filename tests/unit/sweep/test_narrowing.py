@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from stilts_xtreme.core import compose
 from stilts_xtreme.sweep.composer import jobs_of
 from stilts_xtreme.sweep.narrowing import narrowed
@@ -59,6 +61,19 @@ def test_a_target_with_none_of_the_languages_is_refused() -> None:
     assert isinstance(found[0], Refusal)
     assert "languages=qaa is not known" in str(found[0].error)
     assert isinstance(found[1], PlannedCell)
+
+
+def test_a_refused_job_does_not_hide_the_languages_of_its_target() -> None:
+    found = planned("+target=tatoeba,xnli", "seed=x,1", "languages=[qab,qaa]", "model=mini")
+    kept = [(entry.cell.target.name, entry.cell.languages) for entry in found if isinstance(entry, PlannedCell)]
+    assert kept == [("tatoeba", ["qab"]), ("xnli", ["qab", "qaa"])]
+
+
+@pytest.mark.parametrize("odd", ["[qab,[qac]]", "[]", "[qab,1]"])
+def test_odd_lists_are_refused_in_a_sentence(odd: str) -> None:
+    found = planned("+target=tatoeba,xnli", f"languages={odd}", "model=mini")
+    assert len(found) == 2
+    assert all(isinstance(entry, Refusal) and "languages=" in str(entry.error) for entry in found)
 
 
 def test_a_control_has_the_languages_of_its_cell() -> None:

@@ -13,7 +13,7 @@ from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.studies import Planned, analyse, check
 from stilts_xtreme.report.studies.conclusion import UNDECIDED
-from stilts_xtreme.report.studies.consistency import ERRORS, LESS, MORE, SAME, TRANSFER, items
+from stilts_xtreme.report.studies.consistency import ERRORS, LESS, MORE, RIGHT, SAME, TRANSFER, WRONG, items
 
 LABELS = ("entailment", "neutral", "contradiction")
 
@@ -22,9 +22,22 @@ def test_shares_are_those_counted_by_hand() -> None:
     gold = ["a", "a", "b", "b", "c", "c"]
     source = ["a", "b", "b", "c", "a", "a"]  # right: items 0 and 2
     other = ["a", "b", "c", "c", "b", "a"]  # right: item 0; wrong in both: 1, 3, 4, 5, alike in 1, 3, 5
-    assert items(TRANSFER, source, other, gold).score == pytest.approx(100 / 2)
+    assert items(RIGHT, source, other, gold).score == pytest.approx(100 / 2)
+    assert items(WRONG, source, other, gold).score == 0
     assert items(ERRORS, source, other, gold).score == pytest.approx(100 * 3 / 4)
     assert items(ERRORS, gold, gold, gold).score == 0.0, "there is no error to share"
+
+
+def test_transfer_does_not_rise_with_accuracy_alone() -> None:
+    rng = np.random.default_rng(0)
+    n = 200_000
+    gold = np.zeros(n, int)
+    source = (rng.uniform(size=n) > 0.8).astype(int)
+    for accuracy in (0.5, 0.6, 0.7):
+        other = (rng.uniform(size=n) > accuracy).astype(int)  # of nothing to do with the source
+        carried = items(RIGHT, source, other, gold).score - items(WRONG, source, other, gold).score
+        assert carried == pytest.approx(0, abs=1)
+    assert items(RIGHT, source, source, gold).score - items(WRONG, source, source, gold).score == 100
 
 
 def cell(folder: Path, before: str, seed: int, answers: dict[str, list[str]], gold: list[str]) -> FinishedCell:
@@ -78,6 +91,20 @@ def test_what_is_planted_is_found(
     found = analyse("consistency", cells(tmp_path, carried, alike, noise=noise))
     assert [verdict.verdict for verdict in found.verdicts] == verdicts
     assert [verdict.about.partition(":")[0] for verdict in found.verdicts] == [TRANSFER, ERRORS]
+
+
+def test_a_language_without_a_common_error_is_left_out(tmp_path: Path) -> None:
+    made = cells(tmp_path, 0.6)
+    for each in made:
+        assert each.folder is not None
+        right = (each.folder / "labels" / "xnli" / "test-de.tsv").read_text()
+        for part, text in (("labels", right), ("predictions", right)):
+            (each.folder / part / "xnli" / "test-sw.tsv").write_text(text)
+        each.result["comparison"].append({"language": "sw", "value": 100.0})
+    found = analyse("consistency", made)
+    assert any("shared errors: sw left out" in said for said in found.confounds)
+    assert "sw" not in {row["language"] for row in found.rows if row["measure"] == ERRORS}
+    assert "sw" in {row["language"] for row in found.rows if row["measure"] == TRANSFER}
 
 
 def test_errors_of_two_labels_are_always_the_same_and_decide_nothing(tmp_path: Path) -> None:

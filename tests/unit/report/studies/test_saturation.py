@@ -123,6 +123,16 @@ def test_what_a_placebo_gives_as_well_is_told_from_what_the_task_gives() -> None
     assert trend["seeds"] == "0 1", "of the placebo; the gain over no task has all three"
 
 
+def test_a_control_with_one_seed_says_nothing_of_the_other_seeds() -> None:
+    gains = {"s": 1.0, "m": 4.0, "l": 7.0, "xl": 10.0}
+    alone = analyse("saturation", cells(gains, 0.1))
+    found = analyse("saturation", [*cells(gains, 0.1), *placebos(gains, 0.1, seeds=1)])
+    assert found.verdicts[0] == alone.verdicts[0], "and its p is corrected over the same verdicts"
+    assert [said for said in found.confounds if "one seed alone" in said] == [
+        "xnli, over its placebo: one seed alone; no noise of seeds."
+    ]
+
+
 @pytest.mark.parametrize(
     ("gains", "verdict"),
     [

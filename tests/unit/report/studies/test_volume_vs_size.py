@@ -9,6 +9,7 @@ import pytest
 from support.finished import finished
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.report.labels import unlearnt
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.studies import Planned, check
 from stilts_xtreme.report.studies.conclusion import UNDECIDED
@@ -37,7 +38,8 @@ def cells(data: float, size: float, noise: float = 0.1, both: float = 0.0, seeds
 
 
 def collapsed(cell: FinishedCell, task: str = "xnli") -> FinishedCell:
-    mark = {"of": "cell", "kind": "train", "task": task, "label": task, "verdict": "collapsed", "why": "it guesses"}
+    label = task if task == "mnli" else f"mnli > {task}"
+    mark = {"of": "cell", "kind": "train", "task": task, "label": label, "verdict": "collapsed", "why": "it guesses"}
     return FinishedCell(cell.result | {"collapsed": [task], "marks": [mark]}, None)
 
 
@@ -121,12 +123,28 @@ def test_why_nothing_costs_the_same_is_said(steps: dict[int, int], why: str, con
     assert any(confound in said for said in found.confounds)
 
 
+def test_it_is_said_where_the_better_choice_only_harms_less() -> None:
+    found = analyse(cells(-1.0, -3.0))
+    assert found.verdicts[0].verdict == DATA
+    assert any("neither gives a gain; doubling the data only harms less" in said for said in found.confounds)
+    assert not any("harms less" in said for said in analyse(cells(1.0, 3.0)).confounds)
+
+
 def test_that_few_rows_teach_nothing_is_part_of_the_answer() -> None:
     made = cells(1.5, 2.5)
     some = [collapsed(c, "mnli") if c.result["cell"].startswith("s-100") else c for c in made]
     found, whole = analyse(some), analyse(made)
     assert found.rows == whole.rows
     assert sum("counts, though it learnt nothing before" in said for said in found.confounds) == 3
+
+
+def test_a_target_that_is_trained_on_the_same_task_is_no_intermediate_training() -> None:
+    mark = {"of": "cell", "kind": "train", "task": "mnli", "label": "mnli > mnli", "verdict": "collapsed", "why": ""}
+    result = cells(1, 1)[0].result | {"collapsed": ["mnli"], "marks": [mark]}
+    assert not unlearnt(result)
+    assert unlearnt(result | {"marks": [{**mark, "label": "mnli"}]})
+    assert not unlearnt(result | {"marks": [{**mark, "label": "mnli"}, mark]})
+    assert not unlearnt(result | {"marks": [{**mark, "label": "mnli"}], "intermediate": []})
 
 
 def test_what_is_missing_is_said() -> None:
