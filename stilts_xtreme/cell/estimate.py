@@ -24,6 +24,9 @@ DEFAULT_RATE = {"cpu": 4e10, "gpu": 1.5e14}
 START_SECONDS = 2.0
 """What a training or an evaluation takes besides: loading the encoder, reading rows, writing; for estimates only."""
 
+TELLING_SECONDS = 30.0
+"""A shorter training is mostly its start. It says that the machine is at least so fast, and no more."""
+
 ROW_SECONDS = 3e-4
 """Of an evaluation on one core: a test row's features, its answer written, read and scored; for estimates only."""
 
@@ -100,18 +103,25 @@ def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[st
         For each stage ``("measured" | "estimated", seconds)``.
     """
     found: list[tuple[Cell, Stage, float, float | None]] = []
-    rates = []
+    rates: list[float] = []
+    short: list[float] = []
     for cell, stage in needs:
         manifest = store.manifest(stage.key) if store.done(stage.key) else None
         operations = flops(cell, stage)  # 0 where the number of rows is not known
         measured = manifest["made"]["seconds"] if manifest else None
         if measured and measured > 0 and not isinstance(stage, Evaluation) and operations > 0:
-            rates.append(operations / max(measured - besides(stage), measured / 2))
+            rate = operations / max(measured - besides(stage), measured / 2)
+            (rates if measured >= TELLING_SECONDS else short).append(rate)
         found.append((cell, stage, operations, measured))
-    rate = math.exp(sum(math.log(r) for r in rates) / len(rates)) if rates else None
+
+    def rate_of(cell: Cell) -> float:
+        known = rates or short
+        if not known:
+            return DEFAULT_RATE[cell.trainer.accelerator]
+        mean = math.exp(sum(math.log(rate) for rate in known) / len(known))
+        return mean if rates else max(mean, DEFAULT_RATE[cell.trainer.accelerator])
+
     return [
-        ("estimated", besides(stage) + operations / (rate or DEFAULT_RATE[cell.trainer.accelerator]))
-        if measured is None
-        else ("measured", measured)
+        ("estimated", besides(stage) + operations / rate_of(cell)) if measured is None else ("measured", measured)
         for cell, stage, operations, measured in found
     ]

@@ -55,7 +55,9 @@ def cells_of(options: Sequence[str], many: bool) -> Iterator[Cell | StiltsError]
     def jobs() -> Iterator[Cell | StiltsError]:
         batch, composer = jobs_of(prepared)
         composed = [attempted(composer.plain, overrides) for overrides in batch]
-        configs, _ = narrowed([found for found in composed if not isinstance(found, StiltsError)])
+        configs, said = narrowed([found for found in composed if not isinstance(found, StiltsError)])
+        for sentence in said:
+            say(sentence)
         for found in composed:
             yield found if isinstance(found, StiltsError) else attempted(make_cell, configs.pop(0))
 

@@ -14,6 +14,7 @@ from stilts_xtreme.cell.result import name_of
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import Cell, ModelSpec
+from stilts_xtreme.core.terminal import say
 from stilts_xtreme.sweep.composer import jobs_of
 from stilts_xtreme.sweep.narrowing import narrowed
 
@@ -217,7 +218,7 @@ def planned_cells(options: Sequence[str]) -> tuple[list[PlannedCell], list[str]]
 
     def plan() -> list[PlannedCell | Refusal]:
         jobs, composer = jobs_of(options)
-        return list(cells(jobs, composer.plain))
+        return list(cells(jobs, composer.plain, say))
 
     found = compose.with_hydra(plan)
     planned = [entry for entry in found if isinstance(entry, PlannedCell)]

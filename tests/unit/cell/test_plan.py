@@ -24,7 +24,7 @@ from stilts_xtreme.core import compose
 from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DatasetSpec
-from stilts_xtreme.core.specs import Recipe
+from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.core.stage import Evaluation, Stage, Training
 from stilts_xtreme.report.benchmark.averages import load as load_benchmark
 
@@ -689,3 +689,21 @@ def test_an_oracle_needs_dev_rows_of_each_language() -> None:
         StiltsError, match=r"the oracle chooses on dev rows of each language, and xquad has none in ar, de, "
     ):
         plan(cell_of(*cell, "evaluation.rules=[last,oracle]"))
+
+
+@pytest.mark.parametrize(("steps", "measured", "tells"), [(5, 17.0, False), (600, 25.0, True), (600, 600.0, True)])
+def test_a_short_training_does_not_tell_how_long_others_take(
+    steps: int, measured: float, tells: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first(*options: str) -> tuple[Cell, Stage]:
+        cell = cell_of("+target=xnli", "model=mini", "trainer=cpu", *options)
+        return cell, next(iter(plan(cell).stages()))
+
+    made, other = first(f"recipe.target.max_steps={steps}"), first("seed=1")
+    store = Store(tmp_path)
+    unknown = estimate([other], store)[0][1]
+    monkeypatch.setattr(store, "done", lambda key: key == made[1].key)
+    monkeypatch.setattr(store, "manifest", lambda key: {"made": {"seconds": measured}})
+    (_, found), (_, guessed) = estimate([made, other], store)
+    assert found == measured
+    assert guessed == (pytest.approx(measured, rel=0.02) if tells else unknown), "most of a short training is its start"
