@@ -90,7 +90,7 @@ def _mean(entry: Entry | None, name: str) -> str:
         return _marked(entry)
     mean, half = mean_interval(values)
     mark = _marked(entry)
-    return f"{mean:.1f}" + (f" ±{half:.1f}" if half is not None else "") + mark
+    return f"{mean:.1f}" + (f" ±{half:.1f}" if half else "") + mark  # where nothing is trained, all seeds are alike
 
 
 def _marked(entry: Entry | None) -> str:
