@@ -169,7 +169,10 @@ def _gains(target: TargetArms, signs: Collection[str]) -> dict[Place, Mapping[st
     places: list[Place] = []
     wanted = {}
     for encoder, before in target.arms:
-        if before != f"+{BASELINE}" and before.startswith("+"):
+        if before == f"+{BASELINE}":
+            wanted[str(len(places))] = {(encoder, f"{sign}{BASELINE}"): float(f"{sign}1") for sign in signs}
+            places.append((encoder, BASELINE, target.name))
+        elif before.startswith("+"):
             if (encoder, f"+{BASELINE}") not in target.arms:
                 raise StiltsError(no_baseline(encoder, target.name))
             task = before.removeprefix("+")
@@ -184,7 +187,7 @@ def _gains(target: TargetArms, signs: Collection[str]) -> dict[Place, Mapping[st
 
 
 def _verdicts(kind: str, found: Mapping[Place, Mapping[str, Gain]]) -> list[Verdict]:
-    means = {place: by[ZERO_SHOT] for place, by in found.items()}
+    means = {place: by[ZERO_SHOT] for place, by in found.items() if place[1] != BASELINE}
     holm = corrected(means)
     return [
         decided(f"{kind}: {' / '.join(place[:2])} > {place[2]}", gain, holm.get(place), "of change", (MORE, LESS, SAME))
@@ -199,10 +202,10 @@ def _table(found: Mapping[str, Mapping[Place, Mapping[str, Gain]]]) -> Table:
         gains = [found[kind].get(place) for kind in (TRANSFER, ERRORS)]
         lines.append([encoder, task, target, *(shown(gain[ZERO_SHOT]) if gain else "" for gain in gains)])
     caption = (
-        "Change over no intermediate task, mean over the languages that are not trained on, in points with intervals "
-        "of 95 %. Transfer: the share of right answers among the items that are right in the source language, less "
-        "that among the items that are wrong there; 0 for answers that have nothing to do with one another, 100 where "
-        "the same items are right. Shared errors: of the items that are wrong in both, the share with the same wrong "
-        "answer; by guessing it is one in the number of wrong labels."
+        "Without an intermediate task, and what changes after one, mean over the languages that are not trained on, in "
+        "points with intervals of 95 %. Transfer: the share of right answers among the items that are right in the "
+        "source language, less that among the items that are wrong there; 0 for answers that have nothing to do with "
+        "one another, 100 where the same items are right. Shared errors: of the items that are wrong in both, the "
+        "share with the same wrong answer; by guessing it is one in the number of wrong labels."
     )
     return Table(caption, ("encoder", "after", "target", TRANSFER, ERRORS), lines)

@@ -93,6 +93,17 @@ def test_what_is_planted_is_found(
     assert [verdict.about.partition(":")[0] for verdict in found.verdicts] == [TRANSFER, ERRORS]
 
 
+def test_the_level_without_an_intermediate_task_stands_beside_the_change(tmp_path: Path) -> None:
+    found = analyse("consistency", cells(tmp_path, 0.6))
+    level = next(line for line in found.tables[0].lines if line[1] == "none")
+    # right in German: half of what is right in English, and in none of what is wrong there but by another draw
+    rows = {row["measure"]: row["value"] for row in found.rows if (row["after"], row["language"]) == ("none", "de")}
+    assert float(level[3].split()[0]) == pytest.approx(rows[TRANSFER], abs=0.06)
+    assert float(level[4].split()[0]) == pytest.approx(rows[ERRORS], abs=0.06)
+    assert 0 < rows[TRANSFER] < 60
+    assert len(found.verdicts) == 2
+
+
 def test_a_language_without_a_common_error_is_left_out(tmp_path: Path) -> None:
     made = cells(tmp_path, 0.6)
     for each in made:
@@ -113,7 +124,7 @@ def test_errors_of_two_labels_are_always_the_same_and_decide_nothing(tmp_path: P
         file.write_text(file.read_text().replace(LABELS[2], LABELS[1]))
     found = analyse("consistency", made)
     assert [verdict.about.partition(":")[0] for verdict in found.verdicts] == [TRANSFER]
-    assert [line[-1] for line in found.tables[0].lines] == [""]
+    assert {line[-1] for line in found.tables[0].lines} == {""}
     assert {row["measure"] for row in found.rows} == {TRANSFER}
     assert any("xnli has two labels" in said for said in found.confounds)
 
