@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stilts_xtreme.core.files import write_atomic
 from stilts_xtreme.core.text import csv_table
 from stilts_xtreme.core.text import markdown as escaped
-from stilts_xtreme.report import ladder, rules
+from stilts_xtreme.report import ladder, learnt, rules
 from stilts_xtreme.report.entries import Entry, Matrix, build
 from stilts_xtreme.report.intervals import mean_interval
 from stilts_xtreme.report.labels import tidy_rows
@@ -154,6 +154,8 @@ def page(
         parts.append(evidence_page.markdown(found, means or {}))
     elif found is not None and found.notes:
         parts.append("\n\n".join(map(escaped, found.notes)) + "\n")
+    if came := learnt.markdown(results):
+        parts.append(came)
     if chosen := rules.markdown(results):
         parts.append(chosen)
     if rungs:
