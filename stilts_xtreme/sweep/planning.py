@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 from stilts_xtreme.cell.config import CONTROLS, make_cell
 from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of
+from stilts_xtreme.cell.rows import source_language
 from stilts_xtreme.core import compose
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.specs import Cell, ModelSpec
+from stilts_xtreme.core.stage import Evaluation
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.sweep.composer import jobs_of
 from stilts_xtreme.sweep.narrowing import narrowed
@@ -170,6 +172,10 @@ def check_study(planned: Sequence[PlannedCell], refused: Sequence[Refusal] = ())
             entry.cell.volume,
             entry.cell.shots.k if entry.cell.shots else 0,
             entry.cell.shots.draw if entry.cell.shots else 0,
+            entry.cell.target.head,
+            entry.cell.target.test.parallel or entry.cell.synthetic,
+            entry.planned.final.languages if isinstance(entry.planned.final, Evaluation) else (),
+            source_language(entry.cell, entry.cell.target),
         )
         for entry in planned
         if entry.job is not None and entry.cell.target is not None

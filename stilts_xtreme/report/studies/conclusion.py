@@ -36,6 +36,10 @@ class Planned:
         volume: The number or share of intermediate examples; None for all.
         shots: Rows of each language; 0 for zero-shot transfer.
         draw: Which rows.
+        head: The target's format; empty where it is not known.
+        parallel: Whether its test rows are the same items in all languages.
+        languages: Those that it is evaluated in.
+        source: The language that is trained on.
     """
 
     encoder: str
@@ -45,6 +49,10 @@ class Planned:
     volume: float | int | None = None
     shots: int = 0
     draw: int = 0
+    head: str = ""
+    parallel: bool = True
+    languages: Sequence[str] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,20 @@ Place = tuple[str, str, str]
 
 def lacking(planned: Sequence[Planned]) -> str | None:
     """Why planned cells cannot say whether answers become more consistent; None where they can."""
-    for encoder, target in dict.fromkeys((cell.encoder, cell.target) for cell in planned):
+    usable = [cell for cell in planned if not cell.head or (cell.head in LABELS and cell.parallel)]
+    if not usable:
+        names = ", ".join(sorted({cell.target for cell in planned}))
+        return (
+            f"study=consistency: {names} has no labels of the same items in all languages; take +target=sib200, xnli "
+            "or pawsx."
+        )
+    blind = next((cell for cell in usable if cell.languages and cell.source not in cell.languages), None)
+    if blind is not None:
+        return (
+            f"study=consistency: {blind.target} is not evaluated in {blind.source}, the language that is trained on "
+            "and that others are compared with; add it to languages=."
+        )
+    for encoder, target in dict.fromkeys((cell.encoder, cell.target) for cell in usable):
         before = {cell.before for cell in planned if (cell.encoder, cell.target) == (encoder, target)}
         if BASELINE not in before:
             return no_baseline(encoder, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,6 +143,29 @@ def test_a_baseline_that_collapsed_is_said_to_be_left_out(tmp_path: Path) -> Non
     ]
     with pytest.raises(StiltsError, match=r"add none to \+intermediate=.* seed 0, is left out"):
         analyse("consistency", lost)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"head": "tagging"}, "xnli has no labels of the same items in all languages; take "),
+        ({"head": "classification", "parallel": False}, "xnli has no labels of the same items"),
+        (
+            {"head": "classification", "languages": ("de",), "source": "en"},
+            r"xnli is not evaluated in en, .* languages=",
+        ),
+        ({"head": "classification", "languages": ("en", "de"), "source": "en"}, None),
+    ],
+)
+def test_a_target_that_cannot_answer_is_said_before_anything_is_trained(
+    more: dict[str, Any], message: str | None
+) -> None:
+    planned = [Planned("mini", name, "xnli", 0, **more) for name in ("none", "mnli")]
+    if message is None:
+        check("consistency", planned)
+    else:
+        with pytest.raises(StiltsError, match=message):
+            check("consistency", planned)
 
 
 @pytest.mark.parametrize(
