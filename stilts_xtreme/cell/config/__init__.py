@@ -49,7 +49,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "store": ("damaged",),
     "sweep": ("objective",),
     "study": ("name", "controls", "axis", "analysis", "hypothesis", "expected"),
-    "recipe": ("name", "source", "sources", "intermediate", "target", "shots"),
+    "recipe": ("name", "source", "sources", "intermediate", "target", "shots_rate"),
     "target": ("name", "head", "metric", "train", "test", "candidates", "languages"),
     "benchmark": ("name", "groups", "qa", "more", "tasks"),
     "logger": ("kind", "project", "entity", "group", "mode", "tags", "uri"),
@@ -127,7 +127,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         every = "evaluation.rules need all evaluation points, and patience would end the training before the last ones"
         option = option_of("recipe.target", recipe["target"], target.name, "patience")
         check(target.recipe.patience is None, option, target.recipe.patience, every)
-    shots = make_shots(cfg.get("shots") or {}, recipe.get("shots") or {})  # an earlier version had none
+    shots = make_shots(cfg.get("shots") or {}, recipe.get("shots_rate"))  # an earlier version had neither
     if shots is not None:
         alone = "shots come before the evaluation of a target, and there is none; add +target= or leave shots out"
         check(target is not None, "shots.k", shots.k, alone)

@@ -114,7 +114,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "recipe.name": (("recipe.name=other",), None),
     "recipe.source": (("recipe.source=other",), None),
     "recipe.sources": (("+recipe.sources.other=own",), None),
-    "recipe.shots.learning_rate": (("recipe.shots.learning_rate=1e-4",), None),  # test_shots_of_a_cell
+    "recipe.shots_rate": (("recipe.shots_rate=1e-4",), None),  # test_shots_of_a_cell
     "recipe.intermediate.tasks": (("+recipe.intermediate.tasks.mnli.epochs=9",), "intermediate"),
     "recipe.target.tasks": (("+recipe.target.tasks.xnli.epochs=9",), "target"),
     **{

@@ -236,7 +236,7 @@ TOP = (
         (
             "recipe.learning_rate=1",
             "recipe.target.learning_rate",
-            "recipe.intermediate, recipe.name, recipe.shots, recipe.source, recipe.sources, recipe.target.",
+            "recipe.intermediate, recipe.name, recipe.shots_rate, recipe.source, recipe.sources, recipe.target.",
         ),
         ("data.wrld.test=1", "data.world.test", "data.bad_rows, data.kind, data.root, data.world."),
     ],
