@@ -114,11 +114,10 @@ def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[st
             (rates if measured >= TELLING_SECONDS else short).append(rate)
         found.append((cell, stage, operations, measured))
 
+    measured_rates = rates or short
+    mean = math.exp(sum(map(math.log, measured_rates)) / len(measured_rates)) if measured_rates else 0.0
+
     def rate_of(cell: Cell) -> float:
-        known = rates or short
-        if not known:
-            return DEFAULT_RATE[cell.trainer.accelerator]
-        mean = math.exp(sum(math.log(rate) for rate in known) / len(known))
         return mean if rates else max(mean, DEFAULT_RATE[cell.trainer.accelerator])
 
     return [

@@ -27,7 +27,6 @@ from stilts_xtreme.core.terminal import Plain, out, table
 COMMANDS = ("ls", "report", "verify")
 EXPECTED = ("command", "tolerance", "value")
 """What every expected number has; what else it has names the row of study.csv."""
-PLACES = "output folders, folders of cells, or folders of a study's results such as outputs/studies/NAME"
 
 
 def studies(config_dir: Path | None = None) -> dict[str, Mapping[str, Any]]:

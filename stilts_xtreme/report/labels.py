@@ -125,10 +125,15 @@ def meaningless(result: Result) -> bool:
     return bool(result["collapsed"]) and "marks" in result
 
 
+def is_intermediate(label: str) -> bool:
+    """Whether a training's label is that of an intermediate phase; that of a target names the chain before it."""
+    return " > " not in label
+
+
 def unlearnt(result: Result) -> bool:
     """Whether intermediate trainings alone came to nothing, so that what was trained after them means something."""
     said = [mark for mark in result.get("marks") or () if mark["of"] == "cell" and mark["verdict"] != "unknown"]
-    before = (mark["kind"] == "train" and " > " not in mark["label"] for mark in said)  # what follows names a chain
+    before = (mark["kind"] == "train" and is_intermediate(mark["label"]) for mark in said)
     return meaningless(result) and bool(result["intermediate"]) and bool(said) and all(before)
 
 

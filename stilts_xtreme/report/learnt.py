@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from stilts_xtreme.core.text import markdown_table
-from stilts_xtreme.report.labels import control, labels
+from stilts_xtreme.report.labels import control, is_intermediate, labels
 
 ABOUT = (
     "What the intermediate trainings came to on dev rows in the source language, means over the trainings. *Constant*: "
@@ -31,7 +31,7 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     for result, label in zip(kept, labels(kept), strict=True):
         for stage in result.get("stages") or ():
             outcome = (stage.get("info") or {}).get("outcome") or {}
-            if stage["kind"] == "train" and " > " not in stage["label"]:  # what follows names a chain
+            if stage["kind"] == "train" and is_intermediate(stage["label"]):
                 for task, came in outcome.items():
                     if came.get("score") is not None:
                         found.setdefault((label.row, task), {})[stage["key"]] = came

@@ -37,8 +37,8 @@ def narrowed(configs: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], l
     somewhere = frozenset().union(*known.values())
     kept, said = [], []
     for key, config in zip(of, configs, strict=True):
-        asked = config["languages"]
-        lacking = [code for code in asked if code not in known[key] and code in somewhere] if key is not None else []
+        asked = config["languages"] if key is not None else []  # else it is no list of languages
+        lacking = [code for code in asked if key is not None and code not in known[key] and code in somewhere]
         left = [code for code in asked if code not in lacking]
         if not lacking or not left:
             kept.append(config)

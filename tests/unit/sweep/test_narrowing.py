@@ -76,6 +76,12 @@ def test_odd_lists_are_refused_in_a_sentence(odd: str) -> None:
     assert all(isinstance(entry, Refusal) and "languages=" in str(entry.error) for entry in found)
 
 
+def test_a_value_that_is_no_list_stands_beside_lists() -> None:
+    found = planned("+target=tatoeba,xnli", "languages=5,[qab,qaa]", "model=mini")
+    assert sum(isinstance(entry, PlannedCell) for entry in found) == 2
+    assert all("languages=5" in str(entry.error) for entry in found if isinstance(entry, Refusal))
+
+
 def test_a_control_has_the_languages_of_its_cell() -> None:
     found, refused = planned_cells(
         compose.prepare(
