@@ -81,7 +81,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     Raises:
         StiltsError: The grid is too small, or cells of it are missing.
     """
-    targets, notes = gather(cells, keep_unlearnt=True)  # that few rows teach nothing is what the study asks
+    targets, notes = gather(cells, keep_unlearnt=True)  # to learn nothing is what few rows may do
     with saying(notes):
         grids = [grid for target in targets.values() for grid in _grids(target)]
     if not grids:
