@@ -42,6 +42,12 @@ def application(session: Session) -> Callable[[Any], float | None]:
             if plain.get("study") and not many:
                 raise StiltsError(f"study={plain['study']['name']} is a sweep of many cells; add -m to the command.")
             searches = many and objective.optimises(hydra)
+            if many and plain["store"]["weights"] == "needed":
+                raise StiltsError(
+                    "store.weights=needed is refused: this launcher of Hydra's own runs each cell by itself, and does "
+                    "not know what other cells start from; leave hydra/launcher as it is, or use "
+                    "python -m stilts_xtreme.store thin afterwards."
+                )
             if searches:
                 objective.check(make_cell(plain), plain["sweep"]["objective"])
             result = run(plain)

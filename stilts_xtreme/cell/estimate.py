@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.cell.thinning import unfinished
 from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Pretraining, Stage, Training
@@ -96,7 +97,7 @@ def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[st
     """Seconds of each stage: measured for a finished one, else from its operations and the rate of finished ones.
 
     Args:
-        needs: Stages, each with a cell that needs it.
+        needs: Stages, parents before children, each with a cell that needs it.
         store: Where finished ones are.
 
     Returns:
@@ -105,8 +106,10 @@ def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[st
     found: list[tuple[Cell, Stage, float, float | None]] = []
     rates: list[float] = []
     short: list[float] = []
+    needs = list(needs)
+    todo = unfinished([stage for _, stage in needs], store)
     for cell, stage in needs:
-        manifest = store.manifest(stage.key) if store.done(stage.key) else None
+        manifest = None if stage.key in todo else store.manifest(stage.key)
         operations = flops(cell, stage)  # 0 where the number of rows is not known
         measured = manifest["made"]["seconds"] if manifest else None
         if measured and measured > 0 and not isinstance(stage, Evaluation) and operations > 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stilts_xtreme.cell.plan import CellPlan
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.cell.thinning import unfinished
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.stage import Evaluation, Pretraining
 from stilts_xtreme.core.terminal import say
@@ -28,7 +29,8 @@ def look(planned: CellPlan, store: Store) -> None:
             sub-token in any language, or answers would be cut out of the text at wrong places.
     """
     cell, final = planned.cell, planned.final
-    todo = [stage for stage in planned.stages() if stage.kind == "train" and not store.done(stage.key)]
+    missing = unfinished(planned.stages(), store)
+    todo = [stage for stage in planned.stages() if stage.kind == "train" and stage.key in missing]
     if not isinstance(final, Evaluation) or cell.synthetic or not todo or isinstance(final.chain()[0], Pretraining):
         return
     from stilts_xtreme.models.reading import GLANCE

@@ -88,7 +88,7 @@ def _stages(store: Store, cells: list[LocalRun]) -> list[LocalRun]:
                 continue
             if not store.path(key).exists():  # it has been removed, as its cells have what they need
                 continue
-            folder = store.open(key, full=False)  # to read all weights takes minutes
+            folder = store.open(key, full=False, thin=True)  # to read all weights takes minutes
             manifest = store.manifest(key)
             assert manifest is not None, "a stage without a manifest is damaged"
             found[key] = LocalRun(runs.of_stage(manifest), cell.logger, cell.group, curve=folder / "curve.jsonl")

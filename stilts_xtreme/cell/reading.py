@@ -31,7 +31,7 @@ def finished(planned: CellPlan, store: Store, name: str) -> dict[str, Any] | Non
     if not all(store.path(stage.key).exists() for stage in planned.stages()):
         return None
     for stage in planned.stages():
-        store.open(stage.key)
+        store.open(stage.key, thin=True)
     result = cells.read_result(folder)
     return {**result, "stages": [{**stage, "made_now": False} for stage in result["stages"]]}
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.cell import following, guard, preflight, reading, tracking
+from stilts_xtreme.cell import following, guard, preflight, reading, thinning, tracking
 from stilts_xtreme.cell.axes import axes_of
 from stilts_xtreme.cell.config import make_cell
 from stilts_xtreme.cell.identity import identity_of
@@ -84,6 +84,7 @@ def run(
     with disk_errors(store.root), store.lock(name, f"the cell {name}", say):
         read_ahead(planned, store, {})
         guard.look(planned, store)
+        thinning.make_way(thinning.unfinished(planned.stages(), store), store)
         made = {stage.key: _ensure(cell, stage, store, goal) for stage in planned.stages()}
         made.update(dict.fromkeys(made.keys() & set(made_before), True))
         result = result_of(cell, planned, store, name, made)
@@ -92,6 +93,8 @@ def run(
             result["published"] = published.of_cell(result, cfg, cell.target.test)
         _publish(folder, cfg, planned, store, result)
         following.send_cell(goal, result, store)
+        if cell.kept_weights == "needed" and not sweep:  # other cells of a sweep may start from the same training
+            thinning.release(planned.stages(), store, made)
     show(result, folder, Plain())
     return result
 
@@ -102,7 +105,8 @@ def rows_ahead(planned: CellPlan, store: Store) -> list[RowSet]:
     To read them before it refuses what cannot be trained on or evaluated before hours of training, not after them.
     Generated rows are not among them, unless they are read in translation.
     """
-    todo = [stage for stage in planned.stages() if not store.done(stage.key)]
+    missing = thinning.unfinished(planned.stages(), store)
+    todo = [stage for stage in planned.stages() if stage.key in missing]
     first = next((stage for stage in todo if stage.kind in CURVED), None)
     if first is None:
         return []

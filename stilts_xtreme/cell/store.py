@@ -33,7 +33,7 @@ from filelock import FileLock, Timeout
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import RESUME, disk_errors, shared, write_atomic
 from stilts_xtreme.core.json_text import read_json
-from stilts_xtreme.core.manifest import SEAL, are_files, files_of, is_whole, mismatch, seal_of
+from stilts_xtreme.core.manifest import SEAL, are_files, files_of, is_whole, mismatch, refuse_removed, seal_of
 from stilts_xtreme.core.versions import versions
 
 log = logging.getLogger(__name__)
@@ -103,21 +103,24 @@ class Store:
         """
         return self.path(key).exists() and self.damage(key, full=self.on_damage == "retrain") is None
 
-    def open(self, key: str, full: bool = True) -> Path:
+    def open(self, key: str, full: bool = True, thin: bool = False) -> Path:
         """The folder of a finished stage, checked.
 
         Args:
             key: The stage's key.
             full: As in :meth:`damage`.
+            thin: A stage whose weights were removed will do, too.
 
         Raises:
-            StiltsError: When the stage is damaged or absent.
+            StiltsError: When the stage is damaged or absent, or has no weights any more.
         """
         found = self.damage(key, full)
         if found is not None:
             raise self._refusal(key, found)
         if not self.path(key).exists():
             raise StiltsError(f"The stage {key} is not in {self.root / 'stages'}.")
+        if not thin:
+            refuse_removed(self.path(key))
         return self.path(key)
 
     def _refusal(self, key: str, found: str) -> StiltsError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import digest
+from stilts_xtreme.core.manifest import refuse_removed
 from stilts_xtreme.core.paths import home
 from stilts_xtreme.models.encoder import Source
 from stilts_xtreme.models.naming import source_named
@@ -64,6 +65,7 @@ def _of_stage(stage: Path, head: str | None) -> Path:
     if head is None and len(heads) != 1:
         raise StiltsError(f"{stage} has {len(heads)} heads ({', '.join(heads)}): choose one with --head NAME.")
     name = head or heads[0]
+    refuse_removed(stage)
     manifest = _json(stage / "manifest.json") if (stage / "manifest.json").is_file() else {}
     files = manifest.get("files", {}) if isinstance(manifest, dict) else {}
     for file, expected in files.items():

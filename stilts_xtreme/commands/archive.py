@@ -16,6 +16,7 @@ from stilts_xtreme.cell.store import Store, parents_of
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import digest_of, disk_errors, shared, whole
 from stilts_xtreme.core.json_text import read_json
+from stilts_xtreme.core.manifest import REMOVED, removed
 from stilts_xtreme.core.terminal import Plain
 from stilts_xtreme.report import finished
 from stilts_xtreme.sweep.needs import cell_keys
@@ -47,7 +48,7 @@ def export(store: Store, file: Path, cells: Sequence[str], console: Plain) -> No
     stages = sorted({key for cell in chosen for key in cell_keys(store.root / "cells" / cell)})
     # what a link stands for is written, not the link: it leads nowhere on another machine
     with disk_errors(file.parent), whole(file) as scratch, tarfile.open(scratch, "w", dereference=True) as tar:
-        folders = [(store.open(key), f"stages/{key}") for key in stages]
+        folders = [(store.open(key, thin=True), f"stages/{key}") for key in stages]
         folders += [(store.root / "cells" / cell, f"cells/{cell}") for cell in chosen]
         for folder, name in folders:
             tar.add(folder, name, recursive=False)
@@ -59,7 +60,7 @@ def export(store: Store, file: Path, cells: Sequence[str], console: Plain) -> No
 def _parts(folder: Path) -> Iterator[str]:
     """The files of a stage or a cell: those that its manifest lists, and others that are no links, such as curves."""
     manifest = folder / "manifest.json"
-    listed = set(read_json(manifest)["files"]) if manifest.exists() else set()
+    listed = set(read_json(manifest)["files"]) - removed(folder) if manifest.exists() else set()
     own = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
     yield from sorted(listed | {path.as_posix() for path in own if path.parts[0] != finished.FRESH})
 
@@ -167,8 +168,8 @@ def _foreign(store: Store, key: str) -> str | None:
     manifest: dict[str, Any] = store.manifest(key) or {}
     if digest_of(manifest.get("identity")) != key:
         return "its key is not the digest of its identity"
-    listed = {*manifest["files"], "manifest.json"}
     folder = store.path(key)
+    listed = {*manifest["files"], "manifest.json", *([REMOVED] if removed(folder) else [])}
     there = {
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()
     }

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from rich.table import Table
 
 from stilts_xtreme.cell.store import Store, is_newer
+from stilts_xtreme.core.manifest import removed
 from stilts_xtreme.core.progress import duration
 from stilts_xtreme.core.terminal import Plain
 from stilts_xtreme.core.text import visible
@@ -39,7 +40,7 @@ def show(store: Store, needs: Needed, sizes: Mapping[str, int], console: Plain) 
         made = manifest["made"] if manifest and not newer else {}
         finished = str(made.get("finished", ""))
         what = visible(manifest.get("label", "") if manifest else "DAMAGED: no manifest")
-        what = "of a newer version" if newer else what
+        what = "of a newer version" if newer else what + " (weights removed)" * bool(removed(store.path(key)))
         amount = f"{bytes_ / 1e6:.1f}"
         if narrow:
             console.line_of(f"{key}  {amount} MB  {_age(finished)}")

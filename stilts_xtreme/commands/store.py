@@ -5,6 +5,8 @@ verify                   compares every file of every stage with its digest; exi
 gc [--dry-run] [--yes]   removes what no cell and no sweep needs: stages, and the scratch of stages nobody is making;
                          a cell is a folder in FOLDER/cells, a sweep one in FOLDER/sweeps: remove those you are done
                          with, then collect; it asks first
+thin [--dry-run] [--yes] removes the weights of trainings on a target that have been evaluated: records, curves and
+                         scores stay, and a training that is needed again is made again; it asks first
 export FILE [CELL ...]   writes cells, by name or folder (all, if none is given), with their stages into one tar file
 import FILE              adds the stages and cells of such a file; what is there is kept, what is damaged is refused
 """
@@ -18,21 +20,27 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from stilts_xtreme.cell.store import Store
+from stilts_xtreme.cell.store import Store, is_newer
+from stilts_xtreme.cell.thinning import spent, thin, weights
 from stilts_xtreme.commands.archive import IMPORTING, export, import_
 from stilts_xtreme.commands.stage_list import show
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.manifest import removed
 from stilts_xtreme.core.paths import home, unquoted
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.terminal import Plain
+from stilts_xtreme.core.text import visible
+from stilts_xtreme.report.sweeps import recorded
 from stilts_xtreme.sweep.needs import needed
 
-COMMANDS = ("ls", "verify", "gc", "export", "import")
+COMMANDS = ("ls", "verify", "gc", "thin", "export", "import")
+ASKING = ("gc", "thin")
+"""Those that remove something."""
 
 FLAGS = {
-    "--dry-run": "gc: say what would be removed; default: remove it",
-    "--yes": "gc: remove without a question; default: ask first",
+    "--dry-run": "gc, thin: say what would be removed; default: remove it",
+    "--yes": "gc, thin: remove without a question; default: ask first",
 }
 
 
@@ -79,13 +87,8 @@ def collect(store: Store, console: Plain, dry: bool, yes: bool) -> None:
     for path in going:
         console.line_of(f"{path}  {size(path) / 1e6:.1f} MB")
     console.line_of(f"{len(going)} folders, {amount:.1f} MB, that no cell and no sweep needs")
-    if dry or not going:
+    if dry or not going or not _agreed("gc", yes):
         return
-    if not yes:
-        if not sys.stdin.isatty():
-            raise StiltsError("store gc asks before it removes anything; give --yes where nobody can answer.")
-        if input("Remove them? [y/N] ").strip().lower() not in ("y", "yes"):
-            return
     refuse_while_running(store)
     users = _users(store)  # a cell may have ended while the question stood
     removed = 0
@@ -96,6 +99,47 @@ def collect(store: Store, console: Plain, dry: bool, yes: bool) -> None:
             shutil.rmtree(aside)
             removed += 1
     console.line_of(f"{removed} folders removed")
+
+
+def slim(store: Store, console: Plain, dry: bool, yes: bool) -> None:
+    """Removes the weights of trainings on a target from which nothing is to be made any more."""
+    going = _spent(store)
+    amounts = {key: weights(store, key) for key in going}
+    for key, amount in amounts.items():
+        label = visible((store.manifest(key) or {}).get("label", ""))
+        console.line_of(f"{store.path(key)}  {label}  {amount / 1e6:.1f} MB")
+    console.line_of(
+        f"{len(going)} trainings on a target whose weights nothing needs, {sum(amounts.values()) / 1e6:.1f} MB"
+    )
+    if dry or not going or not _agreed("thin", yes):
+        return
+    refuse_while_running(store)
+    going = sorted(set(going) & set(_spent(store)))  # a sweep may have begun while the question stood
+    freed = sum(thin(store, key) for key in going)
+    console.line_of(f"the weights of {len(going)} trainings removed, {freed / 1e6:.1f} MB")
+
+
+def _spent(store: Store) -> list[str]:
+    """The keys of stages whose weights nothing needs: neither a stage of a sweep that is to be made, nor a scratch."""
+    manifests = {key: manifest for key in keys(store) if (manifest := store.manifest(key)) and not is_newer(manifest)}
+    waiting = {
+        parent
+        for sweep in sorted((store.root / "sweeps").glob("*"))
+        if (sweep / "graph.json").exists()
+        for node in recorded.graph_of(sweep)["nodes"]
+        if node["kind"] != "cell" and node["id"] not in manifests
+        for parent in node["parents"]
+    }
+    return [key for key in spent(manifests, waiting) if not removed(store.path(key)) and weights(store, key)]
+
+
+def _agreed(command: str, yes: bool) -> bool:
+    """Whether the user wants what was listed to be removed."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise StiltsError(f"store {command} asks before it removes anything; give --yes where nobody can answer.")
+    return input("Remove them? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _users(store: Store) -> Counter[str]:
@@ -144,8 +188,8 @@ def _work(options: Namespace) -> int:
             output = str(home(unquoted(word.removeprefix("output="))))
         else:
             names.append(str(home(word)))
-    if command != "gc" and (options.dry_run or options.yes):
-        raise StiltsError(f"{', '.join(FLAGS)} are options of store gc alone, not of {command}.")
+    if command not in ASKING and (options.dry_run or options.yes):
+        raise StiltsError(f"{', '.join(FLAGS)} are options of store gc and store thin, not of {command}.")
     if names and command not in ("export", "import"):
         raise StiltsError(f"store {command} takes no {names[0]}; it looks at the whole of output=FOLDER.")
     if command in ("export", "import") and not names:
@@ -159,6 +203,8 @@ def _work(options: Namespace) -> int:
         return 1 if verify(store, console) else 0
     elif command == "gc":
         collect(store, console, options.dry_run, options.yes)
+    elif command == "thin":
+        slim(store, console, options.dry_run, options.yes)
     elif command == "export":
         export(store, Path(names[0]), names[1:], console)
     else:

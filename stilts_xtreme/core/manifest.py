@@ -12,10 +12,16 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import digest, digest_of
 
 SEAL = "digest"
 """The field of a record that holds its seal."""
+
+REMOVED = "removed.json"
+"""In a folder whose weights were removed on purpose: the names of the files."""
+MODELS = ("models/", "points/")
+"""Where such files are."""
 
 
 def files_of(folder: Path, paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
@@ -47,13 +53,18 @@ def are_files(found: object) -> bool:
 def mismatch(folder: Path, files: Mapping[str, Mapping[str, Any]], full: bool = True) -> str | None:
     """The first file of a folder that is not as its manifest says, in words; None when all are.
 
+    Weights that were removed on purpose are not missing.
+
     Args:
         folder: The folder.
         files: What its manifest lists (:func:`files_of`).
         full: Also compare every file's digest, not only its presence and size.
     """
+    gone = removed(folder)
     for name, expected in files.items():
         file = folder / name
+        if name in gone:
+            continue
         if not file.is_file():
             return f"{name} is missing"
         if file.stat().st_size != expected["size"]:
@@ -61,6 +72,29 @@ def mismatch(folder: Path, files: Mapping[str, Mapping[str, Any]], full: bool = 
         if full and digest(file) != expected["sha256"]:
             return f"the content of {name} has changed"
     return None
+
+
+def removed(folder: Path) -> frozenset[str]:
+    """The files that were removed from a folder with its weights, on purpose; none where nothing says so."""
+    try:
+        found = json.loads((folder / REMOVED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return frozenset()
+    names = found if isinstance(found, list) else []
+    return frozenset(name for name in names if isinstance(name, str) and name.startswith(MODELS))
+
+
+def refuse_removed(folder: Path) -> None:
+    """Refuses a folder whose weights were removed on purpose.
+
+    Raises:
+        StiltsError: They were.
+    """
+    if removed(folder):
+        raise StiltsError(
+            f"The weights in {folder} were removed; to have them made again, remove that folder and give the command "
+            "again that made it."
+        )
 
 
 def seal_of(record: Mapping[str, Any]) -> str:

@@ -204,6 +204,9 @@ class Cell:
     ``shots`` says which rows of each language the model is trained on before it is evaluated there. None: on none,
     which is zero-shot transfer.
 
+    ``kept_weights`` says which trainings keep their weights: ``all``, or those that are ``needed`` by something that is
+    still to be made.
+
     ``synthetic`` says whether the rows that it is scored on (without a target: trained on) are generated.
     """
 
@@ -232,6 +235,7 @@ class Cell:
     control: str | None = None
     merge: Merge | None = None
     shots: Shots | None = None
+    kept_weights: str = "all"
 
     def changes(self) -> dict[str, Any]:
         """The callbacks that may change a training, by name: what of them its key depends on."""

@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.core.manifest import removed
 from stilts_xtreme.core.terminal import Plain, table
 from stilts_xtreme.core.text import csv_table, markdown_table, visible
 from stilts_xtreme.core.text import markdown as escaped
@@ -192,5 +193,5 @@ def show(result: Mapping[str, Any], folder: Path, console: Plain) -> None:
     if result["rows"]:  # there may be those of other rules beside
         models = [key for key in models if key == result["rows"][0]["trained"]]
     if models:
-        place = folder.parent.parent / "stages" / models[-1] / "models"
-        console.line_of(f"trained model: {place}")
+        stage = folder.parent.parent / "stages" / models[-1]
+        console.line_of(f"trained model: {stage / 'models'}" + ", without its weights" * bool(removed(stage)))

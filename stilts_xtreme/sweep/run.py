@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from stilts_xtreme.cell.config.machine import gpu_visible
 from stilts_xtreme.cell.result import recalled
 from stilts_xtreme.cell.run import read_ahead
 from stilts_xtreme.cell.store import Store
+from stilts_xtreme.cell.thinning import make_way, release
 from stilts_xtreme.core.checks import refused
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors
@@ -131,7 +132,7 @@ def run(
         folder = Path(output) / "sweeps" / name
         with disk_errors(Path(output)), store.lock(f"sweep-{name}", f"the sweep {name}", say):
             graph = build(planned, store, name)
-            tally = _run_graph(graph, folder, record.describe(name, graph, planned, refused), begin)
+            tally = _run_graph(graph, store, folder, record.describe(name, graph, planned, refused), begin)
         for entry in planned:
             cause = tally.cause(entry.name)
             if cause is not None:
@@ -171,9 +172,12 @@ def _readable(planned: Sequence[PlannedCell]) -> tuple[list[PlannedCell], list[R
     return good, bad
 
 
-def _run_graph(graph: Graph, folder: Path, described: dict[str, Any], begin: Begin) -> Tally:
+def _run_graph(graph: Graph, store: Store, folder: Path, described: dict[str, Any], begin: Begin) -> Tally:
     stages = graph.stages()
     to_make = [node for node in stages if not node.done]
+    make_way((node.id for node in to_make), store)
+    there = {node.id for node in stages if node.done}
+    _release(graph, store, there, there)  # what a killed sweep left
     progress = any(node.cell is not None and node.cell.trainer.progress for node in stages)
     count = len(described["cells"])
     if progress:
@@ -185,13 +189,19 @@ def _run_graph(graph: Graph, folder: Path, described: dict[str, Any], begin: Beg
     writer = record.Record(folder, described)
     view = View(state, progress)
 
+    def show(event: str, data: dict[str, Any]) -> None:
+        view.tell(event, data)
+        if event == "done":
+            there.add(data["node"])
+            _release(graph, store, there, [data["node"]])
+
     def tell(event: str, data: dict[str, Any]) -> None:
         writer.tell(event, data)
-        view.tell(event, data)
+        show(event, data)
 
     with ExitStack() as stack:
         stack.callback(writer.close)
-        tally, slots = stack.enter_context(begin(graph, folder, tell, view.tell))
+        tally, slots = stack.enter_context(begin(graph, folder, tell, show))
         state.apply("launched", writer.launched(slots))
         stack.enter_context(view)
         tally.run()
@@ -203,6 +213,24 @@ def _run_graph(graph: Graph, folder: Path, described: dict[str, Any], begin: Beg
         f"{len(stages) - made - lost} found, {lost} failed or not made because one before them failed."
     )
     return tally
+
+
+def _release(graph: Graph, store: Store, there: Collection[str], ended: Collection[str]) -> None:
+    """Removes the weights that nothing of a sweep starts from any more, where the user does not keep them.
+
+    Args:
+        graph: The graph of the sweep.
+        store: Where its stages are.
+        there: Ids of all nodes that are there.
+        ended: Ids of those that have just ended, which may have been the last ones that needed something.
+    """
+    if all(node.cell is None or node.cell.kept_weights == "all" for node in graph.stages()):
+        return
+    above = list(dict.fromkeys(parent for id_ in ended for parent in graph.above(id_)))
+    near = [
+        graph.nodes[id_].stage for id_ in dict.fromkeys([*above, *(x for id_ in above for x in graph.children[id_])])
+    ]
+    release([stage for stage in near if stage is not None], store, there)
 
 
 def _outcome(jobs: int, planned: Sequence[PlannedCell], refused: Sequence[Refusal], failed: dict[str, str]) -> Outcome:

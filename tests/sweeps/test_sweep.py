@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -86,6 +87,30 @@ def test_a_matrix_makes_each_stage_once(
     assert len(made(pretrained)) == 11
     assert status_command.main([str(folder_of(pretrained))]) == 0
     assert "finished" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_weights_go_as_soon_as_nothing_needs_them(sweep: Callable[..., Any], pretrained: Path) -> None:
+    def source() -> dict[str, float]:
+        found = [json.loads(path.read_text()) for path in pretrained.glob("cells/*xquad*/result.json")]
+        return {"+".join(result["intermediate"]): result["comparison"][0]["value"] for result in found}
+
+    asked = ("+intermediate=none,mnli", "+target=xquad,mlqa", "store.weights=needed")
+    code, _, err = sweep(pretrained, *asked)
+    assert code == 0, err
+    gone = list(pretrained.glob("stages/*/removed.json"))
+    labels = [json.loads(path.with_name("manifest.json").read_text())["label"] for path in gone]
+    assert sorted(labels) == ["train mnli > squad_v1", "train none > squad_v1"]
+    assert not [path for note in gone for path in note.parent.rglob("*.safetensors")]
+    before = source()
+    code, _, err = sweep(pretrained, *asked)
+    assert " 0 made" in err, "what was scored is found without its weights"
+    for cell in pretrained.glob("cells/*"):
+        shutil.rmtree(cell)
+    code, _, err = sweep(pretrained, "+intermediate=mnli", "+target=xquad", "languages=[qaa]")
+    assert code == 0, err
+    assert not list(pretrained.glob("stages/*/removed.json")), "what something new starts from is made again"
+    assert source() == {"mnli": before["mnli"]}, "to the same weights"
 
 
 def test_stock_launcher_and_sweeper_come_to_the_same(

@@ -46,7 +46,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "translation": tuple(field.name for field in dataclasses.fields(Translation)),
     "shots": tuple(field.name for field in dataclasses.fields(Shots)),
     "evaluation": ("floors", "random_init", "rules", "translate_test"),
-    "store": ("damaged",),
+    "store": ("damaged", "weights"),
     "sweep": ("objective",),
     "study": ("name", "controls", "axis", "analysis", "hypothesis", "expected"),
     "recipe": ("name", "source", "sources", "intermediate", "target", "shots_rate"),
@@ -121,6 +121,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         choice("study.axis", axis, ("size", "volume"))
     choice("sweep.objective", (cfg.get("sweep") or {}).get("objective", "dev"), ("dev", "test"))
     choice("store.damaged", cfg["store"]["damaged"], ("refuse", "retrain"))
+    choice("store.weights", cfg["store"].get("weights", "all"), ("all", "needed"))  # an earlier version had it not
     _check_names(cfg, model.name)
     evaluation, options = _evaluation(cfg, groups, synthetic)
     if evaluation["rules"] and target is not None and target.train:
@@ -162,6 +163,7 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         control=control,
         merge=merge,
         shots=shots,
+        kept_weights=cfg["store"].get("weights", "all"),
     )
 
 

@@ -169,6 +169,7 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     **{f"shots.{name}": ((f"shots.{name}={value}",), None) for name, value in SHOTS.items()},  # without any
     "shots.k": (("shots.k=5",), "evaluation"),
     "store.damaged": (("store.damaged=retrain",), None),
+    "store.weights": (("store.weights=needed",), None),
     "sweep.objective": (("sweep.objective=test",), None),
     "intermediate.mnli.head": (("intermediate.mnli.head=choice",), "intermediate"),
     "intermediate.mnli.metric": ((), None),  # classification has one; test_settings_of_selection

@@ -98,6 +98,62 @@ def test_gc_asks(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         assert len(there(store)) == left
 
 
+def trained(store: Store, name: str, phase: str, parent: str | None = None) -> str:
+    """A training with weights; its key."""
+
+    def work(scratch: Path) -> dict:
+        (scratch / "models").mkdir()
+        (scratch / "models" / "model.safetensors").write_bytes(b"w" * 200_000)
+        return {"axes": {"phase": phase}}
+
+    key = digest_of({"stage": name})
+    store.ensure(key, name, {"kind": "train", "identity": {"stage": name}, "parent": parent}, work)
+    return key
+
+
+def evaluated(store: Store, parent: str) -> None:
+    key = digest_of({"stage": f"{parent} evaluated"})
+    described = {"kind": "evaluate", "identity": {"stage": f"{parent} evaluated"}, "parent": parent}
+    store.ensure(key, "evaluate", described, lambda scratch: {})
+
+
+def test_thin_takes_the_weights_that_nothing_needs(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = trained(store, "intermediate", "intermediate")
+    done, half = (trained(store, name, "target", first) for name in ("scored", "not scored yet"))
+    evaluated(store, first)
+    evaluated(store, done)
+    kept = {key: store.path(key) / "models" / "model.safetensors" for key in (first, done, half)}
+
+    def left() -> set[str]:
+        return {key for key, path in kept.items() if path.exists()}
+
+    assert keeping.main(["thin", "--dry-run", f"output={store.root}"]) == 0
+    assert "1 trainings on a target whose weights nothing needs, 0.2 MB" in capsys.readouterr().out
+    assert keeping.main(["thin", f"output={store.root}"]) == 1
+    assert "give --yes" in capsys.readouterr().err
+    graph = store.root / "sweeps" / "s" / "graph.json"
+    graph.parent.mkdir(parents=True)
+    node = {"id": "f" * 20, "kind": "evaluate", "label": "x", "parents": [done], "seconds": 1.0, "done": False}
+    before = {"id": done, "kind": "train", "label": "x", "parents": [], "seconds": 1.0, "done": True}
+    graph.write_text(json.dumps({"name": "s", "nodes": [before, node], "cells": [], "refused": []}))
+    assert keeping.main(["thin", "--yes", f"output={store.root}"]) == 0, "a sweep is to evaluate it once more"
+    assert left() == {first, done, half}
+    graph.unlink()
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    for answer, expected in (("n", {first, done, half}), ("y", {first, half})):
+        monkeypatch.setattr("builtins.input", lambda _, answer=answer: answer)
+        assert keeping.main(["thin", f"output={store.root}"]) == 0
+        assert left() == expected
+    capsys.readouterr()
+    assert keeping.main(["verify", f"output={store.root}"]) == 0
+    assert keeping.main(["ls", f"output={store.root}"]) == 0
+    assert "scored (weights removed)" in capsys.readouterr().out
+    assert keeping.main(["thin", "--yes", f"output={store.root}"]) == 0
+    assert "0 trainings" in capsys.readouterr().out
+
+
 def test_gc_waits_for_whoever_works_there(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     code = (
         "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire();"
