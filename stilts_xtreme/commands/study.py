@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from stilts_xtreme.core import compose
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.conf import CONF
 from stilts_xtreme.core.errors import StiltsError, unknown
@@ -136,7 +137,7 @@ def parser() -> Parser:
     rates = "of target learning rates each arm takes its own best on dev rows, baselines too; default: take all cells"
     parser.add_argument("--tuned", action="store_true", help=rates)
     own = "your own YAML, laid out like conf/ of the package; default: none"
-    parser.add_argument("--config-dir", type=Path, metavar="FOLDER", help=own)
+    parser.add_argument("--config-dir", metavar="FOLDER", help=own)
     return parser
 
 
@@ -144,7 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Lists, reports or verifies studies."""
 
     def work(options: Namespace) -> int:
-        known = studies(options.config_dir)
+        named = [] if options.config_dir is None else [f"--config-dir={options.config_dir}"]
+        known = studies(*compose.search_folders(named))
         if options.action == "ls":
             _list(known)
             return 0

@@ -50,9 +50,11 @@ def _hidden(char: str) -> bool:
 def markdown(text: object) -> str:
     """A text for a paragraph or a cell of a table in Markdown (CommonMark, GitHub's), which shows it as it is.
 
-    An underscore inside of a word marks nothing and stays: ``squad_v1`` is easier to read.
+    What marks nothing stays, as it is easier to read: an underscore inside of a word, as in ``squad_v1``, and the list of
+    an option, as in ``languages=[de,sw]``.
     """
-    found = re.sub(r"[\\`*\[<|~$]|&(?=#|\w+;)|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", visible(text))
+    signs = r"[\\`*<|~$]|(?<!=)\[|\[(?![\w,]*\](?![(\[:]))|&(?=#|\w+;)|(?<![^\W_])_|_(?![^\W_])"
+    found = re.sub(signs, r"\\\g<0>", visible(text))
     return re.sub(FIRST, lambda match: f"{match[1]}{match[2] or ''}\\", found)
 
 

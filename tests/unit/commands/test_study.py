@@ -65,7 +65,7 @@ def test_numbers_of_real_data_are_not_expected_of_synthetic_cells() -> None:
 def test_what_is_refused_is_said(
     line: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(study, "studies", lambda folder: {"saturation": {"analysis": "saturation", "expected": [{}]}})
+    monkeypatch.setattr(study, "studies", lambda *folder: {"saturation": {"analysis": "saturation", "expected": [{}]}})
     assert study.main([part.replace("{tmp}", str(tmp_path)) for part in line]) == 1
     assert said in capsys.readouterr().err
 
@@ -76,6 +76,8 @@ def test_a_users_own_study_is_found(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "study" / "mine.yaml").write_text(text, encoding="utf-8")
     assert study.main(["ls", "--config-dir", str(tmp_path)]) == 0
     assert "It grows." in capsys.readouterr().out
+    assert study.main(["ls", "--config-dir", str(tmp_path / "elsewhere")]) == 1
+    assert "elsewhere is not a folder" in capsys.readouterr().err
 
 
 def test_a_store_with_cells_of_other_studies_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,8 @@ def test_visible_text_has_no_control_characters_and_says_what_they_were(text: st
 
 @given(texts, texts)
 @example("a|b", "\\")
+@example("k=[a](b)", "k=[a][b]")
+@example("k=[a]:b", "![k=[a](b)")
 def test_markdown_shows_the_text_as_it_is(first: str, second: str) -> None:
     page = "\n".join(markdown_table(["one", "two"], [[first, second]]))
     ((_, cells),) = tables(page)
@@ -84,7 +86,7 @@ def test_markdown_shows_the_text_as_it_is(first: str, second: str) -> None:
 
 def test_markdown_of_common_names_is_the_name() -> None:
     names = ("squad_v1", "xlmr_base", "mnli+qqp", "all nine", "random init, none", "a.b-c", "none")
-    for name in (*names, "55.0", "+2.0", "-5.0", "#1"):
+    for name in (*names, "languages=[de,sw]", "55.0", "+2.0", "-5.0", "#1"):
         assert markdown(name) == name
 
 
