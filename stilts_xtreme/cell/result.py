@@ -165,7 +165,7 @@ def about(cell: Cell, planned: CellPlan, name: str) -> dict[str, Any]:
         "intermediate": list(cell.intermediate),
         "target": cell.target.name if cell.target else None,
         "seed": cell.seed,
-        "volume": cell.volume,
+        "volume": cell.volume if cell.intermediate else None,
         "volume_steps": cell.volume_steps,
         "mlm": cell.mlm.weight if cell.intermediate else 0.0,
         "control": cell.control,
@@ -245,7 +245,7 @@ def result_of(cell: Cell, planned: CellPlan, store: Store, name: str, made: Mapp
             "intermediate": experiment(cell) if cell.intermediate else "none",
             "target": cell.target.name,
             "seed": cell.seed,
-            "volume": cell.volume,
+            "volume": cell.volume if cell.intermediate else None,
             **{
                 f"shots.{name}": value
                 for name, value in (result["shots"] or {"k": 0, "draw": None, "arm": None}).items()

@@ -212,8 +212,11 @@ def _result(stem: str, rows: Sequence[Mapping[str, Any]], runs: Mapping[tuple[st
         return key_of(**changes) if tuple({**own, **changes}.values()) in runs else None
 
     # a baseline has no volume, whatever its table says; one that is not there is named, so that this is told
-    without = {"intermediate": "none", "volume": ""}
-    base = other(**without) or other(intermediate="none") or key_of(**without) if tasks else None
+    without = {**own, "intermediate": "none", "volume": ""}
+    there = [dict(zip(RUN, run, strict=True)) for run in runs]
+    same = [run for run in there if {**run, "volume": ""} == without]
+    same.sort(key=lambda run: (run["volume"] != "", run["volume"] != own["volume"]))
+    base = key_of(**(same or [without])[0]) if tasks else None
     base = other(weights="pretrained") if not tasks and first["weights"] == "random" else base
     key = key_of()
     return {

@@ -117,7 +117,7 @@ def markdown(found: Conclusion, hypothesis: str | None = None) -> str:
     """
     parts = [f"**Question.** {escaped(found.question)}"]
     if hypothesis:
-        parts.append(f"**Hypothesis, written before.** {escaped(hypothesis)}")
+        parts.append(f"**Hypothesis.** {escaped(hypothesis)}")
     if found.synthetic:
         parts.append("**Synthetic data: of no meaning beyond this program.**")
     parts.append("\n".join(markdown_table(("about", "verdict", "why"), [_line(v) for v in found.verdicts])))

@@ -108,6 +108,17 @@ def test_rows_of_several_settings_volumes_and_controls_come_back(tmp_path: Path)
     assert {row for (row, _), entry in found.entries.items() if entry.control} == {"placebo(mnli)", "random init, none"}
 
 
+def test_a_baseline_is_one_whatever_volume_its_table_says(tmp_path: Path) -> None:
+    header = "model,intermediate,target,seed,language,metric,value,volume"
+    lines = ["m,none,xnli,0,de,accuracy,50,0.25", "m,mnli,xnli,0,de,accuracy,53,", "m,mnli,xnli,0,de,accuracy,52,0.5"]
+    found = findings(read_table(written(tmp_path, "\n".join([header, *lines]))))
+    gains = {row: entry.mean.value for (row, _), entry in found.entries.items()}
+    assert gains == {"mnli": 3.0, "mnli (0.5 of it)": 2.0}
+    lines.append("m,none,xnli,0,de,accuracy,40,0.5")  # of another run: what has the same volume belongs together
+    found = findings(read_table(written(tmp_path, "\n".join([header, *lines]))))
+    assert found.entries["mnli (0.5 of it)", "xnli"].mean.value == 12.0
+
+
 def test_the_kept_real_results_can_be_reported() -> None:
     """The page of real results gives this command."""
     found = findings(read_table(ROOT / "docs" / "results" / "me5_small-6.csv"))

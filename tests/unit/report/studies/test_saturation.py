@@ -253,7 +253,7 @@ def test_the_sweep_of_the_study_ends_with_its_verdicts(tmp_path: Path) -> None:
     (folder,) = (tmp_path / "studies").iterdir()
     assert {"scaling.md", "study.md", "study.csv", "study.parquet", "study.png"} <= {p.name for p in folder.iterdir()}
     text = (folder / "study.md").read_text(encoding="utf-8")
-    assert "Hypothesis, written before." in text
+    assert "**Hypothesis.**" in text
     assert "| tatoeba, zero-shot |" in text
     again = ["study", "report", "saturation", str(tmp_path), "--output", str(tmp_path / "again")]
     assert study.main(again[1:]) == 0
