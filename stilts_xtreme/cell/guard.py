@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from stilts_xtreme.cell.plan import CellPlan
 from stilts_xtreme.cell.store import Store
-from stilts_xtreme.cell.thinning import unfinished
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.stage import Evaluation, Pretraining
 from stilts_xtreme.core.terminal import say
@@ -15,7 +16,7 @@ HOPELESS = 0.9
 """From this share of rows on, a format that needs the places of sub-tokens cannot work."""
 
 
-def look(planned: CellPlan, store: Store) -> None:
+def look(planned: CellPlan, store: Store, missing: Collection[str]) -> None:
     """Reads the first test rows of each language with the encoder's tokenizer, and says what is worth a word.
 
     Nothing is looked at where no training is to be made, on synthetic rows, and for an encoder that is pretrained here.
@@ -23,13 +24,13 @@ def look(planned: CellPlan, store: Store) -> None:
     Args:
         planned: The plan of a cell.
         store: Its store.
+        missing: Keys of the stages that are to be made.
 
     Raises:
         StiltsError: The encoder has no usable tokenizer, or nothing sensible can come of it: it knows nearly no
             sub-token in any language, or answers would be cut out of the text at wrong places.
     """
     cell, final = planned.cell, planned.final
-    missing = unfinished(planned.stages(), store)
     todo = [stage for stage in planned.stages() if stage.kind == "train" and stage.key in missing]
     if not isinstance(final, Evaluation) or cell.synthetic or not todo or isinstance(final.chain()[0], Pretraining):
         return

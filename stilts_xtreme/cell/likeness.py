@@ -9,6 +9,7 @@ import numpy as np
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.manifest import removed
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Training
 from stilts_xtreme.core.terminal import say
@@ -72,7 +73,7 @@ def by_evidence(cell_of: CellOf, tasks: Sequence[str]) -> list[str]:
             say(f"{task} is left out of LogME: {error}")
             continue
         output = cell.output
-        if not store.done(training.key):
+        if not store.done(training.key) or removed(store.path(training.key)):
             missing.append(task)
             continue
         given = labelled(cell, _of_target(cell), store.open)

@@ -10,7 +10,7 @@ import os
 import uuid
 from pathlib import Path
 
-from stilts_xtreme.cell.store import STORE_SCHEMA
+from stilts_xtreme.cell.manifests import STORE_SCHEMA
 from stilts_xtreme.core.disk import whose
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors, write_atomic

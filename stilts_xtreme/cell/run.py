@@ -83,9 +83,9 @@ def run(
     # the lock of the cell: its folder, curves among it, has one writer
     with disk_errors(store.root), store.lock(name, f"the cell {name}", say):
         read_ahead(planned, store, {})
-        guard.look(planned, store)
-        thinning.make_way(thinning.unfinished(planned.stages(), store), store)
-        made = {stage.key: _ensure(cell, stage, store, goal) for stage in planned.stages()}
+        missing = thinning.unfinished(planned.stages(), store)
+        guard.look(planned, store, missing)
+        made = {stage.key: _ensure(cell, stage, store, goal, stage.key in missing) for stage in planned.stages()}
         made.update(dict.fromkeys(made.keys() & set(made_before), True))
         result = result_of(cell, planned, store, name, made)
         result["unverified"] = unverified(cell, cfg["recipe"])
@@ -94,7 +94,7 @@ def run(
         _publish(folder, cfg, planned, store, result)
         following.send_cell(goal, result, store)
         if cell.kept_weights == "needed" and not sweep:  # other cells of a sweep may start from the same training
-            thinning.release(planned.stages(), store, made)
+            thinning.release(planned.stages(), store)
     show(result, folder, Plain())
     return result
 
@@ -160,16 +160,18 @@ def read_ahead(planned: CellPlan, store: Store, found: dict[str, StiltsError | N
             raise refused
 
 
-def _ensure(cell: Cell, stage: Stage, store: Store, goal: Goal) -> bool:
+def _ensure(cell: Cell, stage: Stage, store: Store, goal: Goal, whole: bool) -> bool:
     """Makes a stage or finds it; its curve is with the logger either way."""
-    path, made = ensure(cell, stage, store, goal, say)
+    path, made = ensure(cell, stage, store, goal, say, whole)
     if not made:
         say(f"{stage.kind} {stage.label}: done before ({path})")
         following.send_stage(goal, stage.key, stage.kind, store)
     return made
 
 
-def ensure(cell: Cell, stage: Stage, store: Store, goal: Goal, on_wait: Callable[[str], None]) -> tuple[Path, bool]:
+def ensure(
+    cell: Cell, stage: Stage, store: Store, goal: Goal, on_wait: Callable[[str], None], whole: bool = True
+) -> tuple[Path, bool]:
     """Makes one stage of a cell, whose parents are finished, or finds it.
 
     Args:
@@ -178,6 +180,7 @@ def ensure(cell: Cell, stage: Stage, store: Store, goal: Goal, on_wait: Callable
         store: Where its parents are, and where it goes.
         goal: Where its run goes, if it is made now and trains.
         on_wait: Told when another process is making it.
+        whole: Whether it is made again where its weights were removed.
 
     Returns:
         Its folder, and whether it was made now.
@@ -199,12 +202,12 @@ def ensure(cell: Cell, stage: Stage, store: Store, goal: Goal, on_wait: Callable
             from stilts_xtreme.training import train as stages
 
             began = time.monotonic()
-            with phases() as seen:
+            with phases() as seen, thinning.reading(store, stage.opens):
                 info = stages.make(cell, stage, store.open, scratch, followed.begin(seen))
             say(f"{label}: {closing(info, time.monotonic() - began, seen)}")
             return {**info, "hardware": hardware(cell), **({"axes": axes} if axes else {})}
 
-        return store.ensure(stage.key, label, describe, work, on_wait)
+        return store.ensure(stage.key, label, describe, work, on_wait, whole)
 
 
 def hardware(cell: Cell) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Layout below the output folder::
     stages/<key>/            a finished stage; manifest.json lists every file with size and digest, and is written last
     scratch/<key>/           a stage in the making; survives a kill, so that the same command continues it
     locks/<key>.lock         held by the process that makes the stage
+    locks/<key>.weights      held by whoever reads the stage's weights (:mod:`stilts_xtreme.cell.thinning`)
     damaged/<key>-<n>/       a stage set aside because its files no longer match its manifest
 
 A stage is made in scratch and published by renaming the folder, so no half-written stage can be taken for a whole one.
@@ -23,25 +24,21 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from stilts_xtreme.cell.manifests import STORE_SCHEMA, is_manifest, is_newer, is_sealed, timeless
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import RESUME, disk_errors, shared, write_atomic
 from stilts_xtreme.core.json_text import read_json
-from stilts_xtreme.core.manifest import SEAL, are_files, files_of, is_whole, mismatch, refuse_removed, seal_of
+from stilts_xtreme.core.manifest import SEAL, files_of, mismatch, refuse_removed, removed, seal_of
 from stilts_xtreme.core.versions import versions
 
 log = logging.getLogger(__name__)
-
-STORE_SCHEMA = 1
-
-FIELDS = ("schema", "key", "label", "kind", "identity", "parent", "parents", "info", "made", "files")
-"""What a manifest says of its stage."""
 
 
 class Store:
@@ -67,7 +64,7 @@ class Store:
             return None
         if is_newer(found):
             return dict(found)  # of an unknown layout; damage() refuses it
-        return found if _is_manifest(found) else None
+        return found if is_manifest(found) else None
 
     def damage(self, key: str, full: bool = True) -> str | None:
         """What is wrong with a finished stage.
@@ -195,6 +192,7 @@ class Store:
         describe: dict[str, Any],
         make: Callable[[Path], dict[str, Any]],
         on_wait: Callable[[str], None] | None = None,
+        whole: bool = False,
     ) -> tuple[Path, bool]:
         """Returns the finished folder of a stage, making it first if need be; exactly one process makes it.
 
@@ -205,6 +203,7 @@ class Store:
             make: Fills the scratch folder it is given (which may hold an earlier, killed attempt's ``resume`` folder)
                 and returns what is worth knowing about the making.
             on_wait: Told once when another process is already making the stage.
+            whole: Whether one whose weights were removed is made again.
 
         Returns:
             The folder and whether this call made it.
@@ -214,15 +213,18 @@ class Store:
         """
         with disk_errors(self.root):
             # a finished stage needs no lock, nor a folder that can be written
-            if self.path(key).exists() and self.damage(key) is None:
+            if self._there(key, whole) and self.damage(key) is None:
                 return self.path(key), False
             with self.lock(key, label, on_wait):
                 self._look_again()
                 self._refuse_damage(key)
-                if self.path(key).exists():
+                if self._there(key, whole):
                     return self.path(key), False
                 self._make(key, label, describe, make)
                 return self.path(key), True
+
+    def _there(self, key: str, whole: bool) -> bool:
+        return self.path(key).exists() and not (whole and removed(self.path(key)))
 
     def _look_again(self) -> None:
         """Makes a network file system ask its server what stages there are.
@@ -263,56 +265,22 @@ class Store:
             },
             "files": files_of(scratch, made),
         }
-        manifest[SEAL] = seal_of(_timeless(manifest))
+        manifest[SEAL] = seal_of(timeless(manifest))
         write_atomic(scratch / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False))
         # the checkpoint lives until the stage is published: to hash the files of a large model takes minutes
         if resume.exists():
             shutil.rmtree(aside, ignore_errors=True)
             os.rename(resume, aside)
+        thin = self.path(key).with_name(f".{key}.gone")  # what had lost its weights
+        shutil.rmtree(thin, ignore_errors=True)
+        if self.path(key).exists():
+            os.rename(self.path(key), thin)
         os.rename(scratch, self.path(key))
-        shutil.rmtree(aside, ignore_errors=True)
+        for left in (aside, thin):
+            shutil.rmtree(left, ignore_errors=True)
         if os.name == "posix":  # the rename itself must survive a power cut
             folder = os.open(self.path(key).parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-
-
-def parents_of(manifest: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """The keys of the stages that a stage was made from: of most one, of what was merged several."""
-    found = manifest or {}
-    parent = found.get("parent")
-    return tuple(found.get("parents") or ([parent] if parent else ()))
-
-
-def is_newer(manifest: object) -> bool:
-    """Whether a later version of the package wrote a manifest, whose layout this one does not know."""
-    schema = manifest.get("schema") if isinstance(manifest, dict) else None
-    return isinstance(schema, int) and schema > STORE_SCHEMA
-
-
-def is_sealed(manifest: dict[str, Any]) -> bool:
-    """Whether a manifest is as it was written; one of an earlier version has nothing to tell it by."""
-    return is_whole(_timeless(manifest), FIELDS)
-
-
-def _is_manifest(found: object) -> bool:
-    if not isinstance(found, dict) or not isinstance(found.get("schema", 0), int):
-        return False
-    made, parent, parents = found.get("made"), found.get("parent"), found.get("parents", [])
-    if not isinstance(made, dict) or not isinstance(found.get("info"), dict) or not are_files(found.get("files")):
-        return False
-    kinds = {"seconds": int | float, "finished": str, "host": str, "versions": dict}
-    several = isinstance(parents, list) and all(isinstance(key, str) for key in parents)
-    return (
-        (parent is None or isinstance(parent, str))
-        and several
-        and all(isinstance(made.get(name), kind) for name, kind in kinds.items())
-    )
-
-
-def _timeless(manifest: dict[str, Any]) -> dict[str, Any]:
-    """A manifest as it is sealed: without what clocks said, which is for people and decides nothing."""
-    made = {name: value for name, value in manifest["made"].items() if name not in ("seconds", "finished")}
-    return {**manifest, "made": made}

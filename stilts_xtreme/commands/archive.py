@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import lzma
+import shutil
 import tarfile
 import tempfile
 import zlib
@@ -12,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stilts_xtreme.cell.store import Store, parents_of
+from stilts_xtreme.cell.manifests import parents_of
+from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.files import digest_of, disk_errors, shared, whole
 from stilts_xtreme.core.json_text import read_json
@@ -99,9 +101,14 @@ def import_(store: Store, file: Path, console: Plain) -> None:
                 goal.parent.mkdir(parents=True, exist_ok=True)
                 # whoever makes this stage or this cell now holds its lock, and publishes first
                 with store.lock(name, name, console.line_of):
+                    fuller = kind == "stages" and removed(goal) and not removed(found.root / kind / name)
+                    aside = goal.with_name(f".{name}.gone")
+                    if fuller:  # the file brings back the weights that were removed here
+                        goal.rename(aside)
                     if not goal.exists():
                         (found.root / kind / name).rename(goal)
                         added[kind] += 1
+                    shutil.rmtree(aside, ignore_errors=True)
     console.line_of(f"{added['stages']} stages and {added['cells']} cells added to {store.root}")
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from rich.table import Table
 
-from stilts_xtreme.cell.store import Store, is_newer
+from stilts_xtreme.cell.manifests import is_newer
+from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.manifest import removed
 from stilts_xtreme.core.progress import duration
 from stilts_xtreme.core.terminal import Plain

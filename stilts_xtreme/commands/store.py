@@ -20,19 +20,18 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from stilts_xtreme.cell.store import Store, is_newer
+from stilts_xtreme.cell.manifests import is_newer
+from stilts_xtreme.cell.store import Store
 from stilts_xtreme.cell.thinning import spent, thin, weights
 from stilts_xtreme.commands.archive import IMPORTING, export, import_
 from stilts_xtreme.commands.stage_list import show
 from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.errors import StiltsError, unknown
-from stilts_xtreme.core.manifest import removed
 from stilts_xtreme.core.paths import home, unquoted
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.terminal import Plain
 from stilts_xtreme.core.text import visible
-from stilts_xtreme.report.sweeps import recorded
-from stilts_xtreme.sweep.needs import needed
+from stilts_xtreme.sweep.needs import awaited, needed
 
 COMMANDS = ("ls", "verify", "gc", "thin", "export", "import")
 ASKING = ("gc", "thin")
@@ -46,7 +45,7 @@ FLAGS = {
 
 def keys(store: Store) -> list[str]:
     """The keys of all finished stages, the oldest first."""
-    found = [path for path in (store.root / "stages").glob("*") if path.is_dir()]
+    found = [path for path in (store.root / "stages").glob("[!.]*") if path.is_dir()]
     return [path.name for path in sorted(found, key=lambda path: (path.stat().st_mtime, path.name))]
 
 
@@ -83,6 +82,7 @@ def collect(store: Store, console: Plain, dry: bool, yes: bool) -> None:
     going = [store.path(key) for key in keys(store) if not users[key]]
     going += [path for path in sorted((store.root / "scratch").glob("*")) if not users[key_of(path)]]
     going += sorted(store.root.glob(f"{IMPORTING}*"))  # of an import that was killed
+    going += sorted((store.root / "stages").glob(".*.gone"))  # of a removal that was killed
     amount = sum(size(path) for path in going) / 1e6
     for path in going:
         console.line_of(f"{path}  {size(path) / 1e6:.1f} MB")
@@ -94,9 +94,9 @@ def collect(store: Store, console: Plain, dry: bool, yes: bool) -> None:
     removed = 0
     for path in going:
         if not users[key_of(path)]:
-            aside = path.with_name(f".{path.name}.gone")  # nobody takes a half-removed stage for a whole one
-            path.rename(aside)
-            shutil.rmtree(aside)
+            if not path.name.startswith("."):  # nobody takes a half-removed stage for a whole one
+                path = path.rename(path.with_name(f".{path.name}.gone"))
+            shutil.rmtree(path)
             removed += 1
     console.line_of(f"{removed} folders removed")
 
@@ -120,17 +120,9 @@ def slim(store: Store, console: Plain, dry: bool, yes: bool) -> None:
 
 
 def _spent(store: Store) -> list[str]:
-    """The keys of stages whose weights nothing needs: neither a stage of a sweep that is to be made, nor a scratch."""
+    """The keys of stages whose weights nothing needs, nor anything that a sweep has still to make."""
     manifests = {key: manifest for key in keys(store) if (manifest := store.manifest(key)) and not is_newer(manifest)}
-    waiting = {
-        parent
-        for sweep in sorted((store.root / "sweeps").glob("*"))
-        if (sweep / "graph.json").exists()
-        for node in recorded.graph_of(sweep)["nodes"]
-        if node["kind"] != "cell" and node["id"] not in manifests
-        for parent in node["parents"]
-    }
-    return [key for key in spent(manifests, waiting) if not removed(store.path(key)) and weights(store, key)]
+    return [key for key in spent(manifests, awaited(store)) if weights(store, key)]
 
 
 def _agreed(command: str, yes: bool) -> bool:

@@ -84,6 +84,8 @@ def prepare(arguments: Sequence[str], many: bool = False) -> list[str]:
         if group in ADDED and value:
             plus = plus or "+"
         prepared.append(f"{plus}{group}={value}")
+    if any(re.match(r"\+{0,2}study=", argument) for argument in prepared):  # whose YAML need not name controls
+        prepared = [f"++{argument}" if argument.startswith("study.controls=") else argument for argument in prepared]
     options = [re.split("[.=]", argument.lstrip("+"))[:2] for argument in prepared]
     if ["model", "shipped"] not in options and any(
         option in (["model", "architecture"], ["model", "pretraining"]) for option in options

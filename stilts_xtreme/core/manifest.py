@@ -19,7 +19,7 @@ SEAL = "digest"
 """The field of a record that holds its seal."""
 
 REMOVED = "removed.json"
-"""In a folder whose weights were removed on purpose: the names of the files."""
+"""In a folder whose weights were removed on purpose: the names of the files, and the size of the encoder."""
 MODELS = ("models/", "points/")
 """Where such files are."""
 
@@ -76,12 +76,23 @@ def mismatch(folder: Path, files: Mapping[str, Mapping[str, Any]], full: bool = 
 
 def removed(folder: Path) -> frozenset[str]:
     """The files that were removed from a folder with its weights, on purpose; none where nothing says so."""
+    names = _note(folder).get("files")
+    listed = names if isinstance(names, list) else []
+    return frozenset(name for name in listed if isinstance(name, str) and name.startswith(MODELS))
+
+
+def removed_encoder(folder: Path) -> dict[str, int] | None:
+    """The size of the encoder whose weights were removed; None where nothing says it."""
+    found = _note(folder).get("encoder")
+    return found if isinstance(found, dict) and all(type(number) is int for number in found.values()) else None
+
+
+def _note(folder: Path) -> Mapping[str, Any]:
     try:
         found = json.loads((folder / REMOVED).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return frozenset()
-    names = found if isinstance(found, list) else []
-    return frozenset(name for name in names if isinstance(name, str) and name.startswith(MODELS))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def refuse_removed(folder: Path) -> None:
@@ -92,8 +103,8 @@ def refuse_removed(folder: Path) -> None:
     """
     if removed(folder):
         raise StiltsError(
-            f"The weights in {folder} were removed; to have them made again, remove that folder and give the command "
-            "again that made it."
+            f"The weights in {folder} were removed: a run that starts from them makes them again; for anything else "
+            "remove that folder, and give the command that made it again with store.weights=all."
         )
 
 

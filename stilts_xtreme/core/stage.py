@@ -199,6 +199,11 @@ class Selected(Stage):
         return self.parent
 
     @property
+    def opens(self) -> tuple[Stage, ...]:
+        """The training, whose model is built anew, and what that began with."""
+        return (self.training, *self.training.parents)
+
+    @property
     def tasks(self) -> tuple[TrainTask, ...]:
         """The tasks of the training."""
         return self.training.tasks
@@ -295,6 +300,12 @@ class Evaluation(_Continuing):
             "languages": list(self.languages),
             "precision": self.precision,
         }
+
+    @property
+    def opens(self) -> tuple[Stage, ...]:
+        """The parent; where its training is built anew, what that began with, too."""
+        anew = self.oracle or (self.shots is not None and self.shots.options.arm == "joint")
+        return tuple(self.chain()[:-1]) if anew else self.parents
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -53,6 +53,11 @@ class Stage:
         """The stages that it is made from, all of them finished before it."""
         return (self.parent,) if self.parent else ()
 
+    @property
+    def opens(self) -> tuple[Stage, ...]:
+        """The stages whose weights are read to make it: its parents, unless it builds one of them anew."""
+        return self.parents
+
     def chain(self) -> list[Stage]:
         """This stage and its ancestors, each once and after its own parents."""
         before = [stage for parent in self.parents for stage in parent.chain()]

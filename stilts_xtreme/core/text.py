@@ -50,8 +50,8 @@ def _hidden(char: str) -> bool:
 def markdown(text: object) -> str:
     """A text for a paragraph or a cell of a table in Markdown (CommonMark, GitHub's), which shows it as it is.
 
-    What marks nothing stays, as it is easier to read: an underscore inside of a word, as in ``squad_v1``, and the list of
-    an option, as in ``languages=[de,sw]``.
+    What marks nothing stays, as it is easier to read: an underscore inside of a word, as in ``squad_v1``, and the list
+    of an option, as in ``languages=[de,sw]``.
     """
     signs = r"[\\`*<|~$]|(?<!=)\[|\[(?![\w,]*\](?![(\[:]))|&(?=#|\w+;)|(?<![^\W_])_|_(?![^\W_])"
     found = re.sub(signs, r"\\\g<0>", visible(text))

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stilts_xtreme.core.manifest import removed_encoder
+
 ENCODER_FILES = "models/*/model-00001-of-*.safetensors"
 """In a stage that trained: the encoder without its heads, the same file in every task's folder."""
 
@@ -78,7 +80,7 @@ def encoder_size(stage: Path) -> dict[str, int] | None:
 
     files = sorted(stage.glob(ENCODER_FILES))
     if not files:
-        return None
+        return removed_encoder(stage)
     with safe_open(files[0], framework="numpy") as weights:
         names = list(weights.keys())
         return size_of((name, math.prod(weights.get_slice(name).get_shape())) for name in names)

@@ -14,6 +14,7 @@ from stilts_xtreme.cell.plan import CellPlan
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.json_text import read_json
+from stilts_xtreme.core.manifest import removed
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Stage
 from stilts_xtreme.report import finished
@@ -34,8 +35,7 @@ class Node:
         kind: That of its stage (``pretrain``, ``train``, ``select``, ``merge``, ``evaluate`` or ``floors``), or
             ``cell``.
         label: What people call it.
-        parents: Ids of the nodes that come before it: of a stage those it is made from; of a cell all that it reports
-            on.
+        parents: Ids of the nodes that come before it: of a stage those that it reads; of a cell all that it reports on.
         seconds: How long it takes: measured if ``done``, else estimated.
         done: Whether it was there before the sweep.
         cell: A cell that needs the stage; None for a cell's own node.
@@ -207,7 +207,7 @@ def build(planned: Sequence[PlannedCell], store: Store, sweep: str = "") -> Grap
             stage.key,
             stage.kind,
             stage.label,
-            tuple(parent.key for parent in stage.parents),
+            tuple(dict.fromkeys(parent.key for parent in stage.opens)),
             seconds,
             source == "measured",
             entry.cell,
@@ -221,7 +221,8 @@ def build(planned: Sequence[PlannedCell], store: Store, sweep: str = "") -> Grap
         if entry.name in nodes:
             continue
         parents = tuple(stage.key for stage in entry.planned.stages())
-        done = all(nodes[key].done for key in parents) and _reported(entry)
+        scored = all(nodes[key].done or removed(store.path(key)) for key in parents)  # weights are no part of a result
+        done = scored and _reported(entry)
         nodes[entry.name] = Node(
             entry.name,
             "cell",

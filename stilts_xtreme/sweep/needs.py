@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stilts_xtreme.cell.store import Store, is_newer, is_sealed, parents_of
+from stilts_xtreme.cell.manifests import is_newer, is_sealed, parents_of
+from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report import finished
 from stilts_xtreme.report.sweeps import recorded
@@ -67,6 +68,26 @@ def needed(store: Store) -> Needed:
             found.users[parent] += 0 if parent in found.users else 1
             todo += _parents(store, parent, found)
     found.unknown = list(dict.fromkeys(found.unknown))
+    return found
+
+
+def awaited(store: Store, besides: str | None = None) -> set[str]:
+    """The stages that something reads which sweeps have still to make.
+
+    Args:
+        store: Where the sweeps are.
+        besides: Look at the sweeps that are running now, except the one of this name; None: at all sweeps.
+
+    Raises:
+        StiltsError: The graph of a sweep cannot be read.
+    """
+    found: set[str] = set()
+    for graph in sorted((store.root / "sweeps").glob("*/graph.json")):
+        name = graph.parent.name
+        if besides is None or (name != besides and store.held(f"sweep-{name}")):
+            nodes = recorded.graph_of(graph.parent)["nodes"]
+            left = [node for node in nodes if node["kind"] != "cell" and not store.path(node["id"]).exists()]
+            found.update(parent for node in left for parent in node["parents"])
     return found
 
 

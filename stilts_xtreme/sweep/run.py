@@ -13,7 +13,7 @@ from stilts_xtreme.cell.config.machine import gpu_visible
 from stilts_xtreme.cell.result import recalled
 from stilts_xtreme.cell.run import read_ahead
 from stilts_xtreme.cell.store import Store
-from stilts_xtreme.cell.thinning import make_way, release
+from stilts_xtreme.cell.thinning import is_brief, let_go, weights
 from stilts_xtreme.core.checks import refused
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import disk_errors
@@ -27,6 +27,7 @@ from stilts_xtreme.sweep.engine import Engine, Executor, Listener, Tally
 from stilts_xtreme.sweep.executors import local
 from stilts_xtreme.sweep.graph import Graph, build
 from stilts_xtreme.sweep.live import View
+from stilts_xtreme.sweep.needs import awaited
 from stilts_xtreme.sweep.planning import PlannedCell, Refusal
 
 Begin = Callable[[Graph, Path, Listener, Listener], AbstractContextManager[tuple[Tally, int]]]
@@ -175,9 +176,8 @@ def _readable(planned: Sequence[PlannedCell]) -> tuple[list[PlannedCell], list[R
 def _run_graph(graph: Graph, store: Store, folder: Path, described: dict[str, Any], begin: Begin) -> Tally:
     stages = graph.stages()
     to_make = [node for node in stages if not node.done]
-    make_way((node.id for node in to_make), store)
-    there = {node.id for node in stages if node.done}
-    _release(graph, store, there, there)  # what a killed sweep left
+    there = {node.id for node in graph.nodes.values() if node.done}
+    _release(graph, store, there, there, described["name"])  # what a killed sweep left
     progress = any(node.cell is not None and node.cell.trainer.progress for node in stages)
     count = len(described["cells"])
     if progress:
@@ -193,7 +193,7 @@ def _run_graph(graph: Graph, store: Store, folder: Path, described: dict[str, An
         view.tell(event, data)
         if event == "done":
             there.add(data["node"])
-            _release(graph, store, there, [data["node"]])
+            _release(graph, store, there, [data["node"]], described["name"])
 
     def tell(event: str, data: dict[str, Any]) -> None:
         writer.tell(event, data)
@@ -215,22 +215,28 @@ def _run_graph(graph: Graph, store: Store, folder: Path, described: dict[str, An
     return tally
 
 
-def _release(graph: Graph, store: Store, there: Collection[str], ended: Collection[str]) -> None:
-    """Removes the weights that nothing of a sweep starts from any more, where the user does not keep them.
+def _release(graph: Graph, store: Store, there: set[str], ended: Collection[str], sweep: str) -> None:
+    """Removes the weights that nothing of a sweep reads any more, where the user does not keep them.
 
     Args:
         graph: The graph of the sweep.
         store: Where its stages are.
         there: Ids of all nodes that are there.
         ended: Ids of those that have just ended, which may have been the last ones that needed something.
+        sweep: The name of the sweep. What another one that is running waits for stays.
     """
     if all(node.cell is None or node.cell.kept_weights == "all" for node in graph.stages()):
         return
-    above = list(dict.fromkeys(parent for id_ in ended for parent in graph.above(id_)))
-    near = [
-        graph.nodes[id_].stage for id_ in dict.fromkeys([*above, *(x for id_ in above for x in graph.children[id_])])
-    ]
-    release([stage for stage in near if stage is not None], store, there)
+    going = []
+    for id_ in dict.fromkeys(parent for each in ended for parent in graph.above(each)):
+        stage, started = graph.nodes[id_].stage, [graph.nodes[child].stage for child in graph.children[id_]]
+        brief = stage is not None and is_brief(stage, [each for each in started if each is not None])
+        if brief and id_ in there and there >= set(graph.below(id_)) and weights(store, id_):
+            going.append(id_)
+    others = awaited(store, sweep) if going else set()
+    for id_ in going:
+        if id_ not in others:
+            let_go(store, id_)
 
 
 def _outcome(jobs: int, planned: Sequence[PlannedCell], refused: Sequence[Refusal], failed: dict[str, str]) -> Outcome:

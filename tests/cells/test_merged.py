@@ -11,8 +11,9 @@ from support.cells import TINY, cell_of
 from transformers import AutoModel
 
 from stilts_xtreme.cell.identity import identity_of
+from stilts_xtreme.cell.manifests import parents_of
 from stilts_xtreme.cell.plan import plan
-from stilts_xtreme.cell.store import Store, parents_of
+from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.labels import row_name
 from stilts_xtreme.sweep.needs import needed

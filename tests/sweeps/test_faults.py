@@ -23,7 +23,8 @@ from support.sweeps import OFTEN, values, weights
 
 from stilts_xtreme.cell import preflight
 from stilts_xtreme.cell import store as stores
-from stilts_xtreme.cell.store import STORE_SCHEMA, Store
+from stilts_xtreme.cell.manifests import STORE_SCHEMA
+from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 
 GRID = ("+intermediate=none,mnli", "+target=xnli,panx")

@@ -111,6 +111,9 @@ def test_weights_go_as_soon_as_nothing_needs_them(sweep: Callable[..., Any], pre
     assert code == 0, err
     assert not list(pretrained.glob("stages/*/removed.json")), "what something new starts from is made again"
     assert source() == {"mnli": before["mnli"]}, "to the same weights"
+    # a rule builds its training anew, from the one before it
+    code, _, err = sweep(pretrained, "+target=xcopa", "evaluation.rules=[last]", "store.weights=needed")
+    assert code == 0, err
 
 
 def test_stock_launcher_and_sweeper_come_to_the_same(

@@ -12,6 +12,7 @@ from typing import Any
 
 from stilts_xtreme.core.checks import check, choice, cuttable, known, make, number, refused, whole
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.manifest import refuse_removed
 from stilts_xtreme.core.paths import home
 from stilts_xtreme.core.schema import DataSpec
 from stilts_xtreme.core.specs import ModelSpec
@@ -65,6 +66,7 @@ def make_model(values: Mapping[str, Any], data: DataSpec, own_text: bool) -> Mod
         path = str(home(str(model.path)))
         if not os.path.isfile(os.path.join(path, "config.json")):
             raise StiltsError(f"model={model.path} is not a saved encoder: there is no config.json in it.")
+        refuse_removed(Path(path).resolve().parents[1])  # of a stage: models/NAME
         model = dataclasses.replace(model, path=path)
     if model.name is None and (model.path or model.id):  # one of several in a sweep
         model = dataclasses.replace(model, name=Path(model.path or str(model.id)).resolve().name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -93,6 +93,7 @@ class TargetArms:
         return contrasts(named, weights, self.parallel and self.by_items, self.means)
 
 
+Made = TypeVar("Made")
 Read = Callable[[FinishedCell, Target, Answers, Sequence[str]], Mapping[str, Items] | None]
 """From a cell, its target, all answers and the languages to what its items add to a score; None without answers."""
 
@@ -147,6 +148,31 @@ def saying(left_out: Sequence[str]) -> Iterator[None]:
         yield
     except StiltsError as error:
         raise StiltsError(" ".join([str(error), *left_out[:3]])) from error
+
+
+def answered(targets: Iterable[TargetArms], make: Callable[[TargetArms], Made], notes: list[str]) -> list[Made]:
+    """What a study makes of each target. One that lacks something takes no answer of another one away.
+
+    Args:
+        targets: The arms of each.
+        make: Makes it.
+        notes: Sentences on what is left out. Why a target has no answer is added.
+
+    Raises:
+        StiltsError: No target has one: why the first has none.
+    """
+    found: list[Made] = []
+    refused: list[tuple[str, StiltsError]] = []
+    for target in targets:
+        try:
+            found.append(make(target))
+        except StiltsError as error:
+            refused.append((target.name, error))
+    if refused and not found:
+        with saying(notes):
+            raise refused[0][1]
+    notes += [f"{name} has no answer. {error}" for name, error in refused]
+    return found
 
 
 def _encoders(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:

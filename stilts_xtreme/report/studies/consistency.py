@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from stilts_xtreme.report.evidence import ZERO_SHOT
 from stilts_xtreme.report.labels import BASELINE, evaluation
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
-from stilts_xtreme.report.studies.compared import TargetArms, gather, no_baseline, saying
+from stilts_xtreme.report.studies.compared import TargetArms, answered, gather, no_baseline
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, Verdict, corrected, decided, shown, tidy
 from stilts_xtreme.tasks.metrics.items import Items
 
@@ -152,10 +153,10 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         usable = {name: target for name, target in targets.items() if target.by_items and target.means}
         for name in sorted(set(targets) - set(usable)):
             notes[_why(name, kind == ERRORS and (name in {target for *_, target in found[TRANSFER]}))] = None
-        with saying(list(notes)):
-            found[kind] = {
-                place: by for target in usable.values() for place, by in _gains(target, PARTS[kind].values()).items()
-            }
+        told = list(notes)
+        parts = answered(usable.values(), partial(_gains, signs=PARTS[kind].values()), told)
+        notes |= dict.fromkeys(told)
+        found[kind] = {place: by for part in parts for place, by in part.items()}
     if not found[TRANSFER]:
         raise StiltsError(
             " ".join(["study=consistency needs targets with labels of the same items in all languages.", *notes])

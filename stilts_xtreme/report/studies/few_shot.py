@@ -21,7 +21,7 @@ from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.statistics.two_way import Noise
-from stilts_xtreme.report.studies.compared import gather, no_baseline, saying
+from stilts_xtreme.report.studies.compared import answered, gather, no_baseline
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
 from stilts_xtreme.report.studies.few_shot_confounds import confounds
 from stilts_xtreme.report.studies.few_shot_curves import DRAWS, Curve, curves_of, few, one_draw
@@ -61,10 +61,9 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         StiltsError: Zero-shot cells, shots, draws or a baseline are missing.
     """
     targets, notes = gather(cells)
-    curves, said = [], dict.fromkeys(notes)
-    with saying(notes):
-        for target in targets.values():
-            curves += curves_of(target, said)
+    said: dict[str, None] = {}
+    curves = [curve for found in answered(targets.values(), lambda own: curves_of(own, said), notes) for curve in found]
+    said = dict.fromkeys(notes) | said
     if not curves:
         raise StiltsError(" ".join(["study=few_shot: no cell has a score that means something.", *notes[:3]]))
     last = {

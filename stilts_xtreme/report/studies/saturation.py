@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.evidence import EVERY
@@ -17,7 +18,15 @@ from stilts_xtreme.report.labels import BASELINE, CONTROLS
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.studies import saturation_tables
-from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, no_baseline, saying, size_confounds, size_of
+from stilts_xtreme.report.studies.compared import (
+    Arm,
+    TargetArms,
+    answered,
+    gather,
+    no_baseline,
+    size_confounds,
+    size_of,
+)
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, corrected, decided
 from stilts_xtreme.report.studies.saturation_tables import TREND, Curve
 
@@ -72,8 +81,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         StiltsError: Too few sizes, two encoders of one size, or a missing baseline.
     """
     targets, notes = gather(cells, controls=True)
-    with saying(notes):  # what is missing may be there, and may mean nothing
-        curves = [curve_of(target) for target in targets.values()]
+    curves = answered(targets.values(), lambda target: curve_of(target, notes), notes)
     if not curves:
         raise StiltsError(" ".join(["study=saturation: no cell has a score that means something.", *notes[:3]]))
     verdicts = []
@@ -108,16 +116,24 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     )
 
 
-def curve_of(target: TargetArms) -> Curve:
+def curve_of(target: TargetArms, notes: list[str]) -> Curve:
     """The contrasts of one target.
+
+    Args:
+        target: Its arms.
+        notes: Sentences on what is left out; it grows by the sizes that have no gain, where enough others have one.
 
     Raises:
         StiltsError: Too few sizes, two encoders of one size, or a missing baseline.
     """
     sizes = _sizes(target)
-    for encoder in sizes:
-        if (encoder, BASELINE) not in target.arms:
-            raise StiltsError(no_baseline(encoder, target.name))
+    bare = [encoder for encoder in sizes if (encoder, BASELINE) not in target.arms]
+    if bare and len(sizes) - len(bare) < SIZES:
+        raise StiltsError(no_baseline(bare[0], target.name))
+    why = "as it has no score without an intermediate task"
+    notes += [f"{encoder} is left out of {target.name}, {why}." for encoder in bare]
+    sizes = {encoder: size for encoder, size in sizes.items() if encoder not in bare}
+    target = replace(target, arms={key: arm for key, arm in target.arms.items() if key[0] in sizes})
     encoders, logs = list(sizes), [math.log2(size) for size in sizes.values()]
     by_encoder = {e: {before for own, before in target.arms if own == e} - {BASELINE} for e in sizes}
     common = set.intersection(*by_encoder.values())

@@ -20,7 +20,7 @@ from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.studies import robustness
-from stilts_xtreme.report.studies.compared import Arm, TargetArms, gather, saying, size_confounds, size_of
+from stilts_xtreme.report.studies.compared import Arm, TargetArms, answered, gather, size_confounds, size_of
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
 
 QUESTION = "What buys more robustness in low-resource languages: more intermediate data or a bigger encoder?"
@@ -82,8 +82,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         StiltsError: The grid is too small, or cells of it are missing.
     """
     targets, notes = gather(cells, keep_unlearnt=True)  # to learn nothing is what few rows may do
-    with saying(notes):
-        grids = [grid for target in targets.values() for grid in _grids(target)]
+    grids = [grid for found in answered(targets.values(), _grids, notes) for grid in found]
     if not grids:
         raise StiltsError(" ".join([_few("no target", 0, 0), *notes[:3]]))
     differences = {

@@ -69,22 +69,28 @@ def test_table() -> None:
     assert text.splitlines()[1:] == ["en,100,0.0,0.0,1.4,0.3,0.1,0.0,0.0,0.0", "th,3,0.0,0.0,,,,,,0.0"]
 
 
+def look(cell: Any) -> None:
+    """With nothing made before."""
+    planned = plan(cell)
+    guard.look(planned, Store(cell.output), {stage.key for stage in planned.stages()})
+
+
 def test_an_encoder_that_reads_nothing_is_refused_before_training(tmp_path: Path) -> None:
     cell = cell_of(*own_rows(tmp_path, "ሰላም ለዓለም " * 15))
     with pytest.raises(StiltsError, match=r"does not read own in any language: at least \d+ %"):
-        guard.look(plan(cell), Store(cell.output))
+        look(cell)
 
 
 def test_what_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also that nothing is said of synthetic rows, and of an encoder that is pretrained here."""
     cell = cell_of(*own_rows(tmp_path, "ሰላም aaaa bbbb cccc"), "model.languages=[de]")
-    guard.look(plan(cell), Store(cell.output))
+    look(cell)
     said = capsys.readouterr().err
     assert "What mini makes of own:" in said
     assert "not pretrained on: en" in said
     for model in ("model=mini", "model=mini_s"):
         quiet = cell_of("+target=xnli", model, "trainer=cpu", f"output={tmp_path}/out")
-        guard.look(plan(quiet), Store(quiet.output))
+        look(quiet)
     assert capsys.readouterr().err == ""
 
 

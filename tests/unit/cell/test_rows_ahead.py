@@ -26,7 +26,7 @@ def rows(path: Path, split: str, known: bool = True) -> RowSet:
 
 
 def stage(key: str, kind: str, *reads: RowSet) -> Any:
-    return SimpleNamespace(key=key, kind=kind, reads=lambda: reads)
+    return SimpleNamespace(key=key, kind=kind, opens=(), reads=lambda: reads)
 
 
 def test_only_what_is_read_later_is_read_ahead(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_only_what_is_read_later_is_read_ahead(tmp_path: Path) -> None:
     planned: Any = SimpleNamespace(stages=lambda: stages)
 
     def ahead(*done: str) -> list[RowSet]:
-        store: Any = SimpleNamespace(done=lambda key: key in done)
+        store: Any = SimpleNamespace(done=lambda key: key in done, path=lambda key: tmp_path / key, on_damage="refuse")
         return rows_ahead(planned, store)
 
     assert ahead() == [second, test], "no rows of the world, none twice, none that decide nothing"
@@ -59,7 +59,7 @@ def test_rows_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     read(rows(good, "test"))
     stages = [stage("a", "train", rows(good, "train")), stage("c", "evaluate", rows(blind, "test"))]
     planned: Any = SimpleNamespace(stages=lambda: stages, final=None)
-    store: Any = SimpleNamespace(done=lambda key: False)
+    store: Any = SimpleNamespace(done=lambda key: False, path=lambda key: tmp_path / key, on_damage="refuse")
     found: dict[str, StiltsError | None] = {}
     for _ in range(2):
         with pytest.raises(StiltsError, match="blind/test/en is blind"):

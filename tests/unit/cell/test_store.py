@@ -17,7 +17,8 @@ import pytest
 
 from stilts_xtreme.cell import preflight
 from stilts_xtreme.cell import store as module
-from stilts_xtreme.cell.store import STORE_SCHEMA, Store
+from stilts_xtreme.cell.manifests import STORE_SCHEMA
+from stilts_xtreme.cell.store import Store
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.files import RESUME, disk_errors, write_atomic
 

@@ -154,6 +154,24 @@ def test_thin_takes_the_weights_that_nothing_needs(
     assert "0 trainings" in capsys.readouterr().out
 
 
+def test_an_import_brings_back_weights(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = trained(store, "scored", "target")
+    evaluated(store, key)
+    folder = store.root / "cells" / "one"
+    (folder / "result.json").write_text(json.dumps({"stages": [{"key": key}]}))
+    whole, thinned = tmp_path / "whole.tar", tmp_path / "thin.tar"
+    assert keeping.main(["export", str(whole), "one", f"output={store.root}"]) == 0
+    assert keeping.main(["thin", "--yes", f"output={store.root}"]) == 0
+    assert keeping.main(["export", str(thinned), "one", f"output={store.root}"]) == 0
+    goal = Store(tmp_path / "goal")
+    file = goal.path(key) / "models" / "model.safetensors"
+    for archive, there in ((thinned, False), (whole, True), (thinned, True)):
+        assert keeping.main(["import", str(archive), f"output={goal.root}"]) == 0, capsys.readouterr().err
+        assert file.exists() == there
+        assert goal.damage(key) is None
+    assert [path.name for path in (goal.root / "stages").iterdir()] == [key]
+
+
 def test_gc_waits_for_whoever_works_there(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     code = (
         "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire();"

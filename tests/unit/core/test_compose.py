@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stilts_xtreme.commands.plan import main as plan
+from stilts_xtreme.core.compose import choices, compose, prepare
 
 SWEEP = ("-m", "+target=xnli,panx")
 
@@ -32,3 +33,12 @@ def test_what_cannot_be_composed_is_a_sentence(
     error = capsys.readouterr().err
     assert error.startswith(f"error: {said}")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["study.controls=[placebo]", "controls=[placebo]"])
+def test_every_study_takes_controls(option: str) -> None:
+    """The file of a study need not name them."""
+    for study in choices("study"):
+        assert compose(prepare([f"+study={study}", "+target=xnli", option], many=True))["study"]["controls"] == [
+            "placebo"
+        ]

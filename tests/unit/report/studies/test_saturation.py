@@ -65,7 +65,7 @@ def test_the_weights_of_the_trend_are_those_of_a_line() -> None:
 
 def test_contrasts_are_those_of_the_scores() -> None:
     target = arms({"s": 1, "m": 3, "l": 4, "xl": 8})
-    curve = curve_of(target)
+    curve = curve_of(target, [])
 
     def score(encoder: str, before: str) -> float:
         by_seed = target.arms[encoder, before].seeds.values()
@@ -105,6 +105,39 @@ def placebos(gains: dict[str, float], noise: float, seeds: int = 3) -> list[Fini
             made = result(encoder, "mnli", seed, 50 + gain + rng.normal(0, noise)).result
             found.append(FinishedCell({**made, "cell": f"placebo-{made['cell']}", "control": "placebo"}))
     return found
+
+
+def onto(target: str, found: list[FinishedCell]) -> list[FinishedCell]:
+    """The same cells of another target."""
+    return [FinishedCell({**c.result, "cell": f"{target}-{c.result['cell']}", "target": target}) for c in found]
+
+
+def without(encoder: str, found: list[FinishedCell]) -> list[FinishedCell]:
+    """The cells, with the baselines of an encoder collapsed in all seeds."""
+    why = {"verdict": "collapsed", "label": "none", "task": "mnli", "why": "one answer", "of": "target"}
+    return [
+        FinishedCell({**c.result, "collapsed": ["none"], "marks": [why]})
+        if c.result["model"] == encoder and not c.result["intermediate"]
+        else c
+        for c in found
+    ]
+
+
+def test_a_size_that_collapsed_takes_nothing_else_along() -> None:
+    gains = {"s": 0.0, "m": 3.0, "l": 6.0, "xl": 9.0}
+    whole = cells(gains, 0.1)
+    found = analyse("saturation", [*whole, *onto("udpos", without("xl", whole))])
+    assert {verdict.about: verdict.verdict for verdict in found.verdicts} == {
+        "xnli, zero-shot": "growing",
+        "udpos, zero-shot": "growing",
+    }
+    assert "xl is left out of udpos, as it has no score without an intermediate task." in found.confounds
+    three = cells({name: gains[name] for name in ("s", "m", "l")}, 0.1)
+    found = analyse("saturation", [*whole, *onto("udpos", without("l", three))])
+    assert [verdict.about for verdict in found.verdicts] == ["xnli, zero-shot"]
+    assert "udpos has no answer. l > udpos has no cell without an intermediate task" in " ".join(found.confounds)
+    with pytest.raises(StiltsError, match=r"l > xnli has no cell without .* is left out: "):
+        analyse("saturation", without("l", three))
 
 
 def test_what_a_placebo_gives_as_well_is_told_from_what_the_task_gives() -> None:
@@ -158,7 +191,9 @@ def test_noise_is_not_taken_for_flatness_and_the_seeds_that_it_takes_are_said() 
 
 def test_one_seed_with_many_items_decides_nothing() -> None:
     target = arms({"s": 0, "m": 10, "l": 20, "xl": 30}, seeds=1)
-    assert curve_of(target).found[TREND]["mean, zero-shot"].p < 0.001  # of these weights; other weights are not known
+    assert (
+        curve_of(target, []).found[TREND]["mean, zero-shot"].p < 0.001
+    )  # of these weights; other weights are not known
     (found,) = saturation(cells({"s": 0, "m": 10, "l": 20, "xl": 30}, 0.1, seeds=1)).verdicts
     assert found.verdict == UNDECIDED
 
@@ -168,7 +203,7 @@ def test_the_interval_of_the_trend_covers_the_truth() -> None:
     covered = []
     for draw in range(60):
         target = arms({"s": 1, "m": 2, "l": 3, "xl": 4}, items=300, noise=1.0, draw=draw)
-        low, high = curve_of(target).found[TREND]["mean, zero-shot"].interval()
+        low, high = curve_of(target, []).found[TREND]["mean, zero-shot"].interval()
         covered.append(low <= truth <= high)
     assert np.mean(covered) >= 0.88  # three deviations of a binomial below 95 %
 
