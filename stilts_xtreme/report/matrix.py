@@ -156,6 +156,8 @@ def page(
         parts.append("\n\n".join(map(escaped, found.notes)) + "\n")
     if came := learnt.markdown(results):
         parts.append(came)
+    if below := learnt.below_floor(results):
+        parts.append(below)
     if chosen := rules.markdown(results):
         parts.append(chosen)
     if rungs:

@@ -6,7 +6,7 @@ from typing import Any
 
 from support.finished import finished
 
-from stilts_xtreme.report.learnt import markdown
+from stilts_xtreme.report.learnt import below_floor, markdown
 from stilts_xtreme.report.results import FinishedCell
 
 
@@ -40,3 +40,20 @@ def test_controls_and_baselines_have_no_line() -> None:
 
 def test_results_of_an_earlier_version_have_none() -> None:
     assert markdown([finished("mini", "mnli", {"de": 50.0}).result]) == ""
+
+
+def scored(target: str, seed: int, value: float, before: str = "none", model: str = "mini", **more: Any) -> Any:
+    line = {"language": "en", "value": value, "floor": 60.0, "floor_name": "majority"}
+    other = {"language": "de", "value": 90.0, "floor": 10.0, "floor_name": "majority"}
+    return finished(model, before, {"de": 50.0}, seed, target=target, comparison=[other, line], **more).result
+
+
+def test_targets_that_were_not_learnt_are_named_with_their_floors() -> None:
+    made = [scored("pawsx", 0, 70.0), scored("pawsx", 1, 40.0), scored("xnli", 0, 70.0), scored("panx", 0, 60.0)]
+    said = below_floor([*made, scored("xnli", 0, 10.0, "mnli"), scored("xnli", 1, 10.0, weights="random")])
+    assert said.endswith(": pawsx (55.0; floor 60.0, majority), panx (60.0; floor 60.0, majority).\n")
+    assert below_floor(made[2:3]) == ""
+    assert below_floor([finished("mini", "none", {"de": 5.0}).result]) == "", "nothing is known of the source language"
+    two = [scored("pawsx", 0, 40.0), scored("pawsx", 0, 30.0, model="other", cell="o")]
+    assert "mini > pawsx (40.0;" in below_floor(two)
+    assert "other > pawsx (30.0;" in below_floor(two)
