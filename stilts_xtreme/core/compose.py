@@ -95,11 +95,12 @@ def prepare(arguments: Sequence[str], many: bool = False) -> list[str]:
 
 
 def own_field(argument: str) -> bool:
-    """Whether an argument sets a field of a data set, which its YAML need not have (``dataset.NAME.label_values``).
+    """Whether an argument sets a field that a YAML need not have: of a data set, or a recipe's value for one task.
 
-    Whether there is such a field is said where the data set's description is checked.
+    Such are ``dataset.NAME.label_values`` and ``recipe.target.tasks.NAME.epochs``. Whether there is such a field is said
+    where the data set's description, or the recipe, is checked.
     """
-    return re.match(r"dataset\.\w+\.[\w.]+=", argument) is not None
+    return re.match(r"(dataset\.\w+|recipe\.(intermediate|target)\.tasks\.\w+)\.[\w.]+=", argument) is not None
 
 
 def search_folders(arguments: Sequence[str]) -> list[Path]:

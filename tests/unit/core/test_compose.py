@@ -42,3 +42,22 @@ def test_every_study_takes_controls(option: str) -> None:
         assert compose(prepare([f"+study={study}", "+target=xnli", option], many=True))["study"]["controls"] == [
             "placebo"
         ]
+
+
+def test_a_task_that_the_recipe_does_not_name_can_have_values_of_its_own() -> None:
+    common = ["+target=masakhaner2", "recipe=small", "recipe.target.tasks.masakhaner2.epochs=10"]
+    assert compose(prepare(common))["recipe"]["target"]["tasks"]["masakhaner2"]["epochs"] == 10
+    nothing = ["+target=xnli", "recipe.target.tasks=null", "recipe.target.tasks.xnli.epochs=2"]
+    assert compose(prepare(nothing))["recipe"]["target"]["tasks"] == {"xnli": {"epochs": 2}}
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("recipe.target.tasks.xnlii.epochs=2", "task of recipe.target.tasks=xnlii is not known (did you mean 'xnli'?)"),
+        ("recipe.target.tasks.xnli.epoch=2", "epoch is not known (did you mean 'recipe.target.tasks.xnli.epochs'?)"),
+    ],
+)
+def test_such_a_value_is_still_checked(option: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan(["+target=xnli", option]) == 1
+    assert said in capsys.readouterr().err
