@@ -97,8 +97,8 @@ def prepare(arguments: Sequence[str], many: bool = False) -> list[str]:
 def own_field(argument: str) -> bool:
     """Whether an argument sets a field that a YAML need not have: of a data set, or a recipe's value for one task.
 
-    Such are ``dataset.NAME.label_values`` and ``recipe.target.tasks.NAME.epochs``. Whether there is such a field is said
-    where the data set's description, or the recipe, is checked.
+    Such are ``dataset.NAME.label_values`` and ``recipe.target.tasks.NAME.epochs``. Whether there is such a field is
+    said where the data set's description, or the recipe, is checked.
     """
     return re.match(r"(dataset\.\w+|recipe\.(intermediate|target)\.tasks\.\w+)\.[\w.]+=", argument) is not None
 
