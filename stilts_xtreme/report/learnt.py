@@ -13,7 +13,7 @@ from typing import Any
 
 from stilts_xtreme.core.text import markdown as escaped
 from stilts_xtreme.core.text import markdown_table
-from stilts_xtreme.report.labels import BASELINE, control, is_intermediate, labels, meaningless
+from stilts_xtreme.report.labels import control, is_intermediate, labels, meaningless
 
 ABOUT = (
     "What the intermediate trainings came to on dev rows in the source language, means over the trainings. *Constant*: "
@@ -32,21 +32,21 @@ def below_floor(results: Sequence[Mapping[str, Any]]) -> str:
     Args:
         results: Of cells; the baselines among them count, means over their seeds. A floor needs no encoder.
     """
-    found: dict[str, list[Mapping[str, Any]]] = {}
     baselines = [result for result in results if result["target"] and not result["intermediate"]]
     kept = [result for result in baselines if not (control(result) or meaningless(result))]
-    several = len({result["model"] for result in kept}) > 1
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for result, label in zip(kept, labels(kept), strict=True):
-        name = label.row.removesuffix(BASELINE).strip(" /") if several else ""
         source = result.get("source_language")
         line = next((each for each in result["comparison"] if each["language"] == source), None)
         if line is not None and line.get("value") is not None and line.get("floor") is not None:
-            found.setdefault(f"{name} > {label.column}" if name else label.column, []).append(line)
+            found.setdefault((label.row, label.column), []).append(line)
+    columns = [column for _, column in found]
     said = []
-    for name, lines in found.items():
+    for (row, column), lines in found.items():
         score, floor = (fmean(line[field] for line in lines) for field in ("value", "floor"))
         if score <= floor:
-            said.append(f"{escaped(name)} ({score:.1f}; floor {floor:.1f}, {escaped(lines[0].get('floor_name'))})")
+            name = escaped(column if columns.count(column) == 1 else f"{row} > {column}")
+            said.append(f"{name} ({score:.1f}; floor {floor:.1f}, {escaped(lines[0].get('floor_name'))})")
     return f"{BELOW} {', '.join(said)}.\n" if said else ""
 
 

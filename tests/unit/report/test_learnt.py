@@ -55,5 +55,5 @@ def test_targets_that_were_not_learnt_are_named_with_their_floors() -> None:
     assert below_floor(made[2:3]) == ""
     assert below_floor([finished("mini", "none", {"de": 5.0}).result]) == "", "nothing is known of the source language"
     two = [scored("pawsx", 0, 40.0), scored("pawsx", 0, 30.0, model="other", cell="o")]
-    assert "mini > pawsx (40.0;" in below_floor(two)
-    assert "other > pawsx (30.0;" in below_floor(two)
+    assert "mini / none > pawsx (40.0;" in below_floor(two)
+    assert "other / none > pawsx (30.0;" in below_floor(two)

@@ -127,6 +127,8 @@ def test_the_kept_real_results_can_be_reported() -> None:
     sizes = findings(read_table(ROOT / "docs" / "results" / "me5_small-sizes.csv"))
     gains = [sizes.entries[f"me5_small/{layers} / qqp", "tatoeba"].mean.value for layers in (3, 6, 12)]
     assert gains == pytest.approx([-21.4, -6.4, -0.5], abs=0.05)
+    twelve = findings(read_table(ROOT / "docs" / "results" / "me5_small-12.csv"))
+    assert twelve.entries["qqp", "pawsx"].mean.value == pytest.approx(7.6, abs=0.05)
     tasks = findings(read_table(ROOT / "docs" / "results" / "me5_small-tasks.csv"))
     lost = [tasks.entries[f"me5_small/6 / {task}", "sib200"].mean.value for task in ("squad_v2", "mnli", "hellaswag")]
     assert lost == pytest.approx([-5.2, 1.7, -2.3], abs=0.05)
