@@ -198,10 +198,7 @@ class Selected(Stage):
         assert isinstance(self.parent, Training)
         return self.parent
 
-    @property
-    def opens(self) -> tuple[Stage, ...]:
-        """The training, whose model is built anew, and what that began with."""
-        return (self.training, *self.training.parents)
+    rebuilds = True
 
     @property
     def tasks(self) -> tuple[TrainTask, ...]:
@@ -302,10 +299,9 @@ class Evaluation(_Continuing):
         }
 
     @property
-    def opens(self) -> tuple[Stage, ...]:
-        """The parent; where its training is built anew, what that began with, too."""
-        anew = self.oracle or (self.shots is not None and self.shots.options.arm == "joint")
-        return tuple(self.chain()[:-1]) if anew else self.parents
+    def rebuilds(self) -> bool:
+        """For the oracle, and for shots beside English rows."""
+        return self.oracle or (self.shots is not None and self.shots.options.arm == "joint")
 
     @property
     def languages(self) -> tuple[str, ...]:

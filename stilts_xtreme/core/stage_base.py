@@ -54,9 +54,14 @@ class Stage:
         return (self.parent,) if self.parent else ()
 
     @property
+    def rebuilds(self) -> bool:
+        """Whether it builds its parent's training anew, and so reads what that began with."""
+        return False
+
+    @property
     def opens(self) -> tuple[Stage, ...]:
-        """The stages whose weights are read to make it: its parents, unless it builds one of them anew."""
-        return self.parents
+        """The stages whose weights are read to make it: its parents, or all before it."""
+        return tuple(self.chain()[:-1]) if self.rebuilds else self.parents
 
     def chain(self) -> list[Stage]:
         """This stage and its ancestors, each once and after its own parents."""
