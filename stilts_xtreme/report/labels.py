@@ -160,7 +160,8 @@ def labels(results: Sequence[Result]) -> list[Label]:
         results tell. Where one name has two meanings, a folder's name, a revision or eight digits of a digest follow.
     """
     told = _told_apart(results)
-    names, texts = [row_name(result) for result in results], [_set_to(result, told) for result in results]
+    names = [row_name(result) for result in results]
+    texts = [_set_to(result, told[result["target"]]) for result in results]
     encoders = _distinct(
         list(zip(names, texts, strict=True)),
         [str(result["model"]) for result in results],
@@ -182,7 +183,7 @@ def labels(results: Sequence[Result]) -> list[Label]:
         what = evaluation(result) or cell
         if holder.setdefault((row, columns[at], result["seed"]), what) != what:
             row += f" ({cell[-8:]})"  # they differ in something that no result says
-        baseline = models[at] + BASELINE + arm(result) + _set_to(result, told, *BEFORE)
+        baseline = models[at] + BASELINE + arm(result) + _set_to(result, told[result["target"]], *BEFORE)
         found.append(Label(encoders[at], names[at], row, columns[at], baseline))
     return found
 
@@ -207,25 +208,36 @@ def tidy_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
     return found
 
 
-def _told_apart(results: Sequence[Result]) -> list[str]:
+def _told_apart(results: Sequence[Result]) -> dict[Any, list[str]]:
     """The options in which cells differ that would otherwise stand in one place; the seed apart.
 
     Recipes may differ from target to target, but an intermediate training, an encoder and a world are those of a row.
+    So an option of a recipe names the cells of a target only where cells of this target differ in it.
+
+    Returns:
+        Each target with the options that tell its cells apart.
     """
-    places: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    rows: dict[Hashable, list[Mapping[str, Any]]] = {}
+    targets: dict[Any, dict[Hashable, list[Mapping[str, Any]]]] = {}
     for result in results:
         settings = result.get("settings") or {}
         row = result["model"], row_name(result)
-        places.setdefault((*row, result["target"]), []).append(settings)
-        common = (*BEFORE, "model.", "data.")
-        places.setdefault(row, []).append({name: v for name, v in settings.items() if name.startswith(common)})
+        targets.setdefault(result["target"], {}).setdefault(row, []).append(settings)
+        common = {name: value for name, value in settings.items() if name.startswith((*BEFORE, "model.", "data."))}
+        rows.setdefault(row, []).append(common)
+    everywhere = _differing(rows.values())
+    return {target: sorted(everywhere | _differing(places.values())) for target, places in targets.items()}
+
+
+def _differing(places: Iterable[Sequence[Mapping[str, Any]]]) -> set[str]:
+    """The options that have several values in one place at least."""
     found: set[str] = set()
-    for alike in places.values():
+    for alike in places:
         for option in {name for settings in alike for name in settings} - found:
             values = [settings[option] for settings in alike if option in settings]
             if any(value != values[0] for value in values):
                 found.add(option)
-    return sorted(found)
+    return found
 
 
 def _set_to(result: Result, options: Sequence[str], *without: str) -> str:

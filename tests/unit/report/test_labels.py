@@ -121,6 +121,21 @@ def test_recipes_are_told_apart_with_different_seeds_too() -> None:
     assert build(cells).rows == [f"m, {rate}=1e-05", f"m, {rate}=3e-05"]
 
 
+def test_an_option_of_one_target_names_no_cell_of_another_target() -> None:
+    epochs = "recipe.target.epochs"
+    cells = [
+        cell("A", [], 1, settings={epochs: 3}),
+        cell("A", ["mnli"], 2, settings={epochs: 3}),
+        cell("A", [], 3, target="masakhaner2", rest="3", settings={epochs: 3}),
+        cell("A", [], 4, target="masakhaner2", rest="10", settings={epochs: 10}),
+        cell("A", ["mnli"], 6, target="masakhaner2", rest="10", settings={epochs: 10}),
+    ]
+    built = build(cells)
+    assert set(built.rows) == {"none", "mnli", f"none, {epochs}=3", f"none, {epochs}=10", f"mnli, {epochs}=10"}
+    assert built.gain("mnli", "xnli") == {0: 1}
+    assert built.gain(f"mnli, {epochs}=10", "masakhaner2") == {0: 2}
+
+
 def test_floors_on_and_off_are_one_entry() -> None:
     """Cells of other folders with the same evaluation are the same."""
     twice = [cell("A", [], 10, averages={"zero_shot_value": 10, "zero_shot_floor": 7}), cell("A", [], 10, cell="other")]
