@@ -1,9 +1,13 @@
-"""A mean over seeds that are crossed with draws of rows: how much of its noise is of either, and how well it is known.
+"""A mean over seeds that are crossed with draws of rows, or with languages: how much of its noise is of either.
 
 Every seed met every draw. So a value is a mean, an effect of the seed, one of the draw, and a rest, and the mean
 squares of the two-way table tell their variances (Searle, Casella and McCulloch 1992, Variance Components, chapter 4).
 The variance of the mean is a sum of mean squares, whose degrees of freedom are Satterthwaite's (1946, Biometrics
 Bulletin 2).
+
+Languages are draws that have a covariate, such as how much text of them an encoder has read. Then the value of a seed
+is a line over the languages, and height and slope of this line are random over seeds. The table is complete, so this
+mixed model is fitted in closed form: its fixed effects are those of least squares.
 """
 
 from __future__ import annotations
@@ -83,15 +87,71 @@ def two_way(values: np.ndarray) -> tuple[float, float, Noise]:
     noise = Noise(
         math.sqrt(max(0.0, of_seeds - rest) / draws), math.sqrt(max(0.0, of_draws - rest) / seeds), math.sqrt(rest)
     )
-    # mean squares and their degrees of freedom; an effect whose variance would be below zero is taken for none
-    effects = [(of_seeds, seeds - 1), (of_draws, draws - 1)]
-    kept = [(square, df) for square, df in effects if square > rest]
-    left = (rest, (seeds - 1) * (draws - 1))
-    kept = [*kept, (-rest, left[1])] if len(kept) == len(effects) else kept or [left]
+    total, df = _sum([(of_seeds, seeds - 1), (of_draws, draws - 1)], (rest, (seeds - 1) * (draws - 1)))
+    return math.sqrt(total / values.size), df, noise
+
+
+def _sum(effects: Sequence[tuple[float, int]], rest: tuple[float, int]) -> tuple[float, float]:
+    """The sum of two mean squares less that of the rest, and its degrees of freedom.
+
+    Args:
+        effects: Mean squares, each with its degrees of freedom; one whose variance would be below zero is taken for
+            none.
+        rest: The mean square of the rest.
+    """
+    kept = [(square, df) for square, df in effects if square > rest[0]]
+    kept = [*kept, (-rest[0], rest[1])] if len(kept) == len(effects) else kept or [rest]
     total = sum(square for square, _ in kept)
     if total == 0:
-        return 0.0, float(left[1]), noise
-    return math.sqrt(total / values.size), total**2 / sum(square**2 / df for square, df in kept), noise
+        return 0.0, float(rest[1])
+    return total, total**2 / sum(square**2 / df for square, df in kept)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A contrast over languages, as a line over a covariate.
+
+    Attributes:
+        height: At the mean of the covariate.
+        slope: What one more of the covariate gives.
+        languages: The standard deviation between languages that the line leaves, in points.
+        seeds: The standard deviation between seeds of the height, in points.
+    """
+
+    height: Gain
+    slope: Gain
+    languages: float
+    seeds: float
+
+
+def line(by_language: Sequence[Gain], covariate: Sequence[float]) -> Line:
+    """A contrast on a language like those that were tried, and how it changes with a covariate.
+
+    The mixed model is ``value = height + slope * covariate + language + seed + seed * covariate + rest``, all random
+    but height and slope.
+
+    Args:
+        by_language: The contrast in each language, all with the same seeds, of which there are two at the least.
+        covariate: Of each language; three languages at the least, not all the same.
+    """
+    values = np.array([gain.by_seed for gain in by_language]).T
+    x = np.asarray(covariate, float) - np.mean(covariate)
+    seeds, languages, width = *values.shape, float(x @ x)
+    heights, slopes = values.mean(1), values @ x / width
+    height, slope, means = values.mean(), slopes.mean(), values.mean(0)
+    left_over = values - heights[:, None] - np.outer(slopes, x) - (means - height - slope * x)
+    rest = float((left_over**2).sum()) / ((seeds - 1) * (languages - 2)), (seeds - 1) * (languages - 2)
+    of_languages = float(((means - height - slope * x) ** 2).sum()) * seeds / (languages - 2), languages - 2
+    found = []
+    for value, by_seed, size in ((height, heights, languages), (slope, slopes, width)):
+        of_seeds = float(((by_seed - value) ** 2).sum()) * size / (seeds - 1), seeds - 1
+        total, df = _sum([of_languages, of_seeds], rest)
+        spread = Spread(0.0, math.sqrt(total / (seeds * size)), df)
+        found.append((Gain(float(value), spread, by_language[0].seeds, tuple(map(float, by_seed))), of_seeds[0]))
+    between = [
+        math.sqrt(max(0.0, square - rest[0]) / n) for square, n in ((of_languages[0], seeds), (found[0][1], languages))
+    ]
+    return Line(found[0][0], found[1][0], between[0], between[1])
 
 
 def crossing(places: Sequence[float], values: Mapping[float, Gain]) -> tuple[float | None, float, float | None]:

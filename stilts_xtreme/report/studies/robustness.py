@@ -4,6 +4,8 @@ A mean hides who pays for it. So beside it stand the worst language, the gap to 
 spread between languages, and what ten times as much pretraining text comes to. The last is the slope of the scores over
 the logarithm of the text, as languages have more or less of it, and not one of three classes. None of them is a mean
 over items, so their intervals hold the noise of seeds alone.
+
+Languages are a sample too: :func:`sampled` says of a contrast what it is in a language like those that were tried.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import numpy as np
 
 from stilts_xtreme.data.language_table import languages as languages_table
 from stilts_xtreme.data.synthetic import SHARES
+from stilts_xtreme.report.evidence import ZERO_SHOT
 from stilts_xtreme.report.statistics.gains import Gain
+from stilts_xtreme.report.statistics.two_way import Line, line
 from stilts_xtreme.report.studies.compared import Arm, TargetArms
 from stilts_xtreme.tasks.metrics.items import Items
 
@@ -85,6 +89,32 @@ def contrasts(target: TargetArms, wanted: Mapping[str, Mapping[tuple[str, str], 
         for key, arm in target.arms.items()
     }
     return TargetArms(target.name, arms, parallel=False, by_items=False, means={}).contrasts(wanted)
+
+
+def sampled(target: TargetArms, wanted: Mapping[str, Mapping[tuple[str, str], float]]) -> dict[str, Line]:
+    """Contrasts in a language like those that were tried, by a mixed model over languages and seeds.
+
+    Args:
+        target: The arms.
+        wanted: As for :meth:`TargetArms.contrasts`.
+
+    Returns:
+        Contrast -> a line over the logarithm, to the base ten, of the text that pretraining saw of a language. Its
+        height has the noise of the items besides. Empty with one seed, and without three languages that have text,
+        not all as much.
+    """
+    read = {language: text for language in target.means[ZERO_SHOT] if (text := pretraining_text(language))}
+    seeds = set.intersection(*(set(arm.seeds) for arm in target.arms.values()))
+    if len(read) < FEWEST or len(set(read.values())) == 1 or len(seeds) < 2:
+        return {}
+    found = {}
+    for name, values in replace(target, means={ZERO_SHOT: list(read)}).contrasts(wanted).items():
+        fitted = line([values[language] for language in read], np.log10(list(read.values())).tolist())
+        mean, spread = values[ZERO_SHOT].spread, fitted.height.spread
+        # few items make equal scores of unlike models: what rounding to them adds is in the error over seeds
+        spread = replace(spread, items=mean.items, seeds=max(spread.seeds, mean.seeds))
+        found[name] = replace(fitted, height=replace(fitted.height, spread=spread))
+    return found
 
 
 def _of_run(arm: Arm, seed: int) -> dict[str, float]:

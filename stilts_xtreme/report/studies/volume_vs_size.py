@@ -2,7 +2,8 @@
 
 The cells are a grid of sizes and volumes. What doubling the rows and what doubling the encoder gives is the slope of
 the score over the logarithm of each, the other one held. Both slopes, their difference and the interaction are paired
-contrasts of the same test rows. Which of the two a budget of training buys is told by pairs of cells of one cost.
+contrasts of the same test rows. A mixed model says what they are in other languages. Which of the two a budget of
+training buys is told by pairs of cells of one cost.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from stilts_xtreme.report.families import short
 from stilts_xtreme.report.labels import BASELINE
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.statistics.gains import Gain
+from stilts_xtreme.report.statistics.two_way import Line
 from stilts_xtreme.report.studies import robustness
 from stilts_xtreme.report.studies.compared import Arm, TargetArms, answered, gather, size_confounds, size_of
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
@@ -28,6 +30,7 @@ DATA, SIZE, SAME = "more data", "a bigger encoder", "the same (shown equivalent)
 MORE = "more by doubling the encoder than by doubling the data"
 VOLUME, ENCODER, DIFFERENCE, INTERACTION = "doubling the data", "doubling the encoder", "difference", "interaction"
 AVERAGE = "mean of the grid"
+LIKE, TENFOLD = "a language like these", "with tenfold text"
 ALIKE = 1.25
 """Two trainings cost the same if neither costs more than this times the other."""
 
@@ -45,6 +48,7 @@ class Grid:
         found: Name of a contrast -> language or mean -> value.
         pairs: What costs the same: the arm of the smaller encoder, that of the larger one, and the larger one's gain.
         robust: Name of a contrast -> measure of robustness -> value.
+        sampled: Name of a contrast -> what it is in a language like these; empty where a mixed model has too little.
     """
 
     target: TargetArms
@@ -53,6 +57,7 @@ class Grid:
     found: Mapping[str, Mapping[str, Gain]]
     pairs: Sequence[tuple[Key, Key, Mapping[str, Gain]]]
     robust: Mapping[str, Mapping[str, Gain]]
+    sampled: Mapping[str, Line]
 
 
 def lacking(planned: Sequence[Planned]) -> str | None:
@@ -98,7 +103,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
             decided(f"{what}, {mean.removeprefix('mean, ')}", gain, holm.get((what, mean)), MORE, (SIZE, DATA, SAME))
             for (what, mean), gain in differences.items()
         ],
-        tables=[_effects(grids), _robustness(grids), _equal_cost(grids)],
+        tables=[_effects(grids), _robustness(grids), *_sampled(grids), _equal_cost(grids)],
         confounds=[*_confounds(grids), *notes],
         rows=[row for g in grids for row in _rows(g)],
         synthetic=any(cell.result["synthetic"] for cell in cells),
@@ -147,13 +152,14 @@ def _grid(target: TargetArms, tasks: str, places: Mapping[tuple[int, int], tuple
         for (a, (_, first)), (b, (_, second)) in itertools.permutations(places.items(), 2)
         if a[0] < b[0] and a[1] > b[1] and max(_cost(first), _cost(second)) <= ALIKE * min(_cost(first), _cost(second))
     ]
+    sampled = robustness.sampled(target, wanted)
     for a, b in twins:
         wanted[f"{keys[b]} - {keys[a]}"] = {keys[b]: 1.0, keys[a]: -1.0}
     found = target.contrasts(wanted)
     level = {AVERAGE: {key: 1 / len(keys) for key in keys.values()}}
     robust = robustness.contrasts(target, level | {name: wanted[name] for name in (VOLUME, ENCODER, DIFFERENCE)})
     pairs = [(keys[a], keys[b], found.pop(f"{keys[b]} - {keys[a]}")) for a, b in twins]
-    return Grid(target, tasks, keys, found, pairs, robust)
+    return Grid(target, tasks, keys, found, pairs, robust, sampled)
 
 
 def _centred(values: Sequence[int]) -> dict[int, float]:
@@ -199,6 +205,31 @@ def _robustness(grids: Sequence[Grid]) -> Table:
         "line over the languages that have some."
     )
     return Table(caption, ("target", "after", "measure", AVERAGE, VOLUME, ENCODER, "encoder less data"), lines)
+
+
+def _sampled(grids: Sequence[Grid]) -> list[Table]:
+    lines = [
+        [
+            grid.target.name,
+            grid.tasks,
+            name,
+            shown(fit.height),
+            shown(fit.slope),
+            f"{fit.languages:.1f}",
+            f"{fit.seeds:.1f}",
+        ]
+        for grid in grids
+        for name in (VOLUME, ENCODER, DIFFERENCE, INTERACTION)
+        if (fit := grid.sampled.get(name))
+    ]
+    caption = (
+        "A mixed model, in which languages and seeds are random: what doubling gives in a language like these, with as "
+        "much pretraining text as they have on average, and how much more it gives with ten times as much text. "
+        "Intervals of 95 % hold for other languages of this kind too. Beside them the standard deviations between "
+        "languages, which text does not explain, and between seeds. Languages without pretraining text are left out."
+    )
+    titles = ("target", "after", "what", LIKE, TENFOLD, "between languages", "between seeds")
+    return [Table(caption, titles, lines)] if lines else []
 
 
 def _equal_cost(grids: Sequence[Grid]) -> Table:
@@ -262,6 +293,8 @@ def _rows(grid: Grid) -> list[dict[str, Any]]:
     about = {"target": grid.target.name, "after": grid.tasks}
     rows = [row for name, by in grid.found.items() for row in tidy({**about, "contrast": name}, by)]
     rows += [row for name, by in grid.robust.items() for row in tidy({**about, "contrast": name}, by)]
+    for name, fit in grid.sampled.items():
+        rows += tidy({**about, "contrast": name}, {LIKE: fit.height, f"{LIKE}, {TENFOLD}": fit.slope})
     for small, large, by in grid.pairs:
         rows += tidy({**about, "contrast": f"{' / '.join(large)} less {' / '.join(small)}"}, by)
     return rows

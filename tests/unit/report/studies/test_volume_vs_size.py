@@ -9,6 +9,7 @@ import pytest
 from support.finished import finished
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.data.language_table import languages
 from stilts_xtreme.report.labels import unlearnt
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.studies import Planned, check
@@ -86,9 +87,37 @@ def test_robustness_has_what_doubling_does_to_the_gap_and_the_worst_language() -
     assert {row["contrast"] for row in rows} >= {"mean of the grid", "doubling the data", "doubling the encoder"}
 
 
+def many_languages(seeds: int = 3) -> list[FinishedCell]:
+    """Doubling the encoder gives 3 points where pretraining saw 1 GiB of text, and one less with ten times as much."""
+    rng = np.random.default_rng(2)
+    found = []
+    for made in cells(1.0, 0.0, noise=0.0, seeds=seeds):
+        step = list(SIZES).index(made.result["model"])
+        scores = {"en": 80.0}
+        for language in ("de", "fr", "sw", "ta", "ur", "yo"):
+            text = languages()[language].cc100_gib
+            gain = (3 - np.log10(text)) * step if text else 50.0 * step
+            scores[language] = made.result["averages"]["zero_shot_value"] + gain + rng.normal(0, 0.01)
+        kept = {key: made.result[key] for key in ("cell", "volume", "scale")}
+        found.append(finished(made.result["model"], "mnli", scores, made.result["seed"], **kept))
+    return found
+
+
+def test_a_mixed_model_says_how_what_doubling_gives_changes_with_the_text_of_a_language() -> None:
+    (table,) = (table for table in analyse(many_languages()).tables if table.caption.startswith("A mixed model"))
+    lines = {line[2]: line[3:] for line in table.lines}
+    assert float(lines["doubling the encoder"][1].split()[0]) == pytest.approx(-1.0, abs=0.06)
+    texts = [languages()[language].cc100_gib for language in ("de", "fr", "sw", "ta", "ur")]
+    assert float(lines["doubling the encoder"][0].split()[0]) == pytest.approx(3 - np.mean(np.log10(texts)), abs=0.06)
+    assert float(lines["doubling the data"][0].split()[0]) == pytest.approx(1.0, abs=0.06)
+    assert float(lines["doubling the data"][1].split()[0]) == pytest.approx(0.0, abs=0.06)
+    assert not any("mixed model" in table.caption for table in analyse(many_languages(seeds=1)).tables)
+    assert not any("mixed model" in table.caption for table in analyse(cells(1, 3)).tables), "two languages"
+
+
 def test_pairs_of_one_cost_are_compared() -> None:
     found = analyse(cells(1, 3))
-    pairs = found.tables[2].lines
+    pairs = found.tables[-1].lines
     # 1M x 200 and 2M x 100; 1M x 400, 2M x 200 and 4M x 100; 2M x 400 and 4M x 200
     assert len(pairs) == 5
     small, _, gain = next(line[1:] for line in pairs if "100" in line[2] and line[2].startswith("l"))
