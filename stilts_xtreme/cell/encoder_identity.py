@@ -7,10 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from stilts_xtreme.cell.rows import rows_in
+from stilts_xtreme.core.checks import choice
 from stilts_xtreme.core.inputs import Origin
 from stilts_xtreme.core.specs import Cell, ModelSpec
 from stilts_xtreme.core.stage import Pretraining
-from stilts_xtreme.data.corpus import corpus_specs, world_identity
+from stilts_xtreme.data.corpus import corpus_specs, world_identity, world_languages
 from stilts_xtreme.data.sources import source_of
 
 
@@ -37,17 +38,23 @@ def pretraining(cell: Cell) -> Pretraining | None:
     if model.architecture is None:
         return None
     specs = corpus_specs(cell)
-    corpus = tuple(
-        rows_in(cell, source.spec, split, source.languages(split))
-        for source in (source_of(spec, cell.data) for spec in specs)
-        for split in source.splits()
-    )
+    sources = [source_of(spec, cell.data) for spec in specs]
+    parts = [(source, split, source.languages(split)) for source in sources for split in source.splits()]
+    only, world = model.languages, None if specs else world_identity(cell.data)
+    if only is not None:
+        there = {language for _, _, found in parts for language in found} if specs else world_languages(cell.data)
+        for language in only:
+            choice("model.languages", language, sorted(there))
+        parts = [(source, split, tuple(one for one in found if one in only)) for source, split, found in parts]
+        world = None if world is None else world | {"only": sorted(only)}
+    corpus = tuple(rows_in(cell, source.spec, split, found) for source, split, found in parts if found)
     settings = model.pretraining or {}
+    label = f"{model.name} on {', '.join(spec.name for spec in specs) or 'synthetic'}"
     return Pretraining(
-        label=f"{model.name} on {', '.join(spec.name for spec in specs) or 'synthetic'}",
+        label=label if only is None else f"{label} in {', '.join(only)}",
         architecture=model.architecture,
         settings=settings,
         corpus=corpus,
-        world=None if specs else world_identity(cell.data),
+        world=world,
         rows={"steps": int(settings["steps"])},
     )

@@ -83,7 +83,8 @@ def _encoder(cell: Cell, first: Stage) -> tuple[str, str | None]:
     """The encoder; of one that is pretrained here its description, as its text may be that of the target."""
     model, start = cell.model, getattr(first, "origin", None)
     if start is None:
-        return digest_of([model.architecture, model.pretraining, model.corpus]), None
+        read = [] if model.languages is None else [sorted(model.languages)]
+        return digest_of([model.architecture, model.pretraining, model.corpus, *read]), None
     return digest_of(start.identity()), f"{start.id}@{start.revision}" if start.id is not None else start.path
 
 

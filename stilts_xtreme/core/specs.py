@@ -20,7 +20,8 @@ class ModelSpec:
     ``licence`` is named as the hub does, such as ``mit``; None: it is not known. Not keyed.
     ``weights`` is ``pretrained``, or ``random`` for a floor: the same training from an encoder that knows nothing.
     ``layers`` is the number of its lowest layers that are kept; None: all of them.
-    ``languages`` are those that it was pretrained on; None: they are not known. Not keyed.
+    ``languages`` are those that it was pretrained on; None: they are not known. Not keyed. Of an encoder that is
+    pretrained here they choose the text, and are keyed; None: all languages of ``corpus``.
     ``root`` is a folder in which an encoder with an id is looked for, as ``OWNER/NAME``. Not keyed.
     """
 

@@ -37,12 +37,24 @@ def world_key(data: DataSpec) -> dict[str, Any]:
     return {"version": identity["version"], **{name: identity["world"][name] for name in ("seed", "languages")}}
 
 
-def world_corpus(data: DataSpec) -> dict[str, list[str]]:
-    """Language -> texts."""
+def world_languages(data: DataSpec) -> tuple[str, ...]:
+    """The languages of the world."""
     from stilts_xtreme.data import synthetic
 
-    world = world_of(data)
-    texts = {language: synthetic.corpus(world, language) for language in synthetic.LANGUAGES[: world.languages]}
+    return synthetic.LANGUAGES[: world_of(data).languages]
+
+
+def world_corpus(data: DataSpec, languages: Sequence[str] | None = None) -> dict[str, list[str]]:
+    """Language -> texts.
+
+    Args:
+        data: Where rows come from.
+        languages: Those that are taken; None: all.
+    """
+    from stilts_xtreme.data import synthetic
+
+    known, world = world_languages(data), world_of(data)
+    texts = {language: synthetic.corpus(world, language) for language in languages or known}
     if not any(texts.values()):
         raise StiltsError("data.world.sentences leaves no text to pretrain on; take a larger number.")
     return texts

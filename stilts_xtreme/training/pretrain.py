@@ -43,21 +43,25 @@ SEED = 0
 """Pretraining is a constant of the model, as a downloaded encoder's is: the cell's seed does not change it."""
 
 
-def texts_of(specs: Sequence[DatasetSpec], data: DataSpec, limit: int) -> dict[str, list[str]]:
+def texts_of(
+    specs: Sequence[DatasetSpec], data: DataSpec, limit: int, languages: Sequence[str] | None = None
+) -> dict[str, list[str]]:
     """The corpus: language -> texts, evenly thinned to about ``limit`` in all.
 
     Args:
         specs: The data sets whose text it is; none for the synthetic world's own.
         data: Where rows come from.
         limit: Texts.
+        languages: Those that are taken; None: all.
     """
     texts: dict[str, list[str]] = {}
     if specs:
         for spec in specs:
             for language, found in source_of(spec, data).corpus().items():
-                texts.setdefault(language, []).extend(found)
+                if languages is None or language in languages:
+                    texts.setdefault(language, []).extend(found)
     else:
-        texts = world_corpus(data)
+        texts = world_corpus(data, languages)
     total = sum(map(len, texts.values()))
     if total > limit:
         every = total / limit
@@ -213,7 +217,7 @@ def pretrain(
         Facts for the manifest.
     """
     settings, shape = stage.settings, dict(stage.architecture)
-    texts = texts_of(stage.specs(), cell.data, int(settings["max_sentences"]))
+    texts = texts_of(stage.specs(), cell.data, int(settings["max_sentences"]), cell.model.languages)
     everything = [text for language in sorted(texts) for text in texts[language]]
     if len(everything) < 100:
         raise StiltsError(

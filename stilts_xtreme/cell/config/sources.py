@@ -71,7 +71,8 @@ def make_model(values: Mapping[str, Any], data: DataSpec, own_text: bool) -> Mod
     if model.name is None and (model.path or model.id):  # one of several in a sweep
         model = dataclasses.replace(model, name=Path(model.path or str(model.id)).resolve().name)
     of_world = model.corpus == "synthetic" or (model.corpus in (None, "auto") and not own_text)
-    model = resolve(model, world_key(data) if of_world and model.shipped is not None else None)
+    shipped = of_world and model.shipped is not None and model.languages is None  # it has read all languages
+    model = resolve(model, world_key(data) if shipped else None)
     choice("model.weights", model.weights, ("pretrained", "random"))
     one = sum(value is not None for value in (model.id, model.path, model.architecture)) == 1
     check(one, "model", model.name, "it needs exactly one of a hub id, a folder or an architecture")
@@ -85,9 +86,14 @@ def _languages(asked: Any) -> tuple[str, ...] | None:
     if isinstance(asked, str):
         choice("model.languages", asked, KNOWN)
         return KNOWN[asked]
-    good = asked is None or (isinstance(asked, list | tuple) and all(isinstance(one, str) for one in asked))
-    check(good, "model.languages", asked, f"it must be null, a list of codes, or one of {', '.join(KNOWN)}")
-    return None if asked is None else tuple(asked)
+    listed = isinstance(asked, list | tuple) and bool(asked) and all(isinstance(one, str) for one in asked)
+    check(
+        asked is None or listed,
+        "model.languages",
+        asked,
+        f"it must be null, a list of codes, or one of {', '.join(KNOWN)}",
+    )
+    return None if asked is None else tuple(dict.fromkeys(asked))
 
 
 def _placed(model: ModelSpec, data: DataSpec) -> ModelSpec:

@@ -25,7 +25,7 @@ from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import Cell, Recipe
-from stilts_xtreme.core.stage import Evaluation, Stage, Training
+from stilts_xtreme.core.stage import Evaluation, Pretraining, Stage, Training
 from stilts_xtreme.report.benchmark.averages import load as load_benchmark
 
 
@@ -96,7 +96,10 @@ VERDICTS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "model.shipped": ((), None),  # test_shipped
     "model.licence": (("model.licence=mit",), None),
     "model.layers": ((), None),  # test_lowest_layers
-    "model.languages": (("model.languages=[en]",), None),
+    "model.languages": (
+        ("model.languages=[qaa]",),
+        "pretraining",
+    ),  # of an encoder from outside: test_encoder_from_outside
     "model.root": (("model.root=.",), None),  # test_folder_of_encoders
     "model.weights": (("model.weights=random",), "intermediate"),
     "model.retrieval_layer": (("model.retrieval_layer=1",), None),  # also test_settings_of_one_format
@@ -277,6 +280,7 @@ def test_encoder_from_outside(tmp_path: Path) -> None:
     assert first_changed(hub, "model.id=owner/other") == "target"
     assert first_changed(hub, "model.revision=abc") == "target"
     assert first_changed(hub, "model.name=other") is None
+    assert first_changed(hub, "model.languages=[en]") is None, "what it has read, it has read"
     for folder, weights in (("a", b"1"), ("b", b"1"), ("c", b"2")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "config.json").write_text("{}")
@@ -358,6 +362,28 @@ def test_corpus() -> None:
     assert first_changed(CELL, "model.corpus=synthetic") is None
     with pytest.raises(StiltsError, match="data=hub"):
         plan(cell_of(*CELL, "model.corpus=xnli"))
+
+
+def test_languages_of_a_pretraining() -> None:
+    """They choose the text, whatever their order; those that it does not have are refused."""
+    some = first_changed(CELL, "model.languages=[qaa,qac]")
+    assert some == "pretraining"
+    assert first_changed((*CELL, "model.languages=[qaa,qac]"), "model.languages=[qac,qaa,qac]") is None
+    assert first_changed((*CELL, "model.languages=[qaa,qac]"), "model.languages=[qaa,qab]") == "pretraining"
+    shipped = plan(cell_of("model=mini", "+target=xnli", "trainer=cpu")).final.chain()[0]
+    read = plan(cell_of("model=mini", "+target=xnli", "trainer=cpu", "model.languages=[qaa]")).final.chain()[0]
+    assert (shipped.kind, read.kind) == ("train", "pretrain"), "the shipped encoder has read all languages"
+    assert (
+        identity_of(plan(cell_of(*CELL)))["encoder"]
+        != identity_of(plan(cell_of(*CELL, "model.languages=[qaa]")))["encoder"]
+    )
+    hub = ("+target=xnli", "model=mini", "trainer=cpu", "data=hub", "data.root=null")
+    first = plan(cell_of(*hub, "model.languages=[de,sw]")).final.chain()[0]
+    assert isinstance(first, Pretraining)
+    assert {language for rows in first.corpus for language in rows.languages} == {"de", "sw"}
+    for asked in ("[qaa,qax]", "cc100", "[]"):
+        with pytest.raises(StiltsError, match=r"model\.languages"):
+            plan(cell_of(*CELL, f"model.languages={asked}"))
 
 
 DATASET: dict[str, tuple[str, bool]] = {

@@ -97,6 +97,7 @@ def test_pretraining_passes_over_a_language_without_text(run_tiny: Callable[...,
     cell = cell_of("+target=tatoeba", "trainer=cpu", world, "++data.world.sentences=300")
     texts = texts_of((), cell.data, 10_000)
     assert texts[UNSEEN] == []
+    assert texts_of((), cell.data, 10_000, ["qac", "qaa"]) == {code: texts[code] for code in ("qac", "qaa")}
     assert all(texts[code] for code in texts if code != UNSEEN)
     result = run_tiny("+target=tatoeba", world)
     assert UNSEEN in {row["language"] for row in result["rows"]}
