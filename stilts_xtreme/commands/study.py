@@ -188,12 +188,11 @@ def _analysed(settings: Mapping[str, Any], folders: Sequence[Path], own_rates: b
 
     needs = ("cell", "rows", "comparison", "averages", "synthetic", "target", "seed")
     cells = merged(read_cells(folder, needs) for folder in folders)
-    if own_rates:
-        cells, chosen = tuned(cells)
-        for sentence in chosen:
-            out(sentence)
+    cells, chosen = tuned(cells) if own_rates else (cells, [])
+    for sentence in chosen:
+        out(sentence)
     try:
-        return analyse(settings["analysis"], cells)
+        return analyse(settings["analysis"], cells, chosen)
     except StiltsError as error:
         whole = [folder for folder in folders if (folder / "cells").is_dir()]
         if not whole:

@@ -17,10 +17,11 @@ from stilts_xtreme.sweep.session import Session
 
 def report(session: Session) -> None:
     """Ends a sweep: its matrix or its study's curves, printed and written; a single cell's table instead."""
-    from stilts_xtreme.report import matrix, points, scaling
+    from stilts_xtreme.report import matrix, points, scaling, studies
     from stilts_xtreme.report.page.build import PAGE
     from stilts_xtreme.report.results import FinishedCell, cells_of_study
     from stilts_xtreme.report.sweeps import unfinished
+    from stilts_xtreme.report.tuned import where_swept
 
     results = [result for result in session.results if result["target"]]
     if not session.results:
@@ -53,18 +54,22 @@ def report(session: Session) -> None:
             cells = [FinishedCell(result, output / "cells" / result["cell"]) for result in results]
             missing = [entry for record in session.records for entry in unfinished.of_sweep(record, cells)]
             text = matrix.write(cells, place, missing=missing)
-            if axis:
-                gone = unfinished.paragraph(unfinished.said(missing))
-                text = scaling.write(points.points(results, axis), place) + (f"\n{gone}\n" if gone else "")
+            answer, lack = None, None
+            try:
+                compared, rates = where_swept(cells) if axis or session.analysis else (cells, [])
+                if axis:
+                    gone = unfinished.paragraph(unfinished.said(missing))
+                    curves = scaling.write(points.points([cell.result for cell in compared], axis), place)
+                    text = "\n\n".join(filter(None, [curves.rstrip(), "\n".join(rates), gone])) + "\n"
+                if session.analysis:
+                    answer = studies.analyse(session.analysis, compared, rates)
+            except StiltsError as error:  # cells failed or collapsed, or lack a baseline; the tables stand
+                lack = error
             console.page(text)
-            if session.analysis:
-                from stilts_xtreme.report import studies
-
-                try:
-                    found = studies.analyse(session.analysis, cells)
-                    console.page(studies.write(found, place, session.hypothesis))
-                except StiltsError as error:  # cells failed or collapsed; the tables above stand
-                    say(f"The study has no answer. {error}")
+            if answer is not None:
+                console.page(studies.write(answer, place, session.hypothesis))
+            if lack is not None:
+                say(f"The study has no answer. {lack}")
             if place == folder:
                 out(f"{'table, points, matrix' if axis else 'matrix, rows'} and picture: {folder}")
                 out(f"page: {(folder / PAGE).resolve()}")

@@ -31,12 +31,13 @@ TRANSLATED = ("multilingual_vs_monolingual",)
 """Those that read cells with translated test rows."""
 
 
-def analyse(name: str, cells: Sequence[FinishedCell]) -> Conclusion:
+def analyse(name: str, cells: Sequence[FinishedCell], chosen: Sequence[str] = ()) -> Conclusion:
     """What finished cells say to a study's question.
 
     Args:
         name: One of :data:`ANALYSES`.
         cells: The study's cells, whatever their order. Cells that the question is not about are passed over.
+        chosen: Sentences on how they were chosen, which a reader has to know.
 
     Raises:
         StiltsError: There is no such analysis, or the cells cannot answer its question: the sentence says which are
@@ -45,10 +46,9 @@ def analyse(name: str, cells: Sequence[FinishedCell]) -> Conclusion:
     module = _module(name)
     kept = cells if name in TRANSLATED else [cell for cell in cells if not cell.result.get("translate_test")]
     found: Conclusion = module.analyse(kept)
-    if len(kept) < len(cells):
-        left_out = "Cells with translated test rows are left out: they are no transfer to other languages."
-        found = replace(found, confounds=[*found.confounds, left_out])
-    return found
+    left_out = "Cells with translated test rows are left out: they are no transfer to other languages."
+    more = [left_out] if len(kept) < len(cells) else []
+    return replace(found, confounds=[*found.confounds, *more, *chosen])
 
 
 def check(name: str, planned: Sequence[Planned]) -> None:

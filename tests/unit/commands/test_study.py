@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,7 @@ def test_a_users_own_study_is_found(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_store_with_cells_of_other_studies_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str, cells: Sequence[Any]) -> None:
+    def refuse(*given: Any) -> None:
         raise StiltsError("two encoders have as many parameters.")
 
     (tmp_path / "cells" / "one").mkdir(parents=True)
@@ -104,10 +103,10 @@ def test_tuned_takes_one_learning_rate_of_each_arm(
     monkeypatch.setattr("stilts_xtreme.report.results.read_cells", lambda folder, needs: {})
     monkeypatch.setattr("stilts_xtreme.report.evidence.merged", lambda found: ["slow", "fast"])
     monkeypatch.setattr("stilts_xtreme.report.tuned.tuned", lambda cells: (cells[1:], ["fast was taken"]))
-    monkeypatch.setattr("stilts_xtreme.report.studies.analyse", lambda name, cells: asked.append(cells))
+    monkeypatch.setattr("stilts_xtreme.report.studies.analyse", lambda *given: asked.append(given[1:]))
     for own in (False, True):
         study._analysed({"analysis": "saturation"}, [tmp_path], own)
-    assert asked == [["slow", "fast"], ["fast"]]
+    assert asked == [(["slow", "fast"], []), (["fast"], ["fast was taken"])]
     assert "fast was taken" in capsys.readouterr().out
 
 

@@ -49,6 +49,33 @@ def test_every_sweep_ends_with_its_page_and_its_missing_cells(
     assert (place / "scaling.md").is_file() == (axis is not None)
 
 
+@pytest.mark.parametrize("study", [{"analysis": "transfer"}, {"axis": "volume", "name": "volumes"}])
+def test_a_study_over_learning_rates_compares_each_arm_at_its_best(
+    study: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_matrix(tmp_path, {"mnli": {"xnli": 0.3}}, seeds=(0, 1), items=20)
+    results = []
+    for file in sorted(tmp_path.glob("cells/*/result.json")):
+        text = file.read_text(encoding="utf-8")
+        for rate, dev in ((1e-5, 60), (3e-5, 70)):
+            result = json.loads(text.replace('"key ', f'"{rate} '))
+            result |= {"cell": f"{result['cell']}-{rate:g}", "settings": {"recipe.target.learning_rate": rate}}
+            result["identity"] |= {"catalogued": True, "rest": f"xnli {rate}"}
+            result["stages"][-1]["info"]["dev"] = {"xnli": dev}
+            results.append(result)
+    session = Session()
+    session.add(results, {"name": "own", **study}, str(tmp_path))
+    report(session)
+    said, told = capsys.readouterr()
+    assert "has no answer" not in told
+    assert "Learning rate by dev rows, m, mnli > xnli: seed 0 3e-05, seed 1 3e-05." in " ".join(said.split())
+    (place,) = (tmp_path / "studies").iterdir()
+    rows = (place / "rows.csv").read_text(encoding="utf-8")
+    assert "1e-05 ['mnli'] xnli 0" in rows, "the matrix has all cells"
+    if "analysis" in study:
+        assert "Learning rate by dev rows" in (place / "study.md").read_text(encoding="utf-8")
+
+
 def test_a_report_is_written_over_by_one_that_has_all_of_its_cells_alone(tmp_path: Path) -> None:
     write_matrix(tmp_path, {"mnli": {"xnli": 0.3}}, seeds=(0, 1), items=20)
     results = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("cells/*/result.json"))]

@@ -11,7 +11,7 @@ from support.finished import finished
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.evidence import findings
 from stilts_xtreme.report.results import FinishedCell
-from stilts_xtreme.report.tuned import CHOSEN, OPTION, tuned
+from stilts_xtreme.report.tuned import CHOSEN, OPTION, tuned, where_swept
 
 
 def cell(before: str, rate: float, dev: float, value: float, seed: int = 0, collapsed: bool = False) -> FinishedCell:
@@ -48,7 +48,26 @@ def test_each_arm_has_the_rate_with_its_own_best_dev_score() -> None:
     found, said = tuned(CELLS)
     assert [each.result["cell"] for each in found] == ["none-5e-05-0", "mnli-1e-05-0"]
     assert {each.result["settings"][OPTION] for each in found} == {CHOSEN}
-    assert "mnli > xnli: seed 0 1e-05" in said[1]
+    assert "mini, mnli > xnli: seed 0 1e-05" in said[1]
+
+
+def test_cells_that_differ_in_anything_else_are_not_chosen_between() -> None:
+    """A volume, a size and a number of shots are in no option of the recipe."""
+    for more in ({"volume": 0.1}, {"shots": {"k": 5, "draw": 0, "arm": "after"}}, {"mlm": 1.0}):
+        other = FinishedCell({**CELLS[2].result, **more, "cell": "other"}, None)
+        assert len(tuned([*CELLS, other])[0]) == 3, more
+
+
+def test_a_choice_at_the_end_of_what_was_tried_is_named() -> None:
+    _, said = tuned([*CELLS, cell("none", 1e-6, 50, 40), cell("mnli", 1e-6, 50, 40)])
+    assert len(said) == 2, "one arm at the largest of three rates, one between the others"
+    *_, last = tuned([*CELLS[:3], cell("mnli", 5e-5, dev=78, value=66)])[1]
+    assert last.startswith("The largest learning rate that was tried is the best one in 2 of 2 choices, so larger ")
+
+
+def test_where_no_rate_is_swept_nothing_is_chosen() -> None:
+    assert where_swept(CELLS) == tuned(CELLS)
+    assert where_swept([CELLS[0], CELLS[2]]) == ([CELLS[0], CELLS[2]], [])
 
 
 def test_the_gain_is_between_the_chosen_cells() -> None:
