@@ -25,11 +25,13 @@ def settings(cell: Cell) -> dict[str, Any]:
     Returns:
         Option, such as ``recipe.target.learning_rate``, -> value; nested groups are flat.
     """
+    model = cell.model
+    read = model.languages if model.architecture is not None else None  # of one from outside they change nothing
     groups: dict[str, Any] = {
         "recipe.intermediate": _recipes(cell.intermediate_tasks),
         "recipe.target": _recipes(cell.target.train[::-1]) if cell.target else {},
         "data": asdict(cell.data),
-        "model": {"architecture": cell.model.architecture, "pretraining": cell.model.pretraining},
+        "model": {"architecture": model.architecture, "pretraining": model.pretraining, "languages": read},
         "sampling": asdict(cell.sampling) if len(cell.intermediate_tasks) > 1 and not cell.merge else {},
         "merge": asdict(cell.merge) if cell.merge else {},
         "mlm": asdict(cell.mlm) if cell.intermediate_tasks and cell.mlm.weight else {},

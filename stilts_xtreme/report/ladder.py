@@ -19,7 +19,8 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
 
     Args:
         results: What cells came to; those with an intermediate task or random weights are passed over, and
-            those of a training that collapsed or found nothing.
+            those of a training that collapsed or found nothing. So are encoders that read some of the languages alone:
+            the shares of text are not theirs.
 
     Returns:
         A table with a line per target, and per encoder and setting where there are several: score and best floor in the
@@ -35,6 +36,7 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
         and result["target"]
         and not result["intermediate"]
         and not random_weights(result)
+        and not (result.get("settings") or {}).get("model.languages")
         and not meaningless(result)
     ]
     for result, label in zip(kept, labels(kept), strict=True):

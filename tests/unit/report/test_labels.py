@@ -228,6 +228,8 @@ def test_the_ladder_has_a_line_for_each_encoder() -> None:
     text = ladder.markdown(cells)
     assert "| c (A/c) / none > xnli |" in text
     assert "| c (B/c) / none > xnli |" in text
+    cells[1]["settings"] = {"model.languages": ["qaa"]}
+    assert "(B/c)" not in ladder.markdown(cells), "the shares of text are not those of an encoder of one language"
 
 
 @given(
