@@ -11,6 +11,9 @@ the arms find different items hard. The columns of the table:
 - seen: gains of the smallest visible size that are found (80 % are promised);
 - nothing: experiments without a gain in which one of ten points is refuted;
 - below: true gains that are called smaller than they are.
+
+A second table has contrasts that are random over seeds and over draws of rows, or over seeds and languages: how many
+intervals of 95 % have the true value in them.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from stilts_xtreme.report.statistics.gains import Gain, paired_gains
 from stilts_xtreme.report.statistics.languages import adjusted
 from stilts_xtreme.report.statistics.power import smallest_visible
 from stilts_xtreme.report.statistics.spread import Spread
+from stilts_xtreme.report.statistics.two_way import line, two_way
 from stilts_xtreme.tasks.metrics.items import Items
 
 Arm = dict[int, dict[str, Items]]
@@ -151,6 +155,40 @@ def rates(setting: Setting, count: int, seed: int = 0) -> dict[str, float]:
     }
 
 
+SPREADS = ((1.0, 1.0, 1.0), (2.0, 0.0, 1.0), (0.0, 2.0, 1.0), (0.0, 0.0, 1.0), (1.0, 3.0, 0.2), (3.0, 0.3, 0.5))
+"""Standard deviations between seeds, between draws or languages, and of the rest."""
+
+
+def crossed(seeds: int, places: int, of_seeds: float, of_places: float, rest: float, count: int) -> tuple[float, ...]:
+    """How many intervals of 95 % cover the truth, of contrasts that every seed has at every place.
+
+    Args:
+        seeds: How many seeds.
+        places: How many draws of rows, or languages.
+        of_seeds: Standard deviation between seeds, of the mean and of what a covariate of the places gives.
+        of_places: Standard deviation between places.
+        rest: Standard deviation of the rest.
+        count: Experiments.
+
+    Returns:
+        Shares: of the mean over draws; of the height and of the slope of a line over languages.
+    """
+    rng = np.random.default_rng(0)
+    covered = np.zeros(3)
+    for _ in range(count):
+        x = rng.normal(0, 1, places)
+        noise = rng.normal(0, of_places, (1, places)) + rng.normal(0, rest, (seeds, places))
+        values = noise + rng.normal(0, of_seeds, (seeds, 1))
+        error, df, _ = two_way(values)
+        half = Spread(0.0, error, df).quantile(0.975)
+        steep = values + rng.normal(0, of_seeds, (seeds, 1)) * (x - x.mean())
+        by_place = [Gain(float(own.mean()), Spread(0, 0, 1), tuple(range(seeds)), tuple(own)) for own in steep.T]
+        found = line(by_place, list(x))
+        ends = [gain.interval() for gain in (found.height, found.slope)]
+        covered += [abs(values.mean()) <= half, *(low <= 0 <= high for low, high in ends)]
+    return tuple((covered / count).tolist())
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -160,6 +198,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for setting in SETTINGS:
         found = rates(setting, options.experiments)
         print(f"| {setting.words} | {' | '.join(f'{100 * value:.1f}' for value in found.values())} |", flush=True)
+    print(
+        "\n| seeds x places, noise between seeds, places, rest | mean over draws | height | slope |\n|---|---|---|---|"
+    )
+    for seeds, places in ((3, 5), (2, 5), (3, 8), (3, 40)):
+        for spread in SPREADS:
+            shares = " | ".join(f"{100 * share:.1f}" for share in crossed(seeds, places, *spread, options.experiments))
+            print(f"| {seeds} x {places}, {', '.join(map(str, spread))} | {shares} |", flush=True)
 
 
 if __name__ == "__main__":
