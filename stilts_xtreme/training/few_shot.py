@@ -1,14 +1,16 @@
 """Few-shot transfer: in each language the model of a training is trained on some rows, answers there, and is forgotten.
 
 No rows of the language choose weights: those of the last step answer. The callbacks that a user adds to trainings are
-not in these.
+not in these. The answers of each language are kept until the evaluation is done, so that one that was killed goes on
+with the language that it was at.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,17 +18,20 @@ from typing import Any
 import numpy as np
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.files import RESUME
+from stilts_xtreme.core.files import RESUME, write_atomic
+from stilts_xtreme.core.json_text import read_json
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.schema import Columns
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Selected, Training
 from stilts_xtreme.core.terminal import say
+from stilts_xtreme.data import translated_tests
 from stilts_xtreme.data.sources import source_of
 from stilts_xtreme.models import sparse_embedding
 from stilts_xtreme.models.batch import Features, order
 from stilts_xtreme.models.encoder import load
 from stilts_xtreme.models.freezing import freeze
+from stilts_xtreme.models.reading import Reading
 from stilts_xtreme.models.tokenizer import load_tokenizer
 from stilts_xtreme.tasks import format_of
 from stilts_xtreme.tasks.draws import drawn
@@ -102,7 +107,7 @@ def few_shot(cell: Cell, stage: Evaluation, folder_of: FolderOf, scratch: Path) 
         cell: The cell.
         stage: The evaluation.
         folder_of: Gives the folder of a finished stage, such as the training that is gone on with.
-        scratch: Where a training leaves checkpoints.
+        scratch: Where a training leaves checkpoints, and answers are kept.
 
     Returns:
         The answers, and the shots: options, data set, split, steps of a training, and language -> ids of its rows.
@@ -121,13 +126,51 @@ def few_shot(cell: Cell, stage: Evaluation, folder_of: FolderOf, scratch: Path) 
     for language in shots.rows.languages:
         rows = _drawn(cell, stage, language)
         ids[language] = list(rows["id"])
+        own = scratch / RESUME / f"{NAME}-{language}"
+        kept = own.with_name(f"{own.name}.json")
+        if kept.is_file():
+            steps = _restored(found, cell, stage, language, read_json(kept))
+            continue
         start = _start(cell, stage, folder_of)
         stream = english.stream(start, start.head.features(rows, start.tokenizer))
         steps = len(stream)
-        _train(cell, stage, start, stream, f"{stage.label} in {language}", scratch / RESUME / f"{NAME}-{language}")
-        found.add(answer_with(cell, stage, start.head, start.tokenizer, start.place, [("test", language)], not left))
+        _train(cell, stage, start, stream, f"{stage.label} in {language}", own)
+        answered = answer_with(cell, stage, start.head, start.tokenizer, start.place, [("test", language)], not left)
+        _keep(kept, answered, language, steps)
+        shutil.rmtree(own, ignore_errors=True)
+        found.add(answered)
     about = {**options.facts(), "dataset": shots.rows.spec.name, "split": shots.rows.split, "steps": steps}
     return found, {**about, "rows": ids}
+
+
+def _keep(file: Path, answered: Answered, language: str, steps: int) -> None:
+    """Writes down what a model answered in a language."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    told = {
+        "steps": steps,
+        "answers": answered.answers["test", language],
+        "more": answered.more[language],
+        "facts": answered.facts,
+        "tokens": {code: asdict(reading) for code, reading in answered.tokens.items()},
+    }
+    write_atomic(file, json.dumps(told))
+
+
+def _restored(found: Answered, cell: Cell, stage: Evaluation, language: str, told: dict[str, Any]) -> int:
+    """Adds what a model answered in a language before the evaluation was killed; returns the steps of its training."""
+    rows, report = translated_tests.rows(stage.test, language)
+    found.add(
+        Answered(
+            labels=source_of(stage.target.test, cell.data).labels(),
+            rows={("test", language): rows},
+            answers={("test", language): told["answers"]},
+            problems={language: {name: count for name, (count, _) in report.problems.items()}},
+            more={language: told["more"]},
+            facts=told["facts"],
+            tokens={code: Reading(**reading) for code, reading in told["tokens"].items()},
+        )
+    )
+    return int(told["steps"])
 
 
 def _drawn(cell: Cell, stage: Evaluation, language: str) -> Columns:
@@ -228,7 +271,6 @@ def _train(cell: Cell, stage: Evaluation, start: Start, stream: StepStream, labe
         guard = Guard(bar, label, _nowhere)
         fit(head, stream, cell.trainer, [guard], folder)
     sparse_embedding.restore(head.encoder)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 _nowhere: Callable[[dict[str, Any]], None] = lambda point: None  # noqa: E731

@@ -81,6 +81,36 @@ def test_steps_are_equal_with_and_without_english_rows(results: dict[str, Any], 
     assert steps["joint"] == trained["info"]["steps"] == 3
 
 
+@pytest.mark.parametrize("target", [CELL, ("+target=xquad", *CELL[1:])])
+def test_a_killed_evaluation_goes_on_with_the_language_that_it_was_at(
+    target: tuple[str, ...], run_tiny: Callable[..., Any], pretrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (*target, *SHOTS, "shots.draw=2")
+    trained: list[str] = []
+    train = few_shot._train
+
+    def dying(*given: Any) -> None:
+        trained.append(given[4].rpartition(" ")[2])
+        if trained == ["qab", "qac"]:
+            raise KeyboardInterrupt
+        train(*given)
+
+    monkeypatch.setattr(few_shot, "_train", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run_tiny(*options, output=pretrained)
+    again = run_tiny(*options, output=pretrained)
+    assert trained == ["qab", "qac", "qac"]
+    whole = run_tiny(*options)
+    assert trained == ["qab", "qac", "qac", "qab", "qac"]
+    folders = [output / "cells" / whole["cell"] for output in (pretrained, Path(run_tiny.output))]  # type: ignore[attr-defined]
+    assert again["comparison"] == whole["comparison"]
+    files = sorted(file.relative_to(folders[1]) for file in folders[1].glob("predictions/**/*.*"))
+    assert len(files) == 3
+    for file in [*files, Path("shots.json")]:
+        assert (folders[0] / file).read_bytes() == (folders[1] / file).read_bytes(), file
+    assert not list((pretrained / "scratch").rglob("shots-*"))
+
+
 def test_there_is_no_one_model_to_predict_with(results: dict[str, Any], run_tiny: Callable[..., Any]) -> None:
     folder = folder_of(run_tiny, results["after"])
     with pytest.raises(StiltsError, match=r"has no one model: shots.k=8 trained a model for each language"):
@@ -110,23 +140,3 @@ def test_a_language_is_answered_alike_whichever_others_are(
     for arm in ("after", "replay"):
         alone = run_tiny(*CELL, *SHOTS, f"shots.arm={arm}", "languages=[qac]")
         assert values(alone)["qac"] == values(results[arm])["qac"]
-
-
-def test_a_killed_evaluation_begins_anew_and_ends_alike(
-    results: dict[str, Any],
-    run_tiny: Callable[..., Any],
-    pretrained: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made = few_shot._train
-
-    def dies(cell: Any, stage: Any, start: Any, stream: Any, label: str, folder: Path) -> None:
-        if label.endswith("qac"):
-            raise KeyboardInterrupt
-        made(cell, stage, start, stream, label, folder)
-
-    monkeypatch.setattr(few_shot, "_train", dies)
-    with pytest.raises(KeyboardInterrupt):
-        run_tiny(*CELL, *SHOTS, output=pretrained)
-    monkeypatch.setattr(few_shot, "_train", made)
-    assert values(run_tiny(*CELL, *SHOTS, output=pretrained)) == values(results["after"])
