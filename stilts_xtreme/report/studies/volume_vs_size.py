@@ -212,7 +212,7 @@ def _sampled(grids: Sequence[Grid]) -> list[Table]:
         [
             grid.target.name,
             grid.tasks,
-            name,
+            "encoder less data" if name == DIFFERENCE else name,
             shown(fit.height),
             shown(fit.slope),
             f"{fit.languages:.1f}",
