@@ -11,7 +11,7 @@ from stilts_xtreme.core.checks import choice
 from stilts_xtreme.core.inputs import Origin
 from stilts_xtreme.core.specs import Cell, ModelSpec
 from stilts_xtreme.core.stage import Pretraining
-from stilts_xtreme.data.corpus import corpus_specs, world_identity, world_languages
+from stilts_xtreme.data.corpus import corpus_specs, world_identity, world_text
 from stilts_xtreme.data.sources import source_of
 
 
@@ -42,7 +42,7 @@ def pretraining(cell: Cell) -> Pretraining | None:
     parts = [(source, split, source.languages(split)) for source in sources for split in source.splits()]
     only, world = model.languages, None if specs else world_identity(cell.data)
     if only is not None:
-        there = {language for _, _, found in parts for language in found} if specs else world_languages(cell.data)
+        there = {language for _, _, found in parts for language in found} if specs else world_text(cell.data)
         for language in only:
             choice("model.languages", language, sorted(there))
         parts = [(source, split, tuple(one for one in found if one in only)) for source, split, found in parts]

@@ -54,13 +54,13 @@ def report(session: Session) -> None:
             cells = [FinishedCell(result, output / "cells" / result["cell"]) for result in results]
             missing = [entry for record in session.records for entry in unfinished.of_sweep(record, cells)]
             text = matrix.write(cells, place, missing=missing)
-            answer, lack = None, None
+            answer, lack, drawn = None, None, False
             try:
                 compared, rates = where_swept(cells) if axis or session.analysis else (cells, [])
                 if axis:
                     gone = unfinished.paragraph(unfinished.said(missing))
-                    curves = scaling.write(points.points([cell.result for cell in compared], axis), place)
-                    text = "\n\n".join(filter(None, [curves.rstrip(), "\n".join(rates), gone])) + "\n"
+                    curves = scaling.write(points.points([cell.result for cell in compared], axis), place, rates)
+                    text, drawn = curves + (f"\n{gone}\n" if gone else ""), True
                 if session.analysis:
                     answer = studies.analyse(session.analysis, compared, rates)
             except StiltsError as error:  # cells failed or collapsed, or lack a baseline; the tables stand
@@ -71,7 +71,7 @@ def report(session: Session) -> None:
             if lack is not None:
                 say(f"The study has no answer. {lack}")
             if place == folder:
-                out(f"{'table, points, matrix' if axis else 'matrix, rows'} and picture: {folder}")
+                out(f"{'table, points, matrix' if drawn else 'matrix, rows'} and picture: {folder}")
                 out(f"page: {(folder / PAGE).resolve()}")
         session.search.report(folder if place == folder else None)
 

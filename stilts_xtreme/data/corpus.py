@@ -37,11 +37,11 @@ def world_key(data: DataSpec) -> dict[str, Any]:
     return {"version": identity["version"], **{name: identity["world"][name] for name in ("seed", "languages")}}
 
 
-def world_languages(data: DataSpec) -> tuple[str, ...]:
-    """The languages of the world."""
+def world_text(data: DataSpec) -> list[str]:
+    """The languages of the world that have unlabelled text."""
     from stilts_xtreme.data import synthetic
 
-    return synthetic.LANGUAGES[: world_of(data).languages]
+    return [code for code in synthetic.LANGUAGES[: world_of(data).languages] if synthetic.SHARES[code]]
 
 
 def world_corpus(data: DataSpec, languages: Sequence[str] | None = None) -> dict[str, list[str]]:
@@ -53,7 +53,8 @@ def world_corpus(data: DataSpec, languages: Sequence[str] | None = None) -> dict
     """
     from stilts_xtreme.data import synthetic
 
-    known, world = world_languages(data), world_of(data)
+    world = world_of(data)
+    known = synthetic.LANGUAGES[: world.languages]
     texts = {language: synthetic.corpus(world, language) for language in languages or known}
     if not any(texts.values()):
         raise StiltsError("data.world.sentences leaves no text to pretrain on; take a larger number.")

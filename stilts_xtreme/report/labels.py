@@ -19,6 +19,9 @@ BASELINE = "none"
 BEFORE = ("recipe.intermediate.", "sampling.", "merge.", "mlm.", "translation.")
 """Options of the intermediate phase, which a baseline does not have."""
 
+OF_TARGET = "recipe.target."
+"""Options that may differ from target to target in a row."""
+
 CONTROLS = {
     "placebo": "a control: the rows of the intermediate training have the answers of other rows, so that its gain is "
     "none of the task.",
@@ -211,8 +214,8 @@ def tidy_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
 def _told_apart(results: Sequence[Result]) -> dict[Any, list[str]]:
     """The options in which cells differ that would otherwise stand in one place; the seed apart.
 
-    Recipes may differ from target to target, but an intermediate training, an encoder and a world are those of a row.
-    So an option of a recipe names the cells of a target only where cells of this target differ in it.
+    The recipe of a target may differ from that of another one, so its options name the cells of a target only where
+    cells of this target differ in them. All other options name the cells of every target.
 
     Returns:
         Each target with the options that tell its cells apart.
@@ -225,8 +228,10 @@ def _told_apart(results: Sequence[Result]) -> dict[Any, list[str]]:
         targets.setdefault(result["target"], {}).setdefault(row, []).append(settings)
         common = {name: value for name, value in settings.items() if name.startswith((*BEFORE, "model.", "data."))}
         rows.setdefault(row, []).append(common)
-    everywhere = _differing(rows.values())
-    return {target: sorted(everywhere | _differing(places.values())) for target, places in targets.items()}
+    own = {target: _differing(places.values()) for target, places in targets.items()}
+    everywhere = _differing(rows.values()).union(*own.values())
+    everywhere = {option for option in everywhere if not option.startswith(OF_TARGET)}
+    return {target: sorted(everywhere | options) for target, options in own.items()}
 
 
 def _differing(places: Iterable[Sequence[Mapping[str, Any]]]) -> set[str]:

@@ -89,12 +89,13 @@ def _score(found: tuple[float, float | None] | None, sign: str) -> str:
     return f"{mean:{sign}.1f}" + (f" ±{half:.1f}" if half is not None else "")
 
 
-def write(found: Sequence[Point], folder: Path) -> str:
+def write(found: Sequence[Point], folder: Path, chosen: Sequence[str] = ()) -> str:
     """Writes ``scaling.md``, ``scaling.csv`` and, where there are gains to draw, ``scaling.png``.
 
     Args:
         found: Points of one axis.
         folder: Made if it is not there.
+        chosen: Sentences on how the cells were chosen, which a reader has to know.
 
     Returns:
         The text of the first.
@@ -107,7 +108,7 @@ def write(found: Sequence[Point], folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / POINTS, table(found))
     grouped = families(found)
-    text = markdown(found, grouped)
+    text = "\n\n".join([markdown(found, grouped).rstrip(), *(escaped(sentence) for sentence in chosen)]) + "\n"
     write_atomic(folder / "scaling.md", text)
     if any(place.gain for family in grouped for curve in family.lines.values() for place in curve):
         draw(grouped, any(point.synthetic for point in found), folder / "scaling.png")

@@ -23,42 +23,40 @@ CHOSEN = "tuned"
 def tuned(cells: Sequence[FinishedCell]) -> tuple[list[FinishedCell], list[str]]:
     """Of cells that differ in the learning rate of the target alone, the one with the best dev score.
 
-    A cell that collapsed is taken only where all of them did. Of equal scores the lower rate is taken.
+    A cell that collapsed is taken only where all of them did. Of equal scores the lower rate is taken. An arm that
+    lacks a rate which others have is left out with this seed, and so is one whose baseline does: the more rates are
+    tried, the better is the best one.
 
     Args:
         cells: Finished cells; those of a target that is not trained stay as they are.
 
     Returns:
-        The chosen cells, whose gains are over the chosen baselines; and sentences on what was chosen for each encoder
-        and target, and on whether larger or smaller rates are worth a trial.
+        The chosen cells, whose gains are over the chosen baselines; and sentences on what was chosen, on what is left
+        out, and on whether larger or smaller rates are worth a trial.
 
     Raises:
-        StiltsError: No two cells differ in the learning rate, a baseline is missing, or a cell has no dev score.
+        StiltsError: No two cells differ in the learning rate, no arm has all rates, or a cell has no dev score.
     """
     groups = _groups(cells)
     if all(len(group) == 1 for group in groups.values()):
         raise StiltsError(
             f"--tuned chooses between learning rates; run the sweep with several, as in {OPTION}=2e-5,5e-5."
         )
-    chosen = {key: _best(group) for key, group in groups.items()}
-    home = {evaluation(cell.result): key for key, group in groups.items() for cell in group}
+    kept, said = _comparable(groups)
+    chosen = {key: _best(group) for key, group in kept.items()}
+    home = {evaluation(cell.result): key for key, group in kept.items() for cell in group}
     found: list[FinishedCell] = []
     notes: dict[str, list[str]] = {}
     for key, cell in chosen.items():
-        lacking = [other for other in groups[key] if identity(other.result, "baseline") not in {None, *home}]
-        if lacking:
-            raise StiltsError(
-                f"The baseline of {lacking[0].result['cell']}, with the learning rate {_rate(lacking[0].result):g}, is "
-                "not among these cells; --tuned needs the same rates with +intermediate=none."
-            )
+        if len(kept[key]) == 1:
+            found.append(cell)
+            continue
         found.append(FinishedCell(_changed(cell.result, chosen, home), cell.folder))
-        if len(groups[key]) > 1:
-            before = "+".join(cell.result["intermediate"]) or "none"
-            control = f"{cell.result['control']}({before})" if cell.result.get("control") else before
-            where = f"{cell.result['model']}, {control} > {cell.result['target']}"
-            notes.setdefault(where, []).append(f"seed {cell.result['seed']} {_rate(cell.result):g}")
-    said = [f"Learning rate by dev rows, {where}: {', '.join(rates)}." for where, rates in notes.items()]
-    return found, [*said, *_ends([(chosen[key], group) for key, group in groups.items() if len(group) > 1])]
+        notes.setdefault(_where(cell.result), []).append(f"seed {cell.result['seed']} {_rate(cell.result):g}")
+    rates = [
+        f"Learning rate by dev rows of the source language, {where}: {', '.join(by)}." for where, by in notes.items()
+    ]
+    return found, [*rates, *said, *_ends([(chosen[key], group) for key, group in kept.items()])]
 
 
 def where_swept(cells: Sequence[FinishedCell]) -> tuple[list[FinishedCell], list[str]]:
@@ -78,15 +76,68 @@ def _groups(cells: Sequence[FinishedCell]) -> dict[Hashable, list[FinishedCell]]
     return groups
 
 
-def _ends(chosen: Sequence[tuple[FinishedCell, Sequence[FinishedCell]]]) -> list[str]:
-    """A sentence where most choices lie at one end of what was tried."""
-    said = []
-    for end, word in ((max, "larger"), (min, "smaller")):
-        here = sum(_rate(cell.result) == end(_rate(other.result) for other in group) for cell, group in chosen)
-        if 2 * here > len(chosen):
-            extreme = "largest" if word == "larger" else "smallest"
+def _comparable(
+    groups: Mapping[Hashable, list[FinishedCell]],
+) -> tuple[dict[Hashable, list[FinishedCell]], list[str]]:
+    """The groups that have all rates which others of their encoder and target have, and whose baselines do.
+
+    Raises:
+        StiltsError: None of several rates is left.
+    """
+    tried: dict[Hashable, set[float]] = {}
+    for group in groups.values():
+        tried.setdefault(_place(group[0].result), set()).update(_rate(cell.result) for cell in group)
+    kept, said = dict(groups), []
+    for key, group in groups.items():
+        if lost := tried[_place(group[0].result)] - {_rate(cell.result) for cell in group}:
+            rates = ", ".join(f"{rate:g}" for rate in sorted(lost))
             said.append(
-                f"The {extreme} learning rate that was tried is the best one in {here} of {len(chosen)} choices, so "
+                f"{_who(group[0].result)}, is left out: it has no cell with the learning rate {rates}, as others do."
+            )
+            del kept[key]
+    home = {evaluation(cell.result) for group in kept.values() for cell in group}
+    for key, group in list(kept.items()):
+        if len(group) > 1 and any(identity(cell.result, "baseline") not in {None, *home} for cell in group):
+            said.append(
+                f"{_who(group[0].result)}, is left out: its baseline is not among these cells with the same learning "
+                "rates (+intermediate=none)."
+            )
+            del kept[key]
+    if all(len(group) == 1 for group in kept.values()):
+        raise StiltsError(" ".join(said[:3]))
+    return kept, said
+
+
+def _place(result: Mapping[str, Any]) -> Hashable:
+    return result["model"], identity(result, "encoder"), _rest(result)
+
+
+def _where(result: Mapping[str, Any]) -> str:
+    return f"{result['model']}, {row_name(result)} > {result['target']}"
+
+
+def _who(result: Mapping[str, Any]) -> str:
+    return f"{_where(result)}, seed {result['seed']}"
+
+
+def _ends(chosen: Sequence[tuple[FinishedCell, Sequence[FinishedCell]]]) -> list[str]:
+    """A sentence where most choices lie at one end of what was tried.
+
+    Cells that go on from one training, as those of several draws of shots, are one choice. Choices between fewer than
+    three rates, of equal scores, and between cells that all collapsed are not counted.
+    """
+    choices: dict[Hashable, tuple[float, list[float]]] = {}
+    for cell, group in chosen:
+        best = [other for other in group if _dev(other.result) == _dev(cell.result)] if len(group) > 2 else []
+        if len(best) == 1 and not meaningless(cell.result):
+            trained = frozenset(str(row.get("trained")) for row in cell.result["rows"])
+            choices[trained] = _rate(cell.result), [_rate(other.result) for other in group]
+    said = []
+    for end, extreme, word in ((max, "largest", "larger"), (min, "smallest", "smaller")):
+        here = sum(rate == end(rates) for rate, rates in choices.values())
+        if 2 * here > len(choices):
+            said.append(
+                f"The {extreme} learning rate that was tried is the best one in {here} of {len(choices)} choices, so "
                 f"{word} ones may be better still."
             )
     return said

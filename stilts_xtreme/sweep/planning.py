@@ -187,10 +187,12 @@ def check_study(planned: Sequence[PlannedCell], refused: Sequence[Refusal] = ())
 
 
 def _encoder(model: ModelSpec) -> str:
-    """What tells encoders apart that are not loaded yet: the name, and for one that is pretrained here its shape."""
+    """What tells encoders apart before they are loaded: the name; of one pretrained here also shape and languages."""
     shape = model.architecture or {}
-    parts = [str(shape[key]) for key in ("num_hidden_layers", "hidden_size") if key in shape]
-    return f"{model.label} ({' x '.join(parts)})" if parts else model.label
+    parts = [" x ".join(str(shape[key]) for key in ("num_hidden_layers", "hidden_size") if key in shape)]
+    if model.architecture is not None and model.languages is not None:
+        parts.append(" ".join(sorted(model.languages)))
+    return f"{model.label} ({', '.join(filter(None, parts))})" if any(parts) else model.label
 
 
 def sweep_name(planned: Sequence[PlannedCell]) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from stilts_xtreme.core.errors import StiltsError
-from stilts_xtreme.core.files import RESUME, write_atomic
+from stilts_xtreme.core.files import RESUME, digest_of, write_atomic
 from stilts_xtreme.core.json_text import read_json
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.schema import Columns
@@ -128,8 +129,8 @@ def few_shot(cell: Cell, stage: Evaluation, folder_of: FolderOf, scratch: Path) 
         ids[language] = list(rows["id"])
         own = scratch / RESUME / f"{NAME}-{language}"
         kept = own.with_name(f"{own.name}.json")
-        if kept.is_file():
-            steps = _restored(found, cell, stage, language, read_json(kept))
+        if (told := _kept(kept, language)) is not None:
+            steps = _restored(found, cell, stage, language, told)
             continue
         start = _start(cell, stage, folder_of)
         stream = english.stream(start, start.head.features(rows, start.tokenizer))
@@ -153,7 +154,25 @@ def _keep(file: Path, answered: Answered, language: str, steps: int) -> None:
         "facts": answered.facts,
         "tokens": {code: asdict(reading) for code, reading in answered.tokens.items()},
     }
-    write_atomic(file, json.dumps(told))
+    write_atomic(file, json.dumps({"digest": _digest(told), "told": told}))
+
+
+def _kept(file: Path, language: str) -> dict[str, Any] | None:
+    """What was written down of a language; None where nothing was, or where it is damaged."""
+    if not file.is_file():
+        return None
+    with suppress(StiltsError, KeyError, TypeError):
+        found = read_json(file)
+        told: dict[str, Any] = found["told"]
+        if _digest(told) == found["digest"]:
+            return told
+    say(f"  warning: {file} is damaged; the training in {language} begins anew")
+    return None
+
+
+def _digest(told: Mapping[str, Any]) -> str:
+    """Of texts as ASCII, because half of a surrogate pair has no bytes in UTF-8."""
+    return digest_of(json.dumps(told, sort_keys=True))
 
 
 def _restored(found: Answered, cell: Cell, stage: Evaluation, language: str, told: dict[str, Any]) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cells import cell_of
+from support.cells import begun, cell_of
 
 from stilts_xtreme.cell.trained import find
 from stilts_xtreme.core.errors import StiltsError
@@ -81,9 +81,24 @@ def test_steps_are_equal_with_and_without_english_rows(results: dict[str, Any], 
     assert steps["joint"] == trained["info"]["steps"] == 3
 
 
-@pytest.mark.parametrize("target", [CELL, ("+target=xquad", *CELL[1:])])
+@pytest.mark.parametrize(
+    ("target", "damage"),
+    [
+        (CELL, None),
+        (("+target=xquad", *CELL[1:]), None),
+        (CELL, lambda text: text[: len(text) // 2]),
+        (CELL, lambda text: "{}"),
+        (CELL, lambda text: text.replace("NOUN", "VERB", 1)),
+    ],
+)
 def test_a_killed_evaluation_goes_on_with_the_language_that_it_was_at(
-    target: tuple[str, ...], run_tiny: Callable[..., Any], pretrained: Path, monkeypatch: pytest.MonkeyPatch
+    target: tuple[str, ...],
+    damage: Callable[[str], str] | None,
+    run_tiny: Callable[..., Any],
+    pretrained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     options = (*target, *SHOTS, "shots.draw=2")
     trained: list[str] = []
@@ -98,11 +113,16 @@ def test_a_killed_evaluation_goes_on_with_the_language_that_it_was_at(
     monkeypatch.setattr(few_shot, "_train", dying)
     with pytest.raises(KeyboardInterrupt):
         run_tiny(*options, output=pretrained)
+    (kept,) = (pretrained / "scratch").rglob("shots-qab.json")
+    if damage is not None:
+        assert damage(kept.read_text()) != kept.read_text()
+        kept.write_text(damage(kept.read_text()))
     again = run_tiny(*options, output=pretrained)
-    assert trained == ["qab", "qac", "qac"]
-    whole = run_tiny(*options)
-    assert trained == ["qab", "qac", "qac", "qab", "qac"]
-    folders = [output / "cells" / whole["cell"] for output in (pretrained, Path(run_tiny.output))]  # type: ignore[attr-defined]
+    assert trained == ["qab", "qac", *(["qab"] if damage else []), "qac"]
+    assert ("shots-qab.json is damaged; the training in qab begins anew" in capsys.readouterr().err) == bool(damage)
+    monkeypatch.setattr(few_shot, "_train", train)
+    whole = run_tiny(*options, output=begun(Path(run_tiny.output), tmp_path / "whole"))  # type: ignore[attr-defined]
+    folders = [output / "cells" / whole["cell"] for output in (pretrained, tmp_path / "whole")]
     assert again["comparison"] == whole["comparison"]
     files = sorted(file.relative_to(folders[1]) for file in folders[1].glob("predictions/**/*.*"))
     assert len(files) == 3

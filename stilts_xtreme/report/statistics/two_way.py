@@ -112,7 +112,7 @@ class Line:
     """A contrast over languages, as a line over a covariate.
 
     Attributes:
-        height: At the mean of the covariate.
+        height: At the mean of the covariate, on average over languages.
         slope: What one more of the covariate gives.
         languages: The standard deviation between languages that the line leaves, in points.
         seeds: The standard deviation between seeds of the height, in points.
@@ -125,7 +125,7 @@ class Line:
 
 
 def line(by_language: Sequence[Gain], covariate: Sequence[float]) -> Line:
-    """A contrast on a language like those that were tried, and how it changes with a covariate.
+    """A contrast on average over languages like those that were tried, and how it changes with a covariate.
 
     The mixed model is ``value = height + slope * covariate + language + seed + seed * covariate + rest``, all random
     but height and slope.

@@ -210,9 +210,15 @@ def _target(name: str, cells: Sequence[tuple[FinishedCell, Label]], answers: Ans
     source = cells[0][0].result.get("source_language")
     read_in = list(next(iter(next(iter(arms.values())).seeds.values())))
     zero_shot = [language for language in read_in if language != source] or read_in
-    means = {ZERO_SHOT: zero_shot, EVERY: read_in, **_by_resources(zero_shot)}
+    by_text = {} if any(reads_some(arm) for arm in arms.values()) else _by_resources(zero_shot)
+    means = {ZERO_SHOT: zero_shot, EVERY: read_in, **by_text}
     parallel = described is not None and described.parallel
     return TargetArms(name, arms, parallel, by_items, means)
+
+
+def reads_some(arm: Arm) -> bool:
+    """Whether an encoder was pretrained here on some of the languages, so that the amounts of text are not its own."""
+    return bool((arm.first.get("settings") or {}).get("model.languages"))
 
 
 def _by_resources(zero_shot: Sequence[str]) -> dict[str, list[str]]:

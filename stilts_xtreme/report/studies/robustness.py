@@ -5,7 +5,8 @@ spread between languages, and what ten times as much pretraining text comes to. 
 the logarithm of the text, as languages have more or less of it, and not one of three classes. None of them is a mean
 over items, so their intervals hold the noise of seeds alone.
 
-Languages are a sample too: :func:`sampled` says of a contrast what it is in a language like those that were tried.
+Languages are a sample too: :func:`sampled` says what a contrast is on average over languages like those that were
+tried.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from stilts_xtreme.data.synthetic import SHARES
 from stilts_xtreme.report.evidence import ZERO_SHOT
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.statistics.two_way import Line, line
-from stilts_xtreme.report.studies.compared import Arm, TargetArms
+from stilts_xtreme.report.studies.compared import Arm, TargetArms, reads_some
 from stilts_xtreme.tasks.metrics.items import Items
 
 WORST, GAP, SPREAD, TEXT = "worst language", "gap to the source", "spread of languages", "tenfold text"
 FEWEST = 3
-"""A slope, and a spread, need so many languages."""
+"""A slope, and a spread, need so many languages, and a mixed model as many seeds."""
 
 
 def measures(scores: Mapping[str, float], source: str | None) -> dict[str, float]:
@@ -76,6 +77,7 @@ def contrasts(target: TargetArms, wanted: Mapping[str, Mapping[tuple[str, str], 
     """
     found = {key: {seed: _of_run(arm, seed) for seed in arm.seeds} for key, arm in target.arms.items()}
     common = set.intersection(*(set(own) for by_seed in found.values() for own in by_seed.values()))
+    common -= {TEXT} if any(reads_some(arm) for arm in target.arms.values()) else set()
     if not common:
         return {}
     arms = {
@@ -92,7 +94,7 @@ def contrasts(target: TargetArms, wanted: Mapping[str, Mapping[tuple[str, str], 
 
 
 def sampled(target: TargetArms, wanted: Mapping[str, Mapping[tuple[str, str], float]]) -> dict[str, Line]:
-    """Contrasts in a language like those that were tried, by a mixed model over languages and seeds.
+    """Contrasts on average over languages like those that were tried, by a mixed model over languages and seeds.
 
     Args:
         target: The arms.
@@ -100,19 +102,21 @@ def sampled(target: TargetArms, wanted: Mapping[str, Mapping[tuple[str, str], fl
 
     Returns:
         Contrast -> a line over the logarithm, to the base ten, of the text that pretraining saw of a language. Its
-        height has the noise of the items besides. Empty with one seed, and without three languages that have text,
-        not all as much.
+        height has the noise of the items besides. Empty with fewer than three seeds, with which intervals are too
+        narrow; without three languages that have text, not all as much; and where an encoder read some of them alone.
     """
     read = {language: text for language in target.means[ZERO_SHOT] if (text := pretraining_text(language))}
     seeds = set.intersection(*(set(arm.seeds) for arm in target.arms.values()))
-    if len(read) < FEWEST or len(set(read.values())) == 1 or len(seeds) < 2:
+    if len(read) < FEWEST or len(set(read.values())) == 1 or len(seeds) < FEWEST:
+        return {}
+    if any(reads_some(arm) for arm in target.arms.values()):
         return {}
     found = {}
     for name, values in replace(target, means={ZERO_SHOT: list(read)}).contrasts(wanted).items():
         fitted = line([values[language] for language in read], np.log10(list(read.values())).tolist())
         mean, spread = values[ZERO_SHOT].spread, fitted.height.spread
         # few items make equal scores of unlike models: what rounding to them adds is in the error over seeds
-        spread = replace(spread, items=mean.items, seeds=max(spread.seeds, mean.seeds))
+        spread = replace(spread, items=mean.items) if spread.seeds >= mean.seeds else mean
         found[name] = replace(fitted, height=replace(fitted.height, spread=spread))
     return found
 

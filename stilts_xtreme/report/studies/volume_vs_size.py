@@ -2,8 +2,8 @@
 
 The cells are a grid of sizes and volumes. What doubling the rows and what doubling the encoder gives is the slope of
 the score over the logarithm of each, the other one held. Both slopes, their difference and the interaction are paired
-contrasts of the same test rows. A mixed model says what they are in other languages. Which of the two a budget of
-training buys is told by pairs of cells of one cost.
+contrasts of the same test rows. A mixed model says what they are on average over languages like these. Which of the
+two a budget of training buys is told by pairs of cells of one cost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DATA, SIZE, SAME = "more data", "a bigger encoder", "the same (shown equivalent)
 MORE = "more by doubling the encoder than by doubling the data"
 VOLUME, ENCODER, DIFFERENCE, INTERACTION = "doubling the data", "doubling the encoder", "difference", "interaction"
 AVERAGE = "mean of the grid"
-LIKE, TENFOLD = "a language like these", "with tenfold text"
+LIKE, TENFOLD = "languages like these", "with tenfold text"
 ALIKE = 1.25
 """Two trainings cost the same if neither costs more than this times the other."""
 
@@ -48,7 +48,8 @@ class Grid:
         found: Name of a contrast -> language or mean -> value.
         pairs: What costs the same: the arm of the smaller encoder, that of the larger one, and the larger one's gain.
         robust: Name of a contrast -> measure of robustness -> value.
-        sampled: Name of a contrast -> what it is in a language like these; empty where a mixed model has too little.
+        sampled: Name of a contrast -> what it is on average over languages like these; empty where a mixed model has
+            too little.
     """
 
     target: TargetArms
@@ -223,10 +224,11 @@ def _sampled(grids: Sequence[Grid]) -> list[Table]:
         if (fit := grid.sampled.get(name))
     ]
     caption = (
-        "A mixed model, in which languages and seeds are random: what doubling gives in a language like these, with as "
-        "much pretraining text as they have on average, and how much more it gives with ten times as much text. "
-        "Intervals of 95 % hold for other languages of this kind too. Beside them the standard deviations between "
-        "languages, which text does not explain, and between seeds. Languages without pretraining text are left out."
+        "A mixed model, in which languages and seeds are random: what doubling gives on average over languages like "
+        "these, with as much pretraining text as they have on average, and how much more it gives with ten times as "
+        "much text. The intervals of 95 % are those of the average, and a single language may lie outside. Beside them "
+        "the standard deviations between languages, which text does not explain, and between seeds. Languages without "
+        "pretraining text are left out."
     )
     titles = ("target", "after", "what", LIKE, TENFOLD, "between languages", "between seeds")
     return [Table(caption, titles, lines)] if lines else []

@@ -381,7 +381,7 @@ def test_languages_of_a_pretraining() -> None:
     first = plan(cell_of(*hub, "model.languages=[de,sw]")).final.chain()[0]
     assert isinstance(first, Pretraining)
     assert {language for rows in first.corpus for language in rows.languages} == {"de", "sw"}
-    for asked in ("[qaa,qax]", "cc100", "[]"):
+    for asked in ("[qaa,qax]", "[qaa,qah]", "cc100", "[]"):  # qah has no text
         with pytest.raises(StiltsError, match=r"model\.languages"):
             plan(cell_of(*CELL, f"model.languages={asked}"))
 

@@ -68,12 +68,13 @@ def test_a_study_over_learning_rates_compares_each_arm_at_its_best(
     report(session)
     said, told = capsys.readouterr()
     assert "has no answer" not in told
-    assert "Learning rate by dev rows, m, mnli > xnli: seed 0 3e-05, seed 1 3e-05." in " ".join(said.split())
+    rates = "Learning rate by dev rows of the source language, m, mnli > xnli: seed 0 3e-05, seed 1 3e-05."
+    assert rates in " ".join(said.split())
     (place,) = (tmp_path / "studies").iterdir()
     rows = (place / "rows.csv").read_text(encoding="utf-8")
     assert "1e-05 ['mnli'] xnli 0" in rows, "the matrix has all cells"
-    if "analysis" in study:
-        assert "Learning rate by dev rows" in (place / "study.md").read_text(encoding="utf-8")
+    page = place / ("study.md" if "analysis" in study else "scaling.md")
+    assert "m, mnli > xnli: seed 0 3e-05" in page.read_text(encoding="utf-8")
 
 
 def test_a_report_is_written_over_by_one_that_has_all_of_its_cells_alone(tmp_path: Path) -> None:

@@ -136,6 +136,15 @@ def test_an_option_of_one_target_names_no_cell_of_another_target() -> None:
     assert built.gain(f"mnli, {epochs}=10", "masakhaner2") == {0: 2}
 
 
+def test_an_option_that_is_of_no_recipe_names_the_cells_of_all_targets() -> None:
+    cells = [
+        cell("A", [], 1, rest="all", settings={"languages": "all"}),
+        cell("A", [], 2, rest="some", settings={"languages": ["de"]}),
+        cell("A", [], 3, target="panx", settings={"languages": "all"}),
+    ]
+    assert build(cells).rows == ["none, languages=all", "none, languages=['de']"]
+
+
 def test_floors_on_and_off_are_one_entry() -> None:
     """Cells of other folders with the same evaluation are the same."""
     twice = [cell("A", [], 10, averages={"zero_shot_value": 10, "zero_shot_floor": 7}), cell("A", [], 10, cell="other")]

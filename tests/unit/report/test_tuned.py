@@ -52,17 +52,40 @@ def test_each_arm_has_the_rate_with_its_own_best_dev_score() -> None:
 
 
 def test_cells_that_differ_in_anything_else_are_not_chosen_between() -> None:
-    """A volume, a size and a number of shots are in no option of the recipe."""
+    """A volume, a number of shots and the weight of MLM are in no option of the recipe."""
     for more in ({"volume": 0.1}, {"shots": {"k": 5, "draw": 0, "arm": "after"}}, {"mlm": 1.0}):
-        other = FinishedCell({**CELLS[2].result, **more, "cell": "other"}, None)
-        assert len(tuned([*CELLS, other])[0]) == 3, more
+        others = [FinishedCell({**cell.result, **more, "cell": f"other-{n}"}, None) for n, cell in enumerate(CELLS[2:])]
+        found, said = tuned([*CELLS, *others])
+        assert len(found) == 3, more
+        assert len({sentence.partition(":")[0] for sentence in said}) == 3, "each arm is named by what it is"
+
+
+def test_an_arm_that_lacks_a_rate_is_left_out_and_said() -> None:
+    """The best of two rates is better than one rate, so its gain would be too small."""
+    second = [cell(before, rate, 60, 50, seed=1) for before in ("none", "mnli") for rate in (1e-5, 5e-5)]
+    found, said = tuned([*CELLS, *second[:3]])
+    assert [each.result["cell"] for each in found] == ["none-5e-05-0", "mnli-1e-05-0", "none-1e-05-1"]
+    assert said[-1].startswith("mini, mnli > xnli, seed 1, is left out: it has no cell with the learning rate 5e-05")
+    found, said = tuned([*CELLS, *second[1:]])
+    assert [each.result["seed"] for each in found] == [0, 0], "without its baseline there is no gain"
+    assert "mini, none > xnli, seed 1, is left out" in said[-2]
+    assert "mini, mnli > xnli, seed 1, is left out: its baseline is not among these cells" in said[-1]
 
 
 def test_a_choice_at_the_end_of_what_was_tried_is_named() -> None:
-    _, said = tuned([*CELLS, cell("none", 1e-6, 50, 40), cell("mnli", 1e-6, 50, 40)])
-    assert len(said) == 2, "one arm at the largest of three rates, one between the others"
-    *_, last = tuned([*CELLS[:3], cell("mnli", 5e-5, dev=78, value=66)])[1]
+    inside = [cell("none", 1e-6, 50, 40), cell("mnli", 1e-6, 50, 40)]
+    assert len(tuned([*CELLS, *inside])[1]) == 2, "one arm has the largest of three rates, one another"
+    larger = [*CELLS[:3], cell("mnli", 5e-5, dev=78, value=66)]
+    assert len(tuned(larger)[1]) == 2, "of two rates each is at an end"
+    *_, last = tuned([*larger, *inside])[1]
     assert last.startswith("The largest learning rate that was tried is the best one in 2 of 2 choices, so larger ")
+    shots = {"shots": {"k": 5, "draw": 0, "arm": "after"}}
+    again = [
+        FinishedCell({**each.result, **shots, "cell": f"{each.result['cell']}-5"}, None) for each in larger + inside
+    ]
+    assert tuned([*larger, *inside, *again])[1][-1] == last, "cells that go on from one training are one choice"
+    alike = [cell(before, rate, 60, 50) for before in ("none", "mnli") for rate in (1e-6, 1e-5, 5e-5)]
+    assert len(tuned(alike)[1]) == 2, "of equal scores none is better"
 
 
 def test_where_no_rate_is_swept_nothing_is_chosen() -> None:
@@ -101,8 +124,12 @@ def test_a_collapsed_rate_is_not_chosen() -> None:
 def test_what_cannot_be_chosen_is_said() -> None:
     with pytest.raises(StiltsError, match=r"as in recipe\.target\.learning_rate=2e-5,5e-5"):
         tuned([CELLS[0], CELLS[2]])
-    with pytest.raises(StiltsError, match="mnli-1e-05-0, with the learning rate 1e-05, is not among these cells"):
+    with pytest.raises(
+        StiltsError, match=r"mini, none > xnli, seed 0, is left out: .* learning rate 1e-05, as others do"
+    ):
         tuned([CELLS[1], CELLS[2], cell("mnli", 5e-5, 72, 66)])
+    with pytest.raises(StiltsError, match=r"mini, mnli > xnli, seed 0, is left out: its baseline .*intermediate=none"):
+        tuned(CELLS[2:])
     for each in (CELLS[0], CELLS[1]):
         each.result["stages"][0]["info"] = {}
     with pytest.raises(StiltsError, match="no score on dev rows"):

@@ -111,8 +111,19 @@ def test_a_mixed_model_says_how_what_doubling_gives_changes_with_the_text_of_a_l
     assert float(lines["doubling the encoder"][0].split()[0]) == pytest.approx(3 - np.mean(np.log10(texts)), abs=0.06)
     assert float(lines["doubling the data"][0].split()[0]) == pytest.approx(1.0, abs=0.06)
     assert float(lines["doubling the data"][1].split()[0]) == pytest.approx(0.0, abs=0.06)
-    assert not any("mixed model" in table.caption for table in analyse(many_languages(seeds=1)).tables)
+    assert not any("mixed model" in table.caption for table in analyse(many_languages(seeds=2)).tables)
     assert not any("mixed model" in table.caption for table in analyse(cells(1, 3)).tables), "two languages"
+
+
+def test_text_that_an_encoder_did_not_read_is_nothing_of_it() -> None:
+    made = many_languages()
+    found = analyse(made)
+    assert any("little text" in verdict.about for verdict in found.verdicts)
+    made[0].result["settings"] = {"model.languages": ["en"]}
+    found = analyse(made)
+    assert not any("text" in verdict.about for verdict in found.verdicts)
+    assert not any("mixed model" in table.caption for table in found.tables)
+    assert not any(row["language"] == "tenfold text" for row in found.rows)
 
 
 def test_pairs_of_one_cost_are_compared() -> None:
