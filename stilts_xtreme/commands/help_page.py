@@ -12,7 +12,7 @@ from stilts_xtreme.core import compose, descriptions
 from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.errors import unknown
 from stilts_xtreme.core.files import text_of
-from stilts_xtreme.core.text import visible
+from stilts_xtreme.core.text import option_value, visible
 
 WIDTH, COLUMN = 118, 34
 FLAGS = ("-h", "--help")
@@ -83,11 +83,7 @@ def _options(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         elif isinstance(inner, DictConfig | ListConfig) and not inner._is_none():
             yield f"{prefix}{key}", str(OmegaConf.to_container(inner, resolve=True)).replace("'", "")
         else:
-            value = node[key]
-            yield (
-                f"{prefix}{key}",
-                "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value),
-            )
+            yield f"{prefix}{key}", option_value(node[key])
 
 
 def _short(options: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:

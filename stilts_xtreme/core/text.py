@@ -27,6 +27,13 @@ LATEX = {
 """Character -> what LaTeX prints it from; all others stand for themselves."""
 
 
+def option_value(value: object) -> str:
+    """The value of an option as a command line has it: ``null``, ``true``, ``[de,fr]``."""
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(option_value, value))}]"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def visible(text: object, lines: bool = False) -> str:
     r"""A text for a terminal or a log: control characters are written as escapes, such as ``\x1b`` and ``\n``.
 

@@ -83,22 +83,27 @@ def read(cells: Sequence[FinishedCell]) -> list[Cost]:
     """The costs of cells, from the files beside them; what is there of other cells is passed over.
 
     Raises:
-        StiltsError: A file is not there, or is none of costs.
+        StiltsError: A file is not there, is none of costs, or has none of these cells.
     """
     names = {str(cell.result["cell"]) for cell in cells}
     folders = dict.fromkeys(cell.folder.parent.parent for cell in cells if cell.folder is not None)
     if not folders:
         raise StiltsError("The costs of cells stand beside their folders, and of these only the numbers are known.")
-    return [cost for folder in folders for cost in _read(folder) if cost.cell in names]
+    found = [cost for folder in folders for cost in _read(folder) if cost.cell in names]
+    if not found:
+        folder = next(iter(folders))
+        raise StiltsError(f"{folder / FILE} has other cells alone; {_measure(folder)}.")
+    return found
+
+
+def _measure(folder: Path) -> str:
+    return f"python -m stilts_xtreme.cost {folder} measures the cells, on the machine that it runs on"
 
 
 def _read(folder: Path) -> list[Cost]:
     path = folder / FILE
     if not path.is_file():
-        raise StiltsError(
-            f"{path} does not exist; python -m stilts_xtreme.cost {folder} measures the cells, on the machine that it "
-            "runs on."
-        )
+        raise StiltsError(f"{path} does not exist; {_measure(folder)}.")
     try:
         with path.open(encoding="utf-8", newline="") as lines:
             return [_cost({key: csv_plain(text) for key, text in line.items()}) for line in csv.DictReader(lines)]

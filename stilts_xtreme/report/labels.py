@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from stilts_xtreme.core.shots import words
+from stilts_xtreme.core.text import option_value
 
 BASELINE = "none"
 """The row of cells without an intermediate task."""
@@ -248,7 +249,7 @@ def _differing(places: Iterable[Sequence[Mapping[str, Any]]]) -> set[str]:
 def _set_to(result: Result, options: Sequence[str], *without: str) -> str:
     settings = result.get("settings") or {}
     shown = [option for option in options if option in settings and not option.startswith(without or ("\0",))]
-    return "".join(f", {option}={settings[option]}" for option in shown)
+    return "".join(f", {option}={option_value(settings[option])}" for option in shown)
 
 
 def _distinct(scopes: Sequence[Hashable], names: Sequence[str], results: Sequence[Result], part: str) -> list[str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stilts_xtreme.core.text import option_value
 from stilts_xtreme.report.benchmark.published import CONFIDENCE
 from stilts_xtreme.report.page.runs import Run
 
@@ -177,10 +178,5 @@ def command(result: Mapping[str, Any]) -> str:
     named |= {name: settings.get(name) for name in MIXING}
     named |= {f"shots.{name}": value for name, value in shots.items()}
     named["evaluation.translate_test"] = result.get("translate_test")
-    words += [f"{name}={_written(value)}" for name, value in named.items() if value is not None]
+    words += [f"{name}={option_value(value)}" for name, value in named.items() if value is not None]
     return shlex.join(["python", "-m", "stilts_xtreme", *words, f"seed={result['seed']}"])
-
-
-def _written(value: Any) -> str:
-    """A value as a command line has it."""
-    return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)

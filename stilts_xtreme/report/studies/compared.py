@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from stilts_xtreme.core.errors import StiltsError
+from stilts_xtreme.core.text import option_value
 from stilts_xtreme.data.language_table import UNSEEN
 from stilts_xtreme.data.language_table import languages as languages_table
 from stilts_xtreme.data.synthetic import SHARES
@@ -186,7 +187,8 @@ def _encoders(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
         alike, own = meanings[name], str(identity(result, "encoder"))
         every = sorted({option for options in alike.values() for option in options})
         told = [option for option in every if len({str(options.get(option)) for options in alike.values()}) > 1]
-        shown = ", ".join(f"{option.rpartition('.')[2]}={alike[own].get(option)}" for option in told) or own[:8]
+        values = {option.rpartition(".")[2]: option_value(alike[own].get(option)) for option in told}
+        shown = ", ".join(f"{option}={value}" for option, value in values.items()) or own[:8]
         found.append(f"{name} ({shown})" if len(alike) > 1 else name)
     return found
 

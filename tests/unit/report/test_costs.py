@@ -32,6 +32,9 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     cells = [finished("mini", "none", {"en": 1.0, "de": 1.0}, 0, tmp_path / "cells" / "a")]
     with pytest.raises(StiltsError, match=rf"python -m stilts_xtreme.cost {tmp_path} measures"):
         costs.read(cells)
+    costs.write([Cost("other", "mini", "xnli", "", "parameters", "1", None, 1.0, "", "")], tmp_path)
+    with pytest.raises(StiltsError, match=rf"has other cells alone; python -m stilts_xtreme.cost {tmp_path} measures"):
+        costs.read(cells)
     (tmp_path / "costs.csv").write_text("cell,value\na,b\n")
     with pytest.raises(StiltsError, match="is no file of costs"):
         costs.read(cells)

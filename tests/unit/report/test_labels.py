@@ -142,7 +142,7 @@ def test_an_option_that_is_of_no_recipe_names_the_cells_of_all_targets() -> None
         cell("A", [], 2, rest="some", settings={"languages": ["de"]}),
         cell("A", [], 3, target="panx", settings={"languages": "all"}),
     ]
-    assert build(cells).rows == ["none, languages=all", "none, languages=['de']"]
+    assert build(cells).rows == ["none, languages=all", "none, languages=[de]"]
 
 
 def test_floors_on_and_off_are_one_entry() -> None:

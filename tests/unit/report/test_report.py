@@ -71,6 +71,8 @@ def test_cells_of_one_name_that_were_set_differently_have_rows_of_their_own() ->
         cell(["mnli"], "xnli", 49, "d", **slow, **hot),
         cell(["mnli"], "xnli", 58, "e", **fast, **cool),
         cell([], "udpos", 70, "f", **slow, only=1),
+        cell([], "udpos", 71, "g", **fast, only=1),
+        cell([], "panx", 70, "h", **slow),
     ]
     built = build(cells)
     rate, before = "recipe.target.learning_rate", "recipe.intermediate.learning_rate"
@@ -80,9 +82,10 @@ def test_cells_of_one_name_that_were_set_differently_have_rows_of_their_own() ->
         f"mnli, {before}=1e-05, {rate}=0.0001",
         f"mnli, {before}=2e-05, {rate}=0.0001",
         f"mnli, {before}=1e-05, {rate}=0.001",
+        "none",  # panx has one rate, which is none of its own
     ]
     gains = [built.gain(row, "xnli") for row in built.rows]
-    assert gains == [{}, {}, {0: 3.0}, {0: 9.0}, {0: 8.0}]
+    assert gains == [{}, {}, {0: 3.0}, {0: 9.0}, {0: 8.0}, {}]
     assert build([cells[0], cells[2], cells[5]]).rows == ["none", "mnli"], "nothing to tell apart"
     assert build([cells[0], {**cells[1], "settings": cells[0]["settings"]}]).rows == ["none", "none (b)"]
 
