@@ -3,7 +3,7 @@
 The cells are a grid of sizes and volumes. What doubling the rows and what doubling the encoder gives is the slope of
 the score over the logarithm of each, the other one held. Both slopes, their difference and the interaction are paired
 contrasts of the same test rows. A mixed model says what they are on average over languages like these. Which of the
-two a budget of training buys is told by pairs of cells of one cost.
+two a budget of training buys is told by encoders at one cost (:mod:`.iso_cost`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.report.evidence import EVERY
@@ -24,6 +24,10 @@ from stilts_xtreme.report.statistics.two_way import Line
 from stilts_xtreme.report.studies import robustness
 from stilts_xtreme.report.studies.compared import Arm, TargetArms, answered, gather, size_confounds, size_of
 from stilts_xtreme.report.studies.conclusion import Conclusion, Planned, Table, corrected, decided, shown, tidy
+from stilts_xtreme.report.studies.iso_cost import Budget, Key, Panel, budgets, cost_of, draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 QUESTION = "What buys more robustness in low-resource languages: more intermediate data or a bigger encoder?"
 DATA, SIZE, SAME = "more data", "a bigger encoder", "the same (shown equivalent)"
@@ -31,10 +35,7 @@ MORE = "more by doubling the encoder than by doubling the data"
 VOLUME, ENCODER, DIFFERENCE, INTERACTION = "doubling the data", "doubling the encoder", "difference", "interaction"
 AVERAGE = "mean of the grid"
 LIKE, TENFOLD = "languages like these", "with tenfold text"
-ALIKE = 1.25
-"""Two trainings cost the same if neither costs more than this times the other."""
-
-Key = tuple[str, str]
+LEVEL = "score of {} / {}"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Grid:
         tasks: The intermediate tasks, joined by ``+``.
         arms: (size, examples) -> the arm.
         found: Name of a contrast -> language or mean -> value.
-        pairs: What costs the same: the arm of the smaller encoder, that of the larger one, and the larger one's gain.
+        budgets: Two encoders at one cost, and what the bigger one gives over the smaller one.
+        levels: Arm -> its score, those without an intermediate task too.
         robust: Name of a contrast -> measure of robustness -> value.
         sampled: Name of a contrast -> what it is on average over languages like these; empty where a mixed model has
             too little.
@@ -56,7 +58,8 @@ class Grid:
     tasks: str
     arms: Mapping[tuple[int, int], Key]
     found: Mapping[str, Mapping[str, Gain]]
-    pairs: Sequence[tuple[Key, Key, Mapping[str, Gain]]]
+    budgets: Sequence[tuple[Budget, Mapping[str, Gain]]]
+    levels: Mapping[Key, Gain]
     robust: Mapping[str, Mapping[str, Gain]]
     sampled: Mapping[str, Line]
 
@@ -98,6 +101,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         if mean != EVERY
     }
     holm = corrected(differences)
+    synthetic = any(cell.result["synthetic"] for cell in cells)
     return Conclusion(
         question=QUESTION,
         verdicts=[
@@ -107,7 +111,8 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         tables=[_effects(grids), _robustness(grids), *_sampled(grids), _equal_cost(grids)],
         confounds=[*_confounds(grids), *notes],
         rows=[row for g in grids for row in _rows(g)],
-        synthetic=any(cell.result["synthetic"] for cell in cells),
+        synthetic=synthetic,
+        draw=lambda: _picture(grids, synthetic),
     )
 
 
@@ -148,32 +153,24 @@ def _grid(target: TargetArms, tasks: str, places: Mapping[tuple[int, int], tuple
         INTERACTION: {keys[s, v]: x[s] * y[v] / (across * along / len(keys)) for s, v in keys},
     }
     wanted[DIFFERENCE] = {key: wanted[ENCODER][key] - wanted[VOLUME][key] for key in keys.values()}
-    twins = [
-        (a, b)
-        for (a, (_, first)), (b, (_, second)) in itertools.permutations(places.items(), 2)
-        if a[0] < b[0] and a[1] > b[1] and max(_cost(first), _cost(second)) <= ALIKE * min(_cost(first), _cost(second))
-    ]
     sampled = robustness.sampled(target, wanted)
-    for a, b in twins:
-        wanted[f"{keys[b]} - {keys[a]}"] = {keys[b]: 1.0, keys[a]: -1.0}
+    paid = budgets(places)
+    wanted |= {budget.name: dict(budget.weights) for budget in paid}
+    baselines = [(encoder, BASELINE) for encoder in dict.fromkeys(encoder for encoder, _ in keys.values())]
+    scored = [*keys.values(), *(key for key in baselines if key in target.arms)]
+    wanted |= {LEVEL.format(*key): {key: 1.0} for key in scored}
     found = target.contrasts(wanted)
     level = {AVERAGE: {key: 1 / len(keys) for key in keys.values()}}
     robust = robustness.contrasts(target, level | {name: wanted[name] for name in (VOLUME, ENCODER, DIFFERENCE)})
-    pairs = [(keys[a], keys[b], found.pop(f"{keys[b]} - {keys[a]}")) for a, b in twins]
-    return Grid(target, tasks, keys, found, pairs, robust, sampled)
+    mean = next(iter(target.means))
+    levels = {key: found.pop(LEVEL.format(*key))[mean] for key in scored}
+    return Grid(target, tasks, keys, found, [(one, found.pop(one.name)) for one in paid], levels, robust, sampled)
 
 
 def _centred(values: Sequence[int]) -> dict[int, float]:
     """Logarithms to the base two, their mean taken away."""
     logs = [math.log2(value) for value in values]
     return {value: log - sum(logs) / len(logs) for value, log in zip(values, logs, strict=True)}
-
-
-def _cost(arm: Arm) -> float:
-    """Parameters without the embedding times examples that were seen: in proportion to the FLOPs of the training."""
-    trained = arm.first["scale"]["intermediate"]
-    passes = trained["steps"] / trained["batches"] if trained.get("batches") else 1.0
-    return float(size_of([arm]) * trained["examples"] * passes)
 
 
 def _effects(grids: Sequence[Grid]) -> Table:
@@ -235,22 +232,27 @@ def _sampled(grids: Sequence[Grid]) -> list[Table]:
 
 
 def _equal_cost(grids: Sequence[Grid]) -> Table:
-    lines = []
-    for grid in grids:
-        mean = next(iter(grid.target.means))
-        lines += [
-            [grid.target.name, " / ".join(small), " / ".join(large), shown(gains[mean])]
-            for small, large, gains in grid.pairs
+    lines = [
+        [
+            grid.target.name,
+            grid.tasks,
+            f"{budget.cost:.3g}",
+            *(f"{name}, {rows:,.0f} rows" for name, rows in zip(budget.encoders, budget.rows, strict=True)),
+            shown(gains[next(iter(grid.target.means))]),
         ]
+        for grid in grids
+        for budget, gains in grid.budgets
+    ]
     caption = (
-        f"Pairs of intermediate trainings that cost the same within a factor of {ALIKE:g} (parameters without the "
-        "embedding times examples seen): what the bigger encoder with fewer rows gives over the smaller one with more."
-        + ("" if lines else f" There are no such pairs: {_no_pairs(grids)}.")
+        "For one budget of intermediate training (parameters without the embedding times examples seen): what the "
+        "bigger encoder with fewer rows gives over the smaller one with more. Between two volumes a score is read off "
+        "the line between them, over the logarithm of the cost."
+        + ("" if lines else f" No two encoders have a budget in common: {_no_budget(grids)}.")
     )
-    return Table(caption, ("target", "smaller, more data", "bigger, less data", "bigger less smaller"), lines)
+    return Table(caption, ("target", "after", "budget", "smaller", "bigger", "bigger less smaller"), lines)
 
 
-def _no_pairs(grids: Sequence[Grid]) -> str:
+def _no_budget(grids: Sequence[Grid]) -> str:
     """Why no two trainings cost the same, and what would give some that do."""
     lengths = [_lengths(grid) for grid in grids]
     if any(steps < volumes for steps, volumes in lengths):
@@ -258,6 +260,17 @@ def _no_pairs(grids: Sequence[Grid]) -> str:
             return "all volumes have as many steps; volume_steps=own lets the cost fall with the volume"
         return "recipe.intermediate.max_steps ends the largest volumes alike; smaller volumes end by themselves"
     return "volumes in the proportion of the encoders' sizes give some"
+
+
+def _picture(grids: Sequence[Grid], synthetic: bool) -> Figure:
+    panels = []
+    for grid in grids:
+        curves: dict[str, dict[float, Gain]] = {}
+        for _, key in sorted(grid.arms.items()):  # by size and volume
+            curves.setdefault(key[0], {})[cost_of(grid.target.arms[key])] = grid.levels[key]
+        none = {encoder: gain for (encoder, before), gain in grid.levels.items() if before == BASELINE}
+        panels.append(Panel(f"{grid.target.name} after {grid.tasks}", curves, none))
+    return draw(panels, synthetic)
 
 
 def _lengths(grid: Grid) -> tuple[int, int]:
@@ -297,6 +310,6 @@ def _rows(grid: Grid) -> list[dict[str, Any]]:
     rows += [row for name, by in grid.robust.items() for row in tidy({**about, "contrast": name}, by)]
     for name, fit in grid.sampled.items():
         rows += tidy({**about, "contrast": name}, {LIKE: fit.height, f"{LIKE}, {TENFOLD}": fit.slope})
-    for small, large, by in grid.pairs:
-        rows += tidy({**about, "contrast": f"{' / '.join(large)} less {' / '.join(small)}"}, by)
+    for budget, by in grid.budgets:
+        rows += tidy({**about, "contrast": budget.name}, by)
     return rows

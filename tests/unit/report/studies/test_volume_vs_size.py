@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.finished import finished
 
 from stilts_xtreme.core.errors import StiltsError
@@ -13,7 +16,9 @@ from stilts_xtreme.data.language_table import languages
 from stilts_xtreme.report.labels import unlearnt
 from stilts_xtreme.report.results import FinishedCell
 from stilts_xtreme.report.studies import Planned, check
+from stilts_xtreme.report.studies.compared import Arm
 from stilts_xtreme.report.studies.conclusion import UNDECIDED
+from stilts_xtreme.report.studies.iso_cost import budgets
 from stilts_xtreme.report.studies.volume_vs_size import DATA, SAME, SIZE, analyse
 
 SIZES = {"s": 1_000_000, "m": 2_000_000, "l": 4_000_000}
@@ -126,14 +131,75 @@ def test_text_that_an_encoder_did_not_read_is_nothing_of_it() -> None:
     assert not any(row["language"] == "tenfold text" for row in found.rows)
 
 
-def test_pairs_of_one_cost_are_compared() -> None:
-    found = analyse(cells(1, 3))
-    pairs = found.tables[-1].lines
-    # 1M x 200 and 2M x 100; 1M x 400, 2M x 200 and 4M x 100; 2M x 400 and 4M x 200
-    assert len(pairs) == 5
-    small, _, gain = next(line[1:] for line in pairs if "100" in line[2] and line[2].startswith("l"))
-    assert small.startswith(("s", "m"))
-    assert float(gain.split()[0]) > 0
+def with_passes(made: list[FinishedCell]) -> list[FinishedCell]:
+    """Each volume is seen as often, so that the cost is in proportion to size and volume."""
+    for each in made:
+        each.result["scale"]["intermediate"] |= {"steps": each.result["volume"], "batches": each.result["volume"]}
+    return made
+
+
+def test_encoders_are_compared_at_one_budget() -> None:
+    """At one cost doubling the encoder halves the rows: it gives 3 points and takes 1."""
+    found = analyse(with_passes(cells(1, 3, noise=0.01)))
+    lines = found.tables[-1].lines
+    # 1M and 2M have the costs 200M to 400M in common, 2M and 4M twice as much
+    assert [line[2] for line in lines] == ["2e+08", "2.83e+08", "4e+08", "4e+08", "5.66e+08", "8e+08"]
+    assert lines[0][3:5] == ["s, 200 rows", "m, 100 rows"]
+    assert lines[1][3:5] == ["s, 283 rows", "m, 141 rows"]
+    assert lines[5][3:5] == ["m, 400 rows", "l, 200 rows"]
+    for line in lines:
+        assert float(line[5].split()[0]) == pytest.approx(2.0, abs=0.15)
+    assert {row["contrast"] for row in found.rows} >= {"m less s, budget 2.83e+08"}
+    more = analyse(with_passes(cells(3, 1, noise=0.01))).tables[-1].lines
+    assert all(float(line[5].split()[0]) == pytest.approx(-2.0, abs=0.15) for line in more)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=2, max_size=4, unique=True),
+    volumes=st.lists(st.integers(1, 1000), min_size=2, max_size=4, unique=True),
+    slopes=st.tuples(st.floats(-5, 5), st.floats(-5, 5)),
+)
+def test_a_budget_weighs_arms_as_the_line_between_them_does(
+    sizes: list[int], volumes: list[int], slopes: tuple[float, float]
+) -> None:
+    """Where scores are linear in both logarithms, the difference at one cost is that of the formula."""
+    arms = {
+        (size, volume): (
+            (f"{size}", f"{volume}"),
+            Arm("", "", "", {"scale": {"body": size, "intermediate": {"examples": volume, "steps": 3}}}),
+        )
+        for size in sizes
+        for volume in volumes
+    }
+    score = {key: slopes[0] * np.log(size) + slopes[1] * np.log(volume) for (size, volume), (key, _) in arms.items()}
+    for budget in budgets(arms):
+        small, big = (int(name) for name in budget.encoders)
+        assert small < big
+        found = sum(weight * score[key] for key, weight in budget.weights.items())
+        assert found == pytest.approx((slopes[0] - slopes[1]) * np.log(big / small), abs=1e-6)
+        assert budget.rows[0] * small == pytest.approx(budget.rows[1] * big, rel=1e-6)
+        assert sum(budget.weights.values()) == pytest.approx(0, abs=1e-9)
+    costs = {size: [size * volume for volume in volumes] for size in sorted(sizes)}
+    pairs = list(itertools.pairwise(costs.values()))
+    overlap = sum(max(map(min, pair)) <= min(map(max, pair)) for pair in pairs)
+    assert len({budget.encoders for budget in budgets(arms)}) == overlap
+
+
+def test_the_picture_has_a_curve_for_each_encoder() -> None:
+    made = with_passes(cells(1, 3))
+    bare = [
+        finished(name, "none", {"en": 50, "de": 40}, seed, cell=f"{name}-{seed}") for name in SIZES for seed in range(3)
+    ]
+    for cell in bare:
+        cell.result["scale"] = {"body": SIZES[cell.result["model"]]}
+    found = analyse([*made[::-1], *bare])
+    assert found.draw is not None
+    (axes,) = found.draw().axes
+    curves = [line.get_xdata() for line in axes.get_lines() if line.get_marker() == "o"]
+    assert [list(curve) for curve in curves] == [[size * volume for volume in VOLUMES] for size in SIZES.values()]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["s", "m", "l"]
+    dotted = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
+    assert [line.get_ydata()[0] for line in dotted] == [40, 40, 40]
 
 
 def test_steps_that_shrink_with_the_volume_are_named_as_a_confound() -> None:
@@ -149,7 +215,7 @@ def test_steps_that_shrink_with_the_volume_are_named_as_a_confound() -> None:
     [
         ({100: 5, 200: 5, 400: 5}, "volume_steps=own lets the cost fall", "come again more often"),
         ({100: 3, 200: 9, 400: 9}, "max_steps ends the largest volumes alike", "Some volumes have as many steps"),
-        ({100: 3, 200: 30, 400: 300}, "in the proportion of the encoders' sizes", "change together"),
+        ({100: 30, 200: 33, 400: 36}, "in the proportion of the encoders' sizes", "change together"),
     ],
 )
 def test_why_nothing_costs_the_same_is_said(steps: dict[int, int], why: str, confound: str) -> None:
