@@ -71,7 +71,7 @@ def _start(cell: Cell, parent: Stage | None) -> dict[str, Any]:
 
 def _learns(cell: Cell, task: TrainTask) -> StageTask:
     if cell.model.weights == "random":  # to freeze what knows nothing would only make a lower floor of it
-        task = replace(task, recipe=replace(task.recipe, freeze=None))
+        task = replace(task, recipe=replace(task.recipe, freeze=None, lora=None))
     own, selects = format_of(task.head), task.recipe.selects
     settings = own.training_settings(cell, task.recipe)
     if selects:

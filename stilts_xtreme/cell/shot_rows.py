@@ -86,7 +86,7 @@ def few_shot(cell: Cell, target: Target, languages: Sequence[str]) -> FewShot | 
         # a number of steps that was meant for the training in English is none for so few rows
         recipe = replace(recipe, learning_rate=rate, epochs=options.epochs, max_steps=None, warmup_steps=None)
     if cell.model.weights == "random":  # as in the training in English
-        recipe = replace(recipe, freeze=None)
+        recipe = replace(recipe, freeze=None, lora=None)
     task = replace(last, datasets=(spec,), recipe=recipe)
     learns = StageTask(task, (drawn_from,), (), format_of(task.head).training_settings(cell, recipe))
     english = rows.source_rows(cell, last.datasets, "train") if options.arm != "after" else ()

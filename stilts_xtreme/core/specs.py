@@ -64,6 +64,9 @@ class Recipe:
             trainings before had.
         freeze: What of the encoder is not trained: None is nothing, ``embeddings``, or how many of the lowest layers
             together with them. An encoder with random weights is trained whole all the same.
+        lora: The rank of the matrices that are trained in place of those of the layers
+            (:mod:`stilts_xtreme.models.low_rank`); None: the layers are trained themselves, as those of an encoder with
+            random weights are in any case.
         selection: The weights of the last step (``last``), of the best score on English dev rows (``best``), or the
             mean of the weights at all evaluation points (``average``). A training whose weights are chosen afterwards
             keeps those of all points (``points``).
@@ -86,6 +89,7 @@ class Recipe:
     max_query_length: int = 64
     dropout: float | None = None
     freeze: str | int | None = None
+    lora: int | None = None
     selection: str = "last"
     eval_every: int | None = None
     patience: int | None = None
@@ -99,8 +103,9 @@ class Recipe:
     def identity(self) -> dict[str, Any]:
         """What of it changes a training: all but how weights are selected where the last ones are taken."""
         found = asdict(self)
-        if self.freeze is None:  # as it was before there was a choice
-            del found["freeze"]
+        for name in ("freeze", "lora"):
+            if found[name] is None:  # as it was before there was a choice
+                del found[name]
         if not self.selects:
             for name in ("eval_every", "patience", "dev_rows"):
                 del found[name]
@@ -116,6 +121,7 @@ OPTIMISER_FIELDS = (
     "max_grad_norm",
     "dropout",
     "freeze",
+    "lora",
     "selection",
     "eval_every",
     "patience",

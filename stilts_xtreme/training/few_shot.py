@@ -28,7 +28,7 @@ from stilts_xtreme.core.stage import Evaluation, Selected, Training
 from stilts_xtreme.core.terminal import say
 from stilts_xtreme.data import translated_tests
 from stilts_xtreme.data.sources import source_of
-from stilts_xtreme.models import sparse_embedding
+from stilts_xtreme.models import low_rank, sparse_embedding
 from stilts_xtreme.models.batch import Features, order
 from stilts_xtreme.models.encoder import load
 from stilts_xtreme.models.freezing import freeze
@@ -220,6 +220,8 @@ def _start(cell: Cell, stage: Evaluation, folder_of: FolderOf) -> Start:
     whole = None if origin.random else origin
     encoder = load(source, cell.trainer.gradient_checkpointing, recipe.dropout, whole, cell.trainer.packing)
     freeze(encoder, recipe.freeze, "recipe.target.freeze")
+    assert stage.seed is not None
+    low_rank.adapt(encoder, recipe.lora, stage.seed, "recipe.target.lora")
     options = format.head_options(cell, stage.target.recipe, stage.target.metric)
     labels = source_of(stage.target.test, cell.data).labels()
     head: HeadModule = format.module()(encoder, labels, options, source)

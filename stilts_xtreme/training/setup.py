@@ -9,6 +9,7 @@ import torch
 
 from stilts_xtreme.core.specs import Cell, Recipe
 from stilts_xtreme.core.stage import Training
+from stilts_xtreme.models import low_rank
 from stilts_xtreme.models.encoder import Encoder, Source, load
 from stilts_xtreme.models.freezing import freeze
 from stilts_xtreme.models.tokenizer import load_tokenizer
@@ -59,6 +60,7 @@ def build(cell: Cell, stage: Training, folder_of: FolderOf) -> Parts:
         cell.trainer.packing,
     )
     freeze(encoder, first.freeze, f"recipe.{stage.phase}.freeze")
+    low_rank.adapt(encoder, first.lora, stage.seed, f"recipe.{stage.phase}.lora")
     tokenizer = load_tokenizer(source)
     torch.manual_seed(stage.seed)  # the fresh heads' weights
     heads: dict[str, HeadModule] = {}

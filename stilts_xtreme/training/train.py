@@ -19,7 +19,7 @@ from stilts_xtreme.core.instantiate import instantiate
 from stilts_xtreme.core.progress import phase
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Merged, Pretraining, Selected, Stage, Training
-from stilts_xtreme.models import sparse_embedding
+from stilts_xtreme.models import low_rank, sparse_embedding
 from stilts_xtreme.tasks.checkpoint import lineage, save
 from stilts_xtreme.training import checkpoints, mlm
 from stilts_xtreme.training.about import about
@@ -151,6 +151,7 @@ def train(cell: Cell, stage: Training, folder_of: FolderOf, scratch: Path, on_po
         callbacks[1].leave(scratch, sparse_embedding.rows_of(encoder), trained_to)
         return found
     sparse_embedding.restore(encoder)
+    low_rank.merge(encoder)
     scores, outcome = dev.outcome(losses, guesses)
     save(scratch, encoder, heads, tokenizer, lineage(cell, stage), about(cell, stage, rows_of, scores))
     tell(outcome)

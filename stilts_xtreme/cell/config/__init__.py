@@ -128,6 +128,9 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
         every = "evaluation.rules need all evaluation points, and patience would end the training before the last ones"
         option = option_of("recipe.target", recipe["target"], target.name, "patience")
         check(target.recipe.patience is None, option, target.recipe.patience, every)
+        points = "evaluation.rules keep the weights of all points, and those of low rank are no encoder; leave one out"
+        option = option_of("recipe.target", recipe["target"], target.name, "lora")
+        check(target.recipe.lora is None, option, target.recipe.lora, points)
     shots = make_shots(cfg.get("shots") or {}, recipe.get("shots_rate"))  # an earlier version had neither
     if shots is not None:
         alone = "shots come before the evaluation of a target, and there is none; add +target= or leave shots out"

@@ -53,7 +53,10 @@ def make_recipe(option: str, phase: Mapping[str, Any], task: str = "") -> Recipe
     if recipe.freeze is not None and recipe.freeze != "embeddings":
         rule = "it must be null, embeddings or a whole number of layers, 1 or more"
         check(type(recipe.freeze) is int and recipe.freeze >= 1, asked["freeze"], recipe.freeze, rule)
+    whole(asked["lora"], recipe.lora, 1, optional=True)
     choice(asked["selection"], recipe.selection, ("last", "best", "average"))
+    mean = "the mean of the weights of several points is none of matrices of low rank; take selection=last or best"
+    check(recipe.lora is None or recipe.selection != "average", asked["lora"], recipe.lora, mean)
     every = "an average needs all evaluation points, and patience would end the training before the last ones"
     check(recipe.selection != "average" or recipe.patience is None, asked["patience"], recipe.patience, every)
     return recipe

@@ -73,6 +73,7 @@ RECIPE: dict[str, tuple[str, bool]] = {
     "max_query_length": ("19", True),
     "dropout": ("0.33", True),
     "freeze": ("1", True),
+    "lora": ("4", True),
     "selection": ("best", True),
     # without selection they change no weights
     "eval_every": ("3", False),
