@@ -212,11 +212,11 @@ def test_a_folder_is_known_by_its_files() -> None:
 def test_settings_of_mlm_and_of_a_recipe_are_keyed() -> None:
     """Each of their fields; what a source stands for is told by the content of its rows."""
     assert set(Mlm(1.0).identity()) == {field.name for field in dataclasses.fields(Mlm)} - {"source", "languages"}
-    recipe = dataclasses.replace(RECIPE, freeze=1)
+    recipe = dataclasses.replace(RECIPE, freeze=1, lora=4)
     assert set(recipe.identity()) == {field.name for field in dataclasses.fields(Recipe)}
     selects = {"eval_every", "patience", "dev_rows"}
     assert set(dataclasses.replace(RECIPE, selection="last").identity()) == set(recipe.identity()) - selects - {
-        "freeze"
+        *("freeze", "lora")
     }
 
 
