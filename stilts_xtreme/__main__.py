@@ -32,6 +32,7 @@ def application(session: Session) -> Callable[[Any], float | None]:
         from omegaconf import OmegaConf
 
         from stilts_xtreme.cell.config import make_cell
+        from stilts_xtreme.cell.config.phases import passed_over
         from stilts_xtreme.cell.run import run
 
         hydra = HydraConfig.get()
@@ -50,6 +51,8 @@ def application(session: Session) -> Callable[[Any], float | None]:
                 )
             if searches:
                 objective.check(make_cell(plain), plain["sweep"]["objective"])
+            for sentence in () if many else passed_over(plain, hydra.overrides.task):
+                terminal.say(f"warning: {sentence}")
             result = run(plain)
             told = session.told(plain, result, hydra.overrides.task) if searches else None
         except StiltsError as error:

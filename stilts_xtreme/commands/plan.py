@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stilts_xtreme.cell.config import make_cell
+from stilts_xtreme.cell.config.phases import passed_over
 from stilts_xtreme.cell.estimate import estimate
 from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.store import Store
@@ -20,7 +21,7 @@ from stilts_xtreme.core.command import Parser, command
 from stilts_xtreme.core.progress import duration
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Pretraining
-from stilts_xtreme.core.terminal import Plain, error, out, table
+from stilts_xtreme.core.terminal import Plain, error, out, say, table
 from stilts_xtreme.core.text import visible
 from stilts_xtreme.sweep import planning
 from stilts_xtreme.sweep.executors import local
@@ -52,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.multirun:
             preview(prepared)
             return
-        cell = make_cell(compose.compose(prepared))
+        config = compose.compose(prepared)
+        cell = make_cell(config)
+        for sentence in passed_over(config, prepared):
+            say(f"warning: {sentence}")
         show(plan(cell), Store(cell.output, cell.on_damage))
 
     return command(arguments, parser(), work)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from stilts_xtreme.cell.config import CONTROLS, make_cell
+from stilts_xtreme.cell.config.phases import passed_over
 from stilts_xtreme.cell.plan import CellPlan, plan
 from stilts_xtreme.cell.result import name_of
 from stilts_xtreme.cell.rows import source_language
@@ -67,15 +68,18 @@ def cells(
     Args:
         jobs: The overrides of each job.
         plain: Composes (:meth:`Composer.plain`).
-        tell: Is told of languages that a target lacks (:func:`~stilts_xtreme.sweep.narrowing.narrowed`).
+        tell: Is told of languages that a target lacks (:func:`~stilts_xtreme.sweep.narrowing.narrowed`), and of options
+            that change nothing.
 
     Yields:
         For each job, then for each control, a cell or why it is none. A cell that several jobs ask for comes for each.
     """
     composed = [(job, " ".join(overrides), attempted(plain, overrides)) for job, overrides in enumerate(jobs)]
     configs, said = narrowed([found for *_, found in composed if not isinstance(found, StiltsError)])
+    for (_, _, found), overrides in zip(composed, jobs, strict=True):
+        said += [] if isinstance(found, StiltsError) else [f"warning: {why}" for why in passed_over(found, overrides)]
     if tell is not None:
-        for sentence in said:
+        for sentence in dict.fromkeys(said):
             tell(sentence)
     controlled = []
     for job, what, found in composed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from hydra import initialize_config_dir
 from support.cells import ROOT, cell_of, composed
 
 from stilts_xtreme.cell.config import make_cell
+from stilts_xtreme.cell.config.phases import passed_over
 from stilts_xtreme.cell.estimate import estimate, flops
 from stilts_xtreme.cell.identity import identity_of
 from stilts_xtreme.cell.plan import plan
@@ -736,3 +738,42 @@ def test_a_short_training_does_not_tell_how_long_others_take(
     (_, found), (_, guessed) = estimate([made, other], store)
     assert found == measured
     assert guessed == (pytest.approx(measured, rel=0.02) if tells else unknown), "most of a short training is its start"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("+target=panx recipe.target.learning_rate=1e-3", "recipe.target.tasks.panx.learning_rate=0.002, which wins"),
+        ("+target=xnli recipe.target.learning_rate=1e-3", None),
+        ("+target=panx recipe.target.epochs=3", None),
+        ("+target=panx recipe.target.learning_rate=1e-3 recipe.target.tasks.panx.learning_rate=1e-3", None),
+        ("+target=panx recipe.target.learning_rate=1e-3 recipe.target.tasks=null", None),
+        (
+            "+target=xnli +intermediate=commonsenseqa recipe.intermediate.max_steps=5",
+            "commonsenseqa.max_steps=600, which",
+        ),
+        ("+target=xnli '+intermediate=[mnli,commonsenseqa]' recipe.intermediate.max_steps=5", None),
+    ],
+)
+def test_an_option_that_changes_nothing_is_named(options: str, said: str | None) -> None:
+    given = compose.prepare(shlex.split(options))
+    found = passed_over(compose.compose(given), given)
+    assert len(found) == bool(said)
+    assert said is None or said in found[0]
+
+
+def test_a_plan_and_a_sweep_say_which_options_change_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for many in ([], ["-m"]):
+        options = [
+            "+target=panx",
+            "model=mini",
+            "recipe.target.learning_rate=1e-3",
+            "trainer=cpu",
+            f"output={tmp_path}",
+        ]
+        assert main([*many, *options]) == 0
+        assert (
+            " changes nothing: the recipe has recipe.target.tasks.panx.learning_rate=0.002" in capsys.readouterr().err
+        )
