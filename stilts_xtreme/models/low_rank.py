@@ -5,9 +5,10 @@
 what it keeps for all weights. At the end of the training the product is added to ``W``. So what is saved is an encoder
 like any other one, and the next training may take another rank or none.
 
-The layers' own code stays as it is: the sum stands where a layer looks its matrix up, by a parametrization of torch.
-The factor 2 is the usual alpha of twice the rank. All linear maps of the layers are adapted, as Dettmers et al. 2023
-(arXiv 2305.14314) advise, and not attention alone.
+The layers' own code stays as it is: the sum stands where a layer looks its matrix up, by a parametrization of torch. So
+it also holds where code reads the matrix itself. The price is that the sum and its gradient are as large as the matrix
+while a step lasts. The factor 2 is the usual alpha of twice the rank. All linear maps of the layers are adapted, as
+Dettmers et al. 2023 (arXiv 2305.14314) advise, and not attention alone.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def adapt(encoder: Encoder, rank: int | None, seed: int, option: str) -> None:
         option: What the user calls the rank.
 
     Raises:
-        StiltsError: Its layers share their weights, as ALBERT's do.
+        StiltsError: Its layers share their weights, as ALBERT's do, or have no linear maps.
     """
     if rank is None:
         return
@@ -72,6 +73,11 @@ def adapt(encoder: Encoder, rank: int | None, seed: int, option: str) -> None:
         for part in parts.modules()
         if isinstance(part, nn.Linear) and part.weight.requires_grad
     ]
+    if not found:
+        kind = encoder.base.config.model_type
+        raise refused(
+            option, rank, f"the layers of {kind} have no linear maps (torch.nn.Linear) to be trained; take null"
+        )
     encoder.base.requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for linear in found:

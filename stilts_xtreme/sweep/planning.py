@@ -76,12 +76,10 @@ def cells(
     """
     composed = [(job, " ".join(overrides), attempted(plain, overrides)) for job, overrides in enumerate(jobs)]
     configs, said = narrowed([found for *_, found in composed if not isinstance(found, StiltsError)])
-    for (_, _, found), overrides in zip(composed, jobs, strict=True):
-        said += [] if isinstance(found, StiltsError) else [f"warning: {why}" for why in passed_over(found, overrides)]
     if tell is not None:
-        for sentence in dict.fromkeys(said):
+        for sentence in said:
             tell(sentence)
-    controlled = []
+    controlled, vain = [], dict[str, None]()
     for job, what, found in composed:
         if isinstance(found, StiltsError):
             yield Refusal(job, what, found)
@@ -91,6 +89,10 @@ def cells(
         if isinstance(planned, StiltsError):
             yield Refusal(job, what, planned)
             continue
+        for sentence in passed_over(config, jobs[job]):
+            if tell is not None and sentence not in vain:
+                tell(f"warning: {sentence}")
+            vain[sentence] = None
         yield planned
         controlled += [(f"{what} {option}", changed) for option, changed in controls(config)]
     for what, config in controlled:

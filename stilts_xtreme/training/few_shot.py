@@ -292,6 +292,7 @@ def _train(cell: Cell, stage: Evaluation, start: Start, stream: StepStream, labe
         guard = Guard(bar, label, _nowhere)
         fit(head, stream, cell.trainer, [guard], folder)
     sparse_embedding.restore(head.encoder)
+    low_rank.merge(head.encoder)
 
 
 _nowhere: Callable[[dict[str, Any]], None] = lambda point: None  # noqa: E731

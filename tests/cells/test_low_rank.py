@@ -13,7 +13,7 @@ from support.cells import TINY, begun, cell_of
 from support.encoders import FAMILIES, checkpoint, features_of
 from support.siege import die_in_step, siege, trained
 from torch import nn
-from transformers import AlbertConfig, AlbertModel
+from transformers import AlbertConfig, AlbertModel, SqueezeBertConfig, SqueezeBertModel
 
 from stilts_xtreme.cell.plan import plan
 from stilts_xtreme.core.errors import StiltsError
@@ -149,3 +149,13 @@ def test_layers_that_share_weights_are_refused() -> None:
     config = AlbertConfig(vocab_size=20, embedding_size=8, hidden_size=8, num_attention_heads=2, intermediate_size=8)
     with pytest.raises(StiltsError, match=r"recipe\.target\.lora=2 is refused: albert has no list of layers"):
         low_rank.adapt(Encoder(AlbertModel(config), None), 2, 0, "recipe.target.lora")
+
+
+def test_layers_without_linear_maps_are_refused() -> None:
+    config = SqueezeBertConfig(
+        vocab_size=20, hidden_size=8, embedding_size=8, num_attention_heads=2, intermediate_size=8
+    )
+    with pytest.raises(
+        StiltsError, match=r"recipe\.target\.lora=2 is refused: the layers of squeezebert have no linear"
+    ):
+        low_rank.adapt(Encoder(SqueezeBertModel(config), None), 2, 0, "recipe.target.lora")

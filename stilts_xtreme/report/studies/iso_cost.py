@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Key = tuple[str, str]
+ALIKE = 0.05
+"""Logarithms of costs that are no further apart count as one: rows and steps are whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ def budgets(arms: Mapping[tuple[int, int], tuple[Key, Arm]]) -> list[Budget]:
     found = []
     for small, big in itertools.pairwise(rising):
         low, high = max(small[0][0], big[0][0]), min(small[-1][0], big[-1][0])
-        for at in dict.fromkeys((low, (low + high) / 2, high)) if low <= high else ():
+        if low > high + ALIKE:
+            continue
+        for at in ((low + high) / 2,) if high - low < ALIKE else (low, (low + high) / 2, high):
             (rows, own), (fewer, other) = _at(small, at), _at(big, at)
             weights = {**other, **{key: -weight for key, weight in own.items()}}
             found.append(Budget(math.exp(at), (small[0][2][0], big[0][2][0]), (rows, fewer), weights))

@@ -102,6 +102,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
     }
     holm = corrected(differences)
     synthetic = any(cell.result["synthetic"] for cell in cells)
+    rising = [g for g in grids if len({(k[0], cost_of(g.target.arms[k])) for k in g.arms.values()}) == len(g.arms)]
     return Conclusion(
         question=QUESTION,
         verdicts=[
@@ -112,7 +113,7 @@ def analyse(cells: Sequence[FinishedCell]) -> Conclusion:
         confounds=[*_confounds(grids), *notes],
         rows=[row for g in grids for row in _rows(g)],
         synthetic=synthetic,
-        draw=lambda: _picture(grids, synthetic),
+        draw=(lambda: _picture(rising, synthetic)) if rising else None,
     )
 
 
@@ -258,7 +259,7 @@ def _no_budget(grids: Sequence[Grid]) -> str:
     if any(steps < volumes for steps, volumes in lengths):
         if all(steps == 1 for steps, _ in lengths):
             return "all volumes have as many steps; volume_steps=own lets the cost fall with the volume"
-        return "recipe.intermediate.max_steps ends the largest volumes alike; smaller volumes end by themselves"
+        return "max_steps, of recipe.intermediate or of a task in it, ends the largest volumes alike"
     return "volumes in the proportion of the encoders' sizes give some"
 
 
