@@ -51,7 +51,6 @@ def application(session: Session) -> Callable[[Any], float | None]:
                 )
             if searches:
                 objective.check(make_cell(plain), plain["sweep"]["objective"])
-            make_cell(plain)  # a configuration that is refused is not looked at further
             for sentence in () if many else passed_over(plain, hydra.overrides.task):
                 terminal.say(f"warning: {sentence}")
             result = run(plain)

@@ -150,24 +150,24 @@ def passed_over(config: Mapping[str, Any], overrides: Sequence[str]) -> list[str
     """Why options of a phase change nothing: the recipe has a value of its own for each task that is trained.
 
     Args:
-        config: The composed configuration.
+        config: The composed configuration, which may yet be refused.
         overrides: The options that were given, such as ``recipe.target.learning_rate=1e-5``.
 
     Returns:
         A sentence for each.
     """
     given = dict(text.lstrip("+").partition("=")[::2] for text in overrides)
-    target = config.get("target") or {}
-    named = {"intermediate": list(config.get("intermediate") or {}), "target": [target["name"]] if target else []}
+    target = (config.get("target") or {}).get("name")
+    named = {"intermediate": list(config.get("intermediate") or {}), "target": [target] if target else []}
     said = []
     for phase, tasks in named.items():
-        own = config["recipe"][phase].get("tasks") or {}
+        own = (config["recipe"].get(phase) or {}).get("tasks") or {}
         for field in (field.name for field in dataclasses.fields(Recipe)):
             option = f"recipe.{phase}.{field}"
             common = len(tasks) > 1 and field in OPTIMISER_FIELDS  # of which a joint training has the phase's own
             if option not in given or common or not tasks:
                 continue
-            if all(field in (own.get(task) or {}) for task in tasks):
+            if all(isinstance(own.get(task), Mapping) and field in own[task] for task in tasks):
                 wins = [f"recipe.{phase}.tasks.{task}.{field}" for task in tasks]
                 values = ", ".join(f"{name}={own[task][field]}" for name, task in zip(wins, tasks, strict=True))
                 if not set(wins) & set(given):

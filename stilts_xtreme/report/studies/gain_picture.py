@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from matplotlib.figure import Figure  # without pyplot: no display is asked for
+from matplotlib.figure import Figure
 
 from stilts_xtreme.core.text import picture
 from stilts_xtreme.report.families import short
 from stilts_xtreme.report.statistics.gains import Gain
+from stilts_xtreme.report.studies.panels import panels as empty
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,8 @@ def draw(panels: Mapping[str, Mapping[str, Mapping[int, Gain]]], axis: Axis, syn
         axis: The axis.
         synthetic: Whether to say so above them.
     """
-    columns = min(3, len(panels))
-    rows = math.ceil(len(panels) / columns)
-    drawn = Figure(figsize=(4.2 * columns, 3.4 * rows), dpi=130, layout="constrained")
-    places = drawn.subplots(rows, columns, squeeze=False).ravel()
-    for place, (target, lines) in zip(places, panels.items(), strict=False):
+    drawn, places = empty(len(panels), synthetic)
+    for place, (target, lines) in zip(places, panels.items(), strict=True):
         for task, gains in lines.items():
             half = [gain.interval()[1] - gain.value for gain in gains.values()]
             where = [axis.place(value) for value in gains]
@@ -57,8 +55,4 @@ def draw(panels: Mapping[str, Mapping[str, Mapping[int, Gain]]], axis: Axis, syn
         place.set_xlabel(axis.title)
         place.set_ylabel("gain, points")
         place.legend(fontsize=8)
-    for place in places[len(panels) :]:
-        place.set_visible(False)
-    if synthetic:
-        drawn.suptitle("SYNTHETIC data", fontsize=10)
     return drawn

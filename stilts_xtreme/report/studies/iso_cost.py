@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stilts_xtreme.core.text import picture
 from stilts_xtreme.report.statistics.gains import Gain
 from stilts_xtreme.report.studies.compared import Arm, size_of
 
@@ -108,15 +109,10 @@ def draw(panels: Sequence[Panel], synthetic: bool) -> Figure:
         panels: The panels.
         synthetic: Whether to say so above them.
     """
-    from matplotlib.figure import Figure  # without pyplot: no display is asked for; it takes half a second
+    from stilts_xtreme.report.studies.panels import panels as empty  # matplotlib takes half a second
 
-    from stilts_xtreme.core.text import picture
-
-    columns = min(3, len(panels))
-    rows = math.ceil(len(panels) / columns)
-    drawn = Figure(figsize=(4.2 * columns, 3.4 * rows), dpi=130, layout="constrained")
-    places = drawn.subplots(rows, columns, squeeze=False).ravel()
-    for place, panel in zip(places, panels, strict=False):
+    drawn, places = empty(len(panels), synthetic)
+    for place, panel in zip(places, panels, strict=True):
         for number, (encoder, points) in enumerate(panel.curves.items()):
             values = [gain.value for gain in points.values()]
             half = [gain.interval()[1] - gain.value for gain in points.values()]
@@ -129,8 +125,4 @@ def draw(panels: Sequence[Panel], synthetic: bool) -> Figure:
         place.set_xlabel("parameters x examples seen (dotted: no task)")
         place.set_ylabel("zero-shot score")
         place.legend(fontsize=8)
-    for place in places[len(panels) :]:
-        place.set_visible(False)
-    if synthetic:
-        drawn.suptitle("SYNTHETIC data", fontsize=10)
     return drawn

@@ -762,6 +762,14 @@ def test_an_option_that_changes_nothing_is_named(options: str, said: str | None)
     assert said is None or said in found[0]
 
 
+@pytest.mark.parametrize(
+    "options", ["+target.languages=[en]", "+target=panx recipe.target=null", "+target=panx recipe.target.tasks.panx=3"]
+)
+def test_of_what_will_be_refused_nothing_is_said(options: str) -> None:
+    given = compose.prepare([*shlex.split(options), "recipe.intermediate.epochs=3"])
+    assert passed_over(compose.compose(given), given) == []
+
+
 def test_a_plan_and_a_sweep_say_which_options_change_nothing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
