@@ -94,6 +94,28 @@ def freezable(option: str, part: str | int | None, layers: int) -> None:
         raise refused(option, part, f"the encoder has {layers} layers, of which one at least is trained; take {most}")
 
 
+SHARED = ("albert",)
+"""Model types of which one layer's weights are used again and again, so that no layer is frozen or left out alone."""
+
+
+def own_layers(option: str, value: object, kind: str, instead: str) -> None:
+    """Refuses what needs layers with weights of their own.
+
+    Args:
+        option: The option.
+        value: Its value.
+        kind: The model type, as config.json has it.
+        instead: What can be taken.
+    """
+    if kind in SHARED:
+        raise shared(option, value, kind, instead)
+
+
+def shared(option: str, value: object, kind: str, instead: str) -> StiltsError:
+    """The sentence about an encoder that has no layers with weights of their own."""
+    return refused(option, value, f"{kind} has no list of layers with weights of their own; take {instead}")
+
+
 def cuttable(option: str, kept: int, layers: int, place: str) -> None:
     """Refuses to keep more layers of an encoder than it has."""
     if kept > layers:

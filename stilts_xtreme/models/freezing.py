@@ -7,7 +7,7 @@ side by side; with the embedding, or lower layers too, left alone more of it is 
 
 from __future__ import annotations
 
-from stilts_xtreme.core.checks import freezable, refused
+from stilts_xtreme.core.checks import freezable, shared
 from stilts_xtreme.models.depth import layers_of
 from stilts_xtreme.models.encoder import Encoder
 
@@ -30,8 +30,7 @@ def freeze(encoder: Encoder, part: str | int | None, option: str) -> None:
     if part != "embeddings":
         layers = layers_of(encoder.base)
         if not layers:
-            kind = encoder.base.config.model_type
-            raise refused(option, part, f"{kind} has no list of layers with weights of their own; take embeddings")
+            raise shared(option, part, encoder.base.config.model_type, "embeddings")
         freezable(option, part, len(layers[0]))
         frozen += [module for parts in layers for module in parts[: int(part)]]
     for module in frozen:

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from stilts_xtreme.core.checks import refused
+from stilts_xtreme.core.checks import refused, shared
 from stilts_xtreme.models.depth import layers_of
 from stilts_xtreme.models.encoder import Encoder
 
@@ -65,8 +65,7 @@ def adapt(encoder: Encoder, rank: int | None, seed: int, option: str) -> None:
         return
     layers = layers_of(encoder.base)
     if not layers:
-        kind = encoder.base.config.model_type
-        raise refused(option, rank, f"{kind} has no list of layers with weights of their own; take null")
+        raise shared(option, rank, encoder.base.config.model_type, "null")
     found = [
         part
         for parts in layers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,19 @@ def test_layers_that_share_weights_cannot_be_frozen_apart() -> None:
     assert all(name.startswith("embeddings.") for name in frozen)
     with pytest.raises(StiltsError, match=r"recipe.target.freeze=1 is refused: albert has no list of layers"):
         freeze(encoder, 1, "recipe.target.freeze")
+
+
+@pytest.mark.parametrize(
+    "option", ["recipe.target.freeze=1", "recipe.intermediate.freeze=1", "recipe.target.lora=2", "model.layers=1"]
+)
+def test_what_shared_layers_forbid_is_refused_before_anything_runs(tmp_path: Path, option: str) -> None:
+    folder = checkpoint(tmp_path, "bert")
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "model_type": "albert"}))
+    cell = (f"model={folder}", "+intermediate=mnli", "+target=xnli", "data=synthetic")
+    cell_of(*cell, "recipe.target.freeze=embeddings")
+    with pytest.raises(StiltsError, match=f"{option} is refused: albert has no list of layers.*; take (null|emb)"):
+        cell_of(*cell, option)
 
 
 def test_all_parts_of_a_layer_are_frozen_where_an_architecture_keeps_them_apart() -> None:

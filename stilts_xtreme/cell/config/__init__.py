@@ -15,10 +15,10 @@ from stilts_xtreme.cell.config.machine import make_trainer
 from stilts_xtreme.cell.config.mixing import make_merge, make_mlm, make_sampling, make_translation, make_volume
 from stilts_xtreme.cell.config.phases import Find, check_named, make_intermediate, make_target, option_of
 from stilts_xtreme.cell.config.shots import make_shots
-from stilts_xtreme.cell.config.sources import layers_of, make_data, make_model
+from stilts_xtreme.cell.config.sources import kind_of, layers_of, make_data, make_model
 from stilts_xtreme.cell.config.translate_test import check_translate_test
 from stilts_xtreme.cell.tracking import checked
-from stilts_xtreme.core.checks import check, choice, file_name, folder_name, freezable, known, switch, whole
+from stilts_xtreme.core.checks import check, choice, file_name, folder_name, freezable, known, own_layers, switch, whole
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.mixing import Merge, Mlm, Translation
 from stilts_xtreme.core.schema import DatasetSpec
@@ -101,13 +101,19 @@ def make_cell(cfg: Mapping[str, Any]) -> Cell:
     synthetic = source_of(target.test if target else tasks[0].datasets[0], data).synthetic
     model = make_model(cfg["model"], data, own_text=bool(own_text(data, tasks, target)))
     mlm = make_mlm(cfg["mlm"], recipe["intermediate"] if tasks else None)
-    layers = layers_of(model)
+    layers, kind = layers_of(model), kind_of(model)
     alone = next(iter(chosen)) if len(chosen) == 1 else ""
     phases = (("intermediate", alone, tasks), ("target", target.name, target.train) if target else ("target", "", ()))
     for group, name, of_phase in phases:
-        if layers is not None and of_phase:
-            option = option_of(f"recipe.{group}", recipe[group], name, "freeze")
-            freezable(option, of_phase[0].recipe.freeze, layers)
+        if of_phase:
+            taken = of_phase[0].recipe
+            option, rank = (option_of(f"recipe.{group}", recipe[group], name, field) for field in ("freeze", "lora"))
+            if isinstance(taken.freeze, int):
+                own_layers(option, taken.freeze, kind, "embeddings")
+            if taken.lora is not None:
+                own_layers(rank, taken.lora, kind, "null")
+            if layers is not None:
+                freezable(option, taken.freeze, layers)
     whole("seed", cfg["seed"], 0)
     check(cfg["seed"] < 2**32, "seed", cfg["seed"], "it must be below 2**32 = 4294967296")
     merge = make_merge(cfg.get("merge") or {}, len(tasks))  # a configuration of an earlier version has none

@@ -147,7 +147,7 @@ def _check_task(option: str, values: Mapping[str, Any], fields: Collection[str])
 
 
 def passed_over(config: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
-    """Why options of a phase change nothing: the recipe has a value of its own for each task that is trained.
+    """Why options of a recipe change nothing: a value of each task's own wins, or a joint training takes the phase's.
 
     Args:
         config: The composed configuration, which may yet be refused.
@@ -164,14 +164,17 @@ def passed_over(config: Mapping[str, Any], overrides: Sequence[str]) -> list[str
         own = (config["recipe"].get(phase) or {}).get("tasks") or {}
         for field in (field.name for field in dataclasses.fields(Recipe)):
             option = f"recipe.{phase}.{field}"
-            common = len(tasks) > 1 and field in OPTIMISER_FIELDS  # of which a joint training has the phase's own
-            if option not in given or common or not tasks:
+            owns = {f"recipe.{phase}.tasks.{task}.{field}": own.get(task) for task in tasks}
+            asked = [name for name in owns if name in given]
+            if len(tasks) > 1 and field in OPTIMISER_FIELDS:
+                said += [
+                    f"{name}={given[name]} changes nothing in a joint training: one optimiser serves all its tasks, "
+                    f"and takes {option}; give that."
+                    for name in asked
+                ]
                 continue
-            if all(isinstance(own.get(task), Mapping) and field in own[task] for task in tasks):
-                wins = [f"recipe.{phase}.tasks.{task}.{field}" for task in tasks]
-                values = ", ".join(f"{name}={own[task][field]}" for name, task in zip(wins, tasks, strict=True))
-                if not set(wins) & set(given):
-                    said.append(
-                        f"{option}={given[option]} changes nothing: the recipe has {values}, which wins; give that."
-                    )
+            won = all(isinstance(values, Mapping) and field in values for values in owns.values())
+            if option in given and tasks and won and not asked:
+                win = ", ".join(f"{name}={values[field]}" for name, values in owns.items() if values)
+                said.append(f"{option}={given[option]} changes nothing: the recipe has {win}, which wins; give that.")
     return said

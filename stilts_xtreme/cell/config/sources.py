@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from stilts_xtreme.core.checks import check, choice, cuttable, known, make, number, refused, whole
+from stilts_xtreme.core.checks import check, choice, cuttable, known, make, number, own_layers, refused, whole
 from stilts_xtreme.core.errors import StiltsError
 from stilts_xtreme.core.manifest import refuse_removed
 from stilts_xtreme.core.paths import home
@@ -123,6 +123,7 @@ def _cut(model: ModelSpec) -> ModelSpec:
     if model.architecture is not None:
         how = f"{model.name} is pretrained here; set model.architecture.num_hidden_layers={model.layers} instead"
         raise refused("model.layers", model.layers, how)
+    own_layers("model.layers", model.layers, kind_of(model), "null")
     if (depth := depth_of(model)) is not None:
         cuttable("model.layers", model.layers, depth, str(model.path))
     return dataclasses.replace(model, retrieval_layer=None)
@@ -135,12 +136,21 @@ def layers_of(model: ModelSpec) -> int | None:
 
 def depth_of(model: ModelSpec) -> int | None:
     """How many layers the encoder has, where that is known before it is loaded."""
+    found = _shape(model).get("num_hidden_layers")
+    return found if isinstance(found, int) else None
+
+
+def kind_of(model: ModelSpec) -> str:
+    """The encoder's model type, where that is known before it is loaded; else nothing."""
+    return str(_shape(model).get("model_type", ""))
+
+
+def _shape(model: ModelSpec) -> Mapping[str, Any]:
     shape: Any = model.architecture
     if model.path is not None:
         with suppress(OSError, ValueError):  # what is damaged is refused where it is loaded
             shape = json.loads(Path(model.path, "config.json").read_text(encoding="utf-8"))
-    found = shape.get("num_hidden_layers") if isinstance(shape, Mapping) else None
-    return found if isinstance(found, int) else None
+    return shape if isinstance(shape, Mapping) else {}
 
 
 def _with_pretraining(model: ModelSpec) -> ModelSpec:

@@ -753,6 +753,13 @@ def test_a_short_training_does_not_tell_how_long_others_take(
             "commonsenseqa.max_steps=600, which",
         ),
         ("+target=xnli '+intermediate=[mnli,commonsenseqa]' recipe.intermediate.max_steps=5", None),
+        (
+            "+target=xnli '+intermediate=[mnli,qqp]' +recipe.intermediate.tasks.mnli.learning_rate=1e-5",
+            "tasks.mnli.learning_rate=1e-5 changes nothing in a joint training: one optimiser serves all its tasks, "
+            "and takes recipe.intermediate.learning_rate",
+        ),
+        ("+target=xnli '+intermediate=[mnli,qqp]' +recipe.intermediate.tasks.mnli.max_length=64", None),
+        ("+target=xnli +intermediate=mnli +recipe.intermediate.tasks.mnli.learning_rate=1e-5", None),
     ],
 )
 def test_an_option_that_changes_nothing_is_named(options: str, said: str | None) -> None:
