@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+from stilts_xtreme.cell.measured import Measured
 from stilts_xtreme.cell.store import Store
 from stilts_xtreme.cell.thinning import unfinished
 from stilts_xtreme.core.floors import Floors
 from stilts_xtreme.core.specs import Cell
 from stilts_xtreme.core.stage import Evaluation, Pretraining, Stage, Training
 from stilts_xtreme.models.flops import step_flops
-from stilts_xtreme.tasks import format_of
+from stilts_xtreme.tasks import format_of, formats
 
 DEFAULT_RATE = {"cpu": 4e10, "gpu": 1.5e14}
 """Floating-point operations a second assumed while the store holds no measured training, for estimates only."""
@@ -60,17 +63,21 @@ def flops(cell: Cell, stage: Stage) -> float:
         return 0.0  # floors need no encoder, and to choose weights takes a pass over dev rows alone
     total = 0.0
     for task in stage.tasks:
-        tokens = format_of(task.head).tokens_per_row
         rows = stage.rows[task.name] * task.recipe.epochs
         if stage.volume_steps == "whole" and isinstance(stage.volume, float):
             rows /= stage.volume  # of a number of rows it is not known here what share they are
-        if task.recipe.max_steps:
-            most = float(task.recipe.max_steps * task.recipe.batch_size)
-            rows = min(rows, most) if rows else most  # 0 rows: their number is not known
-        total += 6 * body * rows * tokens
+        total += 6 * body * _tokens(task.head, rows, task.recipe.max_steps, task.recipe.batch_size)
     if stage.longer is not None:
         total += flops(cell, stage.longer)  # as many steps, of about as many tokens
     return total * (1 + stage.mlm.options.weight) if stage.mlm else total
+
+
+def _tokens(head: str, rows: float, max_steps: int | None, batch_size: int) -> float:
+    """Rough sub-tokens of a training on one task; ``rows`` has those of all epochs, 0 where they are not known."""
+    if max_steps:
+        most = float(max_steps * batch_size)
+        rows = min(rows, most) if rows else most
+    return rows * format_of(head).tokens_per_row
 
 
 def _few_shot(cell: Cell, stage: Evaluation) -> float:
@@ -94,7 +101,10 @@ def besides(stage: Stage) -> float:
 
 
 def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[str, float]]:
-    """Seconds of each stage: measured for a finished one, else from its operations and the rate of finished ones.
+    """Seconds of each stage: measured for a finished one, and estimated for the others.
+
+    What differs from a finished stage in nothing but seeds takes as long as that. Else operations are counted, and
+    divided by the rate of the encoder's finished trainings, of other encoders' ones in the plan, or an assumed one.
 
     Args:
         needs: Stages, parents before children, each with a cell that needs it.
@@ -103,27 +113,58 @@ def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[st
     Returns:
         For each stage ``("measured" | "estimated", seconds)``.
     """
-    found: list[tuple[Cell, Stage, float, float | None]] = []
-    rates: list[float] = []
-    short: list[float] = []
-    needs = list(needs)
+    needs, others = list(needs), Measured(store)
     todo = unfinished([stage for _, stage in needs], store)
+    found: list[tuple[Cell, Stage, float, float | None]] = []
+    rates: dict[str, list[tuple[float, float]]] = {}
     for cell, stage in needs:
         manifest = None if stage.key in todo else store.manifest(stage.key)
         operations = flops(cell, stage)  # 0 where the number of rows is not known
         measured = manifest["made"]["seconds"] if manifest else None
-        if measured and measured > 0 and not isinstance(stage, Evaluation) and operations > 0:
-            rate = operations / max(measured - besides(stage), measured / 2)
-            (rates if measured >= TELLING_SECONDS else short).append(rate)
+        if measured and not isinstance(stage, Evaluation):
+            rates.setdefault(cell.model.label, []).extend(_rate(operations, measured, besides(stage)))
         found.append((cell, stage, operations, measured))
+    planned = {stage.key for _, stage in needs}
 
-    measured_rates = rates or short
-    mean = math.exp(sum(map(math.log, measured_rates)) / len(measured_rates)) if measured_rates else 0.0
+    @cache
+    def rate_of(label: str) -> float:
+        cell = next(cell for cell, _ in needs if cell.model.label == label)
+        own = list(rates.get(label, ()))
+        for manifest in others.trainings(label, cell.trainer.precision, cell.trainer.accelerator):
+            if manifest["key"] not in planned:
+                own += _rate(_operations(cell, manifest), manifest["made"]["seconds"], START_SECONDS)
+        known = own or [rate for of_model in rates.values() for rate in of_model]
+        telling = [rate for rate, seconds in known if seconds >= TELLING_SECONDS]
+        mean = _geometric_mean(telling or [rate for rate, _ in known])
+        return mean if telling else max(mean, DEFAULT_RATE[cell.trainer.accelerator])
 
-    def rate_of(cell: Cell) -> float:
-        return mean if rates else max(mean, DEFAULT_RATE[cell.trainer.accelerator])
+    def time_of(cell: Cell, stage: Stage, operations: float) -> float:
+        alike = others.alike(stage)
+        return besides(stage) + operations / rate_of(cell.model.label) if alike is None else alike
 
     return [
-        ("estimated", besides(stage) + operations / rate_of(cell)) if measured is None else ("measured", measured)
+        ("estimated", time_of(cell, stage, operations)) if measured is None else ("measured", measured)
         for cell, stage, operations, measured in found
     ]
+
+
+def _rate(operations: float, seconds: float, besides: float) -> list[tuple[float, float]]:
+    """Operations a second of a training, and how many seconds it took; nothing where the first is not known."""
+    return [(operations / max(seconds - besides, seconds / 2), seconds)] if operations > 0 and seconds > 0 else []
+
+
+def _operations(cell: Cell, manifest: Mapping[str, Any]) -> float:
+    """Estimated operations of a training in the store, as :func:`flops` has them; 0 where they are not known."""
+    identity, info = manifest["identity"], manifest["info"]
+    if {"mlm", "longer", "volume_steps"} & set(identity) or not isinstance(info.get("rows"), Mapping):
+        return 0.0
+    total = 0.0
+    for name, task in zip(info.get("tasks") or (), identity["tasks"], strict=False):
+        recipe, rows = task["recipe"], info["rows"].get(name, 0)
+        if task["head"] in formats():
+            total += _tokens(task["head"], rows * recipe["epochs"], recipe["max_steps"], recipe["batch_size"])
+    return 6 * body_parameters(cell) * total
+
+
+def _geometric_mean(values: Sequence[float]) -> float:
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else 0.0
