@@ -130,10 +130,17 @@ def test_the_kept_real_results_can_be_reported() -> None:
     twelve = findings(read_table(ROOT / "docs" / "results" / "me5_small-12.csv"))
     assert twelve.entries["qqp", "pawsx"].mean.value == pytest.approx(7.6, abs=0.05)
     assert twelve.entries["mnli", "udpos"].mean.value == pytest.approx(0.1, abs=0.05)
+    assert twelve.entries["squad_v1", "tydiqa"].mean.value == pytest.approx(6.3, abs=0.05)
+    assert twelve.entries["qqp", "bucc2018"].mean.value == pytest.approx(2.3, abs=0.05)
+    controls = findings(read_table(ROOT / "docs" / "results" / "me5_small-controls.csv"))
+    assert controls.over["qqp", "udpos", "steps"].mean.value == pytest.approx(-0.8, abs=0.05)
+    assert controls.entries["placebo(qqp)", "tatoeba"].mean.value == pytest.approx(-2.2, abs=0.05)
     tasks = findings(read_table(ROOT / "docs" / "results" / "me5_small-tasks.csv"))
     lost = [tasks.entries[f"me5_small/6 / {task}", "sib200"].mean.value for task in ("squad_v2", "mnli", "hellaswag")]
     assert lost == pytest.approx([-5.2, 1.7, -2.3], abs=0.05)
     assert tasks.entries["me5_small/6 / anli", "tatoeba"].mean.value == pytest.approx(-13.9, abs=0.05)
+    together = [tasks.entries["me5_small/6 / all nine", target].mean.value for target in ("udpos", "sib200", "tatoeba")]
+    assert together == pytest.approx([-0.1, -5.1, -10.7], abs=0.05)
     assert tasks.entries["me5_small/12 / mnli", "tatoeba"].mean.value == pytest.approx(-4.7, abs=0.05)
 
 
