@@ -3,6 +3,7 @@
 # no "from __future__ import annotations": Hydra runs this file before it is in sys.modules, where dataclasses look
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -26,14 +27,18 @@ class RayLauncher(GraphLauncher):
     def __init__(self, retries: int, **options: Any) -> None:
         super().__init__()
         self.retries, self.options = retries, options
-        self.cluster: Any = None
 
-    def begin(self) -> Any:
-        """An engine on Ray, once the options are checked and the cluster has answered."""
-        from stilts_xtreme.sweep import run
+    @cached_property
+    def cluster(self) -> Any:
+        """The cluster, once the options are checked and it has answered."""
         from stilts_xtreme.sweep.executors.cluster import Cluster, Options
 
-        self.cluster = Cluster(Options(**self.options))
+        return Cluster(Options(**self.options))
+
+    def begin(self) -> Any:
+        """An engine on Ray."""
+        from stilts_xtreme.sweep import run
+
         return run.engine_on(self.cluster.executor, self.retries)
 
     def machine(self) -> AbstractContextManager[None]:

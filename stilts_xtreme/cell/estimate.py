@@ -139,7 +139,7 @@ def estimate(needs: Iterable[tuple[Cell, Stage]], store: Store) -> list[tuple[st
         return mean if telling else max(mean, DEFAULT_RATE[cell.trainer.accelerator])
 
     def time_of(cell: Cell, stage: Stage, operations: float) -> float:
-        alike = others.alike(stage)
+        alike = others.alike(stage, cell.trainer.accelerator)
         return besides(stage) + operations / rate_of(cell.model.label) if alike is None else alike
 
     return [
@@ -161,8 +161,9 @@ def _operations(cell: Cell, manifest: Mapping[str, Any]) -> float:
     total = 0.0
     for name, task in zip(info.get("tasks") or (), identity["tasks"], strict=False):
         recipe, rows = task["recipe"], info["rows"].get(name, 0)
-        if task["head"] in formats():
-            total += _tokens(task["head"], rows * recipe["epochs"], recipe["max_steps"], recipe["batch_size"])
+        if task["head"] not in formats():
+            return 0.0
+        total += _tokens(task["head"], rows * recipe["epochs"], recipe["max_steps"], recipe["batch_size"])
     return 6 * body_parameters(cell) * total
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -24,10 +24,16 @@ class Measured:
     def __init__(self, store: Store):
         self.store = store
 
-    def alike(self, stage: Stage) -> float | None:
-        """The mean seconds of the stages that differ from one in nothing but the seed; None without any."""
+    def alike(self, stage: Stage, accelerator: str) -> float | None:
+        """The mean seconds of the stages that differ from one in nothing but the seed; None without any.
+
+        Args:
+            stage: The stage.
+            accelerator: ``cpu`` or ``gpu``; stages that were made on the other one do not count.
+        """
         found = [self._manifests.get(with_seed(stage, seed).key) for seed in self._seeds]
-        seconds = [manifest["made"]["seconds"] for manifest in found if manifest is not None]
+        here = [manifest for manifest in found if manifest is not None and _made_on(manifest) == accelerator]
+        seconds = [manifest["made"]["seconds"] for manifest in here]
         return sum(seconds) / len(seconds) if seconds else None
 
     def trainings(self, model: str, precision: str, accelerator: str) -> Iterator[dict[str, Any]]:
@@ -39,10 +45,9 @@ class Measured:
             accelerator: ``cpu`` or ``gpu``.
         """
         for manifest in self._manifests.values():
-            axes, hardware = (manifest["info"].get(name) or {} for name in ("axes", "hardware"))
-            made_on = "gpu" if "gpu" in hardware else "cpu"
-            asked = (model, precision, accelerator)
-            if manifest["kind"] == "train" and (axes.get("model"), axes.get("precision"), made_on) == asked:
+            axes = manifest["info"].get("axes") or {}
+            found = (axes.get("model"), axes.get("precision"), _made_on(manifest))
+            if manifest["kind"] == "train" and found == (model, precision, accelerator):
                 yield manifest
 
     @cached_property
@@ -55,6 +60,10 @@ class Measured:
     def _seeds(self) -> list[int]:
         axes = [manifest["info"].get("axes") or {} for manifest in self._manifests.values()]
         return sorted({each["seed"] for each in axes if isinstance(each.get("seed"), int)})
+
+
+def _made_on(manifest: Mapping[str, Any]) -> str:
+    return "gpu" if "gpu" in (manifest["info"].get("hardware") or {}) else "cpu"
 
 
 def with_seed(stage: S, seed: int) -> S:

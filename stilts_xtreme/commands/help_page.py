@@ -12,6 +12,7 @@ from stilts_xtreme.core import compose, descriptions
 from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.errors import unknown
 from stilts_xtreme.core.files import text_of
+from stilts_xtreme.core.launchers import of_hydra
 from stilts_xtreme.core.text import option_value, visible
 
 WIDTH, COLUMN = 118, 34
@@ -140,7 +141,7 @@ def _of_hydra(topic: str) -> str:
     """The choices and options of launchers and sweepers."""
     group = "hydra/sweeper" if topic.startswith("hydra/sweeper") else "hydra/launcher"
     lines = [f"{group}: these are its choices, and their options as {group.replace('/', '.')}.OPTION=VALUE"]
-    for name, options in compose.of_hydra(group).items():
+    for name, options in of_hydra(group).items():
         lines += _entry(name, ", ".join(options))
     return "\n".join([*lines, "", "docs/sweeps.md explains them; --hydra-help lists all that is Hydra's own."])
 

@@ -125,7 +125,8 @@ def preview(options: Sequence[str]) -> None:
     store = Store(planning.output_of(planned), planned[0].cell.on_damage)
     graph = build(planned, store)
     devices = local.gpus() if any(entry.cell.trainer.accelerator == "gpu" for entry in planned) else []
-    _show_sweep(planned, graph, local.slots_of("auto", devices), "GPU" if devices else "CPU")
+    on_gpu = any(entry.cell.trainer.accelerator == "gpu" for entry in planned)
+    _show_sweep(planned, graph, local.slots_of("auto", devices), "GPU" if on_gpu else "CPU")
     _advise(Plain(), [entry.cell for entry in planned])
     for sentence in refused:
         error(sentence)

@@ -12,6 +12,7 @@ from stilts_xtreme.core import paths
 from stilts_xtreme.core.conf import conf_dir
 from stilts_xtreme.core.disk import refusal
 from stilts_xtreme.core.errors import StiltsError, unknown
+from stilts_xtreme.core.launchers import of_hydra, refused_option
 
 T = TypeVar("T")
 
@@ -207,7 +208,7 @@ def sentence(error: Exception) -> StiltsError | None:
         return _missing_default(default[1], default[2], text)
     missing = re.search(r"Could not override '([^']+)'", text)
     if missing and (plugin := re.match(r"hydra\.(launcher|sweeper)\.(\w+)", missing[1])):
-        return _plugin_option(plugin[1], plugin[2])
+        return refused_option(plugin[1], plugin[2])
     if missing:
         option, there = missing.group(1), _options(missing.group(1))
         group = option.lstrip("+").partition(".")[0]
@@ -216,6 +217,8 @@ def sentence(error: Exception) -> StiltsError | None:
                 f"option={option} is refused: the command names no {group} that has it; give +{group}=NAME too, with "
                 f"one of: {', '.join(choices(group))}."
             )
+        if f"full_key: {option}." in text:
+            return StiltsError(f"option={option} takes keys of your own, which are new; write ++{option}=... instead.")
         if any(option in names for names in there):
             return StiltsError(
                 f"option={option} is one of another choice of {group} than this command has; give {group}=CHOICE too. "
@@ -237,29 +240,6 @@ def _missing_default(file: str, wanted: str, text: str) -> StiltsError:
     return StiltsError(
         f"{file}.yaml names '{wanted}' in its defaults, and there is no {wanted}.yaml{hint}: write that file into the "
         f"same folder of configuration, or choose one of: {', '.join(names) or 'none'}."
-    )
-
-
-def of_hydra(group: str) -> dict[str, list[str]]:
-    """Choice -> its options, in one of Hydra's own groups, such as ``hydra/launcher``, as its plugins have them."""
-    from hydra.core.config_store import ConfigStore
-
-    node: Any = ConfigStore.instance().repo
-    for part in group.split("/"):
-        node = node.get(part, {})
-    found = {name.removesuffix(".yaml"): held.node for name, held in node.items() if not name.startswith("_")}
-    return {name: [str(key) for key in found[name] if not str(key).startswith("_")] for name in sorted(found)}
-
-
-def _plugin_option(kind: str, option: str) -> StiltsError:
-    """The refusal of an option that the chosen launcher or sweeper does not have."""
-    options = of_hydra(f"hydra/{kind}")
-    having = [name for name, names in options.items() if option in names]
-    if having:
-        whose = f"it is an option of hydra/{kind}={' or '.join(having)}"
-        return StiltsError(f"hydra.{kind}.{option} is refused with the chosen {kind}: {whose}.")
-    return unknown(
-        "option", f"hydra.{kind}.{option}", {f"hydra.{kind}.{x}" for names in options.values() for x in names}
     )
 
 

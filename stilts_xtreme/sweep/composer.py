@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -47,6 +48,14 @@ class Composer:
         self._parse = lru_cache(maxsize=None)(self._parse_one)
         self._compose = lru_cache(maxsize=None)(self._compose_one)
         self._join = lru_cache(maxsize=None)(self._join_parts)
+
+    def machine(self) -> AbstractContextManager[None]:
+        """The context in which the launcher has cells checked; for this machine where it has none of its own."""
+        from hydra.utils import instantiate
+
+        launcher = instantiate(self.master.hydra.launcher)
+        found: AbstractContextManager[None] = getattr(launcher, "machine", nullcontext)()
+        return found
 
     def _parse_one(self, text: str) -> tuple[Any, bool]:
         """An override, and whether it takes part in the choice of files."""

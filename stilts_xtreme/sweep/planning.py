@@ -232,7 +232,8 @@ def planned_cells(options: Sequence[str]) -> tuple[list[PlannedCell], list[str]]
 
     def plan() -> list[PlannedCell | Refusal]:
         jobs, composer = jobs_of(options)
-        return list(cells(jobs, composer.plain, say))
+        with composer.machine():
+            return list(cells(jobs, composer.plain, say))
 
     found = compose.with_hydra(plan)
     planned = [entry for entry in found if isinstance(entry, PlannedCell)]

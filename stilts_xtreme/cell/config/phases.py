@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from stilts_xtreme.core.checks import check, choice, known, make, number, whole
+from stilts_xtreme.core.checks import check, choice, known, make, number, refused, whole
 from stilts_xtreme.core.errors import StiltsError, unknown
 from stilts_xtreme.core.schema import DatasetSpec
 from stilts_xtreme.core.specs import OPTIMISER_FIELDS, Recipe, Target, TrainTask
@@ -125,15 +125,17 @@ def make_target(values: Mapping[str, Any], more: Collection[str], recipe: Mappin
             f"target.train={values['train']} is refused: target.head={head} is trained; name at least one data set."
         )
     train = tuple(TrainTask(head, metric, (find(dataset),), own) for dataset in values["train"])
+    test = find(values["test"])
+    if train and test.source_language and test.name not in values["train"]:
+        why = f"{name} is trained on {', '.join(values['train'])}, whose language is that of the cell; take null"
+        raise refused(f"dataset.{test.name}.source_language", test.source_language, why)
     candidates = find(values["candidates"]) if values.get("candidates") else None
     if (candidates is not None) != (format_of(head).candidates is not None):
         raise StiltsError(
             f"target.candidates={values.get('candidates')} does not fit target.head={head}: a ranking, and nothing "
             "else, needs the name of a data set to choose from."
         )
-    return Target(
-        name, head, metric, train, find(values["test"]), (*(values.get("languages") or ()), *more), own, candidates
-    )
+    return Target(name, head, metric, train, test, (*(values.get("languages") or ()), *more), own, candidates)
 
 
 def _check_task(option: str, values: Mapping[str, Any], fields: Collection[str]) -> None:

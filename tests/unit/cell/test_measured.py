@@ -60,6 +60,10 @@ def test_a_stage_takes_as_long_as_the_same_one_with_another_seed(tmp_path: Path)
     assert any(isinstance(stage, Evaluation) for stage in seeded)
     same = {stage.label: 1000.0 + number for number, stage in enumerate(made)}
     assert times(cell, seeded, store) == {stage.label: same[stage.label] for stage in seeded}
+    elsewhere = Store(tmp_path / "gpu")
+    for stage in made:
+        keep(elsewhere, stage, 1000.0, axes={"seed": 0}, hardware={"gpu": "one"})
+    assert 1000.0 not in times(cell, seeded, elsewhere).values(), "on another kind of device it takes another time"
 
 
 @pytest.mark.parametrize(

@@ -792,3 +792,21 @@ def test_a_plan_and_a_sweep_say_which_options_change_nothing(
         assert (
             " changes nothing: the recipe has recipe.target.tasks.panx.learning_rate=0.002" in capsys.readouterr().err
         )
+
+
+@pytest.mark.parametrize(
+    ("launcher", "said"),
+    [
+        ("slurm hydra.launcher.gres=gpu:1", None),
+        ("slurm", "no GPU is asked for; add hydra.launcher.gres=gpu:1"),
+        ("local", "no CUDA device is visible here"),
+    ],
+)
+def test_a_sweep_is_planned_for_the_machine_of_its_launcher(
+    launcher: str, said: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    options = f"+target=xnli model=mini trainer=gpu output={tmp_path} hydra/launcher={launcher}".split()
+    assert main(["-m", *options]) == (said is not None)
+    streams = capsys.readouterr()
+    assert (said or "of one GPU") in streams.err + " ".join(streams.out.split())

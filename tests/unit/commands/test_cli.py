@@ -150,6 +150,11 @@ def test_console_script_and_module_are_the_same() -> None:
             ("recipe.intermediate.max_length=3", "whole number of at least 8"),
         ),
         ("+target=xnli +recipe.target.tasks.xnli.freeze=9", ("recipe.target.tasks.xnli.freeze=9", "embeddings or 1")),
+        (
+            "+target=xnli dataset.xnli.source_language=de",
+            ("dataset.xnli.source_language=de", "xnli is trained on mnli", "take null"),
+        ),
+        ("+target=xnli trainer.extra={profiler:simple}", ("option=trainer.extra", "write ++trainer.extra=")),
         ("+target.languages=[en]", ("target lacks name, head, metric", "+target=TASK")),
         ("+target=xnli recipe.target.learning_rate=-1", ("recipe.target.learning_rate=-1", "a number above 0")),
         ("+target=xnli recipe.target.learning_rate=fast", ("recipe.target.learning_rate=fast", "a number above 0")),

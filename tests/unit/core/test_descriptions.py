@@ -85,6 +85,13 @@ def test_help_explains_what_is_asked(words: list[str], said: str | None) -> None
     assert all(len(line) <= 120 for line in page.splitlines() if line.startswith("  ") and ", " not in line)
 
 
+def test_help_of_launchers_in_a_process_of_its_own() -> None:
+    """Where nothing else has loaded Hydra's plugins."""
+    command = [sys.executable, "-m", "stilts_xtreme", "--help", "hydra/launcher"]
+    page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "signal_seconds, max_jobs" in page
+
+
 def test_help_of_own_yaml(tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     text = "# My [red]own[/] task.\n\n# Its name.\nname: mine\n"
